@@ -1,0 +1,11 @@
+# Manual pages are POD; man1 for programs, man5 for formats, man7 for concepts.
+EXTRA_DIST += $(pod_files)
+pod_files =
+man_MANS += $(pod_files:.pod=)
+CLEANFILES += $(pod_files:.pod=)
+SUFFIXES = .pod
+.pod:
+	@$(MKDIR_P) $(@D)
+	$(AM_V_GEN)base=$$(basename $@); section=$${base##*.}; name=$${base%.*}; \
+	$(POD2MAN) --utf8 --section=$$section --name=$$(echo $$name | tr a-z A-Z) \
+	    --center="holdfast" --release="holdfast $(VERSION)" --errors=die $< $@

@@ -1,0 +1,59 @@
+/*
+ * file.h - files by descriptor.
+ *
+ * Everything is opened relative to a directory that is held open, with O_CLOEXEC and O_NOFOLLOW;
+ * only regular files are read; a file is replaced by temp + write + fdatasync + rename + fsync of
+ * the directory, so that a crash leaves the old content or the new, never a mixture.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef HOLDFAST_BASE_FILE_H
+#define HOLDFAST_BASE_FILE_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/secret.h"
+
+/* An int that closes itself: `hf_autofd int fd = -1;` */
+void hf_fd_cleanup(int *fd);
+#define hf_autofd __attribute__((cleanup(hf_fd_cleanup)))
+/* Takes the descriptor out of an hf_autofd variable. */
+int hf_fd_steal(int *fd);
+/* Closes *fd if it is open and sets it to -1. */
+void hf_fd_close(int *fd);
+
+/* Opens a directory for use with the functions below. -1 and *error when it is missing, not a
+ * directory or a symbolic link. */
+int hf_dir_open(const char *path, GError **error);
+int hf_dir_open_at(int dir, const char *name, GError **error);
+/* mkdir -p of the last component only; an existing directory is fine. Then as hf_dir_open. */
+int hf_dir_make(const char *path, mode_t mode, GError **error);
+
+/* Reads a regular file of at most `max` bytes. HF_ERROR_NOT_FOUND only when it is certainly
+ * absent; HF_ERROR_INVALID when it is larger, or not a regular file, or a symbolic link. `dir` may
+ * be AT_FDCWD; `label` is how messages call the file. */
+GBytes *hf_file_read_at(int dir, const char *name, size_t max, const char *label, GError **error);
+GBytes *hf_file_read(const char *path, size_t max, GError **error);
+/* The same into a wiped secret. */
+HfSecret *hf_file_read_secret(const char *path, size_t max, GError **error);
+/* Reads an open descriptor to its end, at most `max` bytes. */
+GBytes *hf_fd_read_all(int fd, size_t max, const char *label, GError **error);
+HfSecret *hf_fd_read_secret(int fd, size_t max, const char *label, GError **error);
+/* Writes all of it, through EINTR and short writes. */
+bool hf_fd_write_all(int fd, const void *data, size_t n, const char *label, GError **error);
+
+/* Replaces `name` atomically and durably; the file gets exactly `mode`. The temporary is a hidden
+ * unique name in the same directory and is removed on failure. */
+bool hf_file_replace_at(int dir, const char *name, const void *data, size_t n, mode_t mode,
+                        const char *label, GError **error);
+/* The same for a path; its directory must exist. */
+bool hf_file_replace(const char *path, const void *data, size_t n, mode_t mode, GError **error);
+/* Makes a new file durably; HF_ERROR_EXISTS when the name is taken. */
+bool hf_file_create_at(int dir, const char *name, const void *data, size_t n, mode_t mode,
+                       const char *label, GError **error);
+
+#endif

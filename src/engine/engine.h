@@ -1,0 +1,119 @@
+/*
+ * engine.h - libtpms as one object: a TPM that is off, or on and answering commands.
+ *
+ * The only user of libtpms. libtpms keeps its TPM in statics and its callbacks carry no user
+ * pointer, so a process has at most one engine (asserted).
+ *
+ * Threads: every function but hf_engine_cancel and hf_engine_busy must be called by one thread at a
+ * time (the caller's lock). hf_engine_cancel may be called at any time by any thread.
+ *
+ * Errors: whether storage failed is remembered here, beside libtpms' own result, because libtpms
+ * loses it (a failed store during manufacture returns success). "Absent" is reported to libtpms
+ * only when the storage says HF_ERROR_NOT_FOUND is certain; any other failure to load is a failure
+ * to start, never a new TPM.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef HOLDFAST_ENGINE_ENGINE_H
+#define HOLDFAST_ENGINE_ENGINE_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum { HF_TPM_1_2 = 1, HF_TPM_2_0 = 2 } HfTpmVersion;
+
+/* The three blobs a TPM has; the numbers are those of the control channel. */
+typedef enum { HF_BLOB_PERMANENT = 1, HF_BLOB_VOLATILE = 2, HF_BLOB_SAVESTATE = 3 } HfBlobKind;
+
+#define HF_BLOB_MAX (512u * 1024u) /* no blob of libtpms is larger (engine.md: 151,619 + 12,645) */
+#define HF_TPM_BUFFER_MAX 4096u
+
+/* Where blobs are kept. All functions required; `user` is handed through. */
+typedef struct {
+    /* NULL with *error HF_ERROR_NOT_FOUND only when the blob is certainly absent. */
+    GBytes *(*load)(void *user, HfBlobKind kind, GError **error);
+    /* Durable when it returns true. */
+    bool (*save)(void *user, HfBlobKind kind, const uint8_t *data, size_t size, GError **error);
+    /* Gone for good when it returns true; absent before is fine. */
+    bool (*remove)(void *user, HfBlobKind kind, GError **error);
+} HfEngineStorage;
+
+typedef struct HfEngine HfEngine;
+
+/* TPM result codes this interface hands out itself; everything else is libtpms' own. */
+#define HF_TPM_SUCCESS 0u
+#define HF_TPM_FAIL 9u
+#define HF_TPM_RC_FAILURE 0x101u
+
+/* The engine of this process, off. `storage` and `user` must outlive it. debug_fd: where libtpms'
+ * debug output goes (-1: nowhere; never stderr raw), debug_level 0: none. */
+HfEngine *hf_engine_new(HfTpmVersion version, const HfEngineStorage *storage, void *user,
+                        GError **error);
+void hf_engine_free(HfEngine *engine); /* powers off; NULL allowed */
+void hf_engine_set_debug(HfEngine *engine, int fd, unsigned level, const char *prefix);
+
+HfTpmVersion hf_engine_version(const HfEngine *engine);
+bool hf_engine_running(const HfEngine *engine);
+
+/* Power on (TPM_Init); while running it is a power cycle. Returns the TPM result for the control
+ * channel (0, or what failed); on failure the engine is off and *error says why in words.
+ * resume_volatile false hides a stored volatile blob, true restores it when there is one and then
+ * stirs the random generator (a restored copy repeats it otherwise). */
+uint32_t hf_engine_power_on(HfEngine *engine, bool resume_volatile, GError **error);
+void hf_engine_power_off(HfEngine *engine);
+
+/* Runs one command of `size` bytes; *ret_response points into a buffer of the engine that stays
+ * valid until the next call. Always yields a response when the engine runs: bad framing and
+ * failure mode are answered in band. A storage failure during the command is reported through
+ * hf_engine_storage_error. Asserts that the engine is running.
+ * Returns the response's size. */
+size_t hf_engine_process(HfEngine *engine, const uint8_t *command, size_t size, uint8_t locality,
+                         const uint8_t **ret_response);
+
+/* The first storage failure since the last power on, or NULL. Borrowed. */
+const GError *hf_engine_storage_error(const HfEngine *engine);
+
+/* Asks the running command to stop; remembered until that command ends, also when it had not yet
+ * entered libtpms. No command running: nothing happens. Any thread. Returns a TPM result (TPM 1.2: FAIL). */
+uint32_t hf_engine_cancel(HfEngine *engine);
+/* A command is being processed right now. Any thread. */
+bool hf_engine_busy(const HfEngine *engine);
+
+/* TPM2_Shutdown(STATE), on failure (CLEAR); nothing when off, or when the last command was a
+ * successful TPM2_Shutdown. Returns false when neither worked. */
+bool hf_engine_auto_shutdown(HfEngine *engine, GError **error);
+/* TPM2_Startup / TPM_Startup of the given type (TPM_SU_*: 0 CLEAR, 1 STATE for TPM 2; for TPM 1.2
+ * 1 CLEAR, 2 STATE, 3 DEACTIVATED). Returns the response code. */
+uint32_t hf_engine_startup(HfEngine *engine, uint16_t type);
+
+/* Blobs of the running TPM (permanent, volatile), or those cached for the next power on. */
+GBytes *hf_engine_get_blob(HfEngine *engine, HfBlobKind kind, uint32_t *ret_result,
+                           GError **error);
+/* While off: checked by libtpms now, used by the next power on. size 0: "this blob is empty" for
+ * volatile and savestate; refused for permanent (it would make a TPM with empty seeds).
+ * A refusal drops all cached blobs; the next power on then refuses to start rather than to manufacture,
+ * until hf_engine_drop_blobs is called or a permanent blob is accepted. Returns the TPM result. */
+uint32_t hf_engine_set_blob(HfEngine *engine, HfBlobKind kind, const uint8_t *data, size_t size,
+                            GError **error);
+void hf_engine_drop_blobs(HfEngine *engine);
+
+uint32_t hf_engine_get_established(HfEngine *engine, bool *ret_bit);
+uint32_t hf_engine_reset_established(HfEngine *engine, uint8_t locality);
+uint32_t hf_engine_hash_start(HfEngine *engine);
+uint32_t hf_engine_hash_data(HfEngine *engine, const uint8_t *data, size_t size);
+uint32_t hf_engine_hash_end(HfEngine *engine);
+
+/* 0 queries. Clamped to [min, max]; returns the size in force. */
+uint32_t hf_engine_buffer_size(HfEngine *engine, uint32_t wanted, uint32_t *ret_min,
+                               uint32_t *ret_max);
+/* JSON of TPMLIB_GetInfo(flags). Caller frees. */
+char *hf_engine_info(HfEngine *engine, uint64_t flags);
+
+/* Whether the library supports a version at all; no engine needed, but none may exist. */
+bool hf_engine_supports(HfTpmVersion version);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfEngine, hf_engine_free)
+
+#endif

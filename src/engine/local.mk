@@ -1,0 +1,2 @@
+# sources of src/engine
+noinst_HEADERS += src/engine/engine.h

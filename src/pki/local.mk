@@ -1,0 +1,2 @@
+# sources of src/pki
+noinst_HEADERS += src/pki/signer.h

@@ -1,0 +1,2 @@
+# sources of src/sandbox
+noinst_HEADERS += src/sandbox/sandbox.h

@@ -1,0 +1,2 @@
+# sources of src/state
+noinst_HEADERS += src/state/store.h

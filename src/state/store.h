@@ -1,0 +1,76 @@
+/*
+ * store.h - a TPM at rest: the named blobs of one TPM, behind one interface.
+ *
+ * A store keeps up to three blobs (permanent, volatile, savestate) of one TPM in swtpm's file
+ * formats, so that either program opens the other's state. save() is durable when it returns.
+ * A store is a small const struct of functions; this header is the interface, store_dir.h and later
+ * files make one.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef HOLDFAST_STATE_STORE_H
+#define HOLDFAST_STATE_STORE_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Index of a blob: name on disk "permall", "volatilestate", "savestate". */
+typedef enum {
+    HF_STATE_PERMANENT,
+    HF_STATE_VOLATILE,
+    HF_STATE_SAVESTATE,
+    HF_STATE_COUNT
+} HfStateKind;
+
+typedef struct HfStore HfStore;
+
+typedef struct {
+    const char *scheme; /* "dir" */
+    /* Payload of the blob (format header checked and taken off). HF_ERROR_NOT_FOUND only when it is
+     * certainly absent. */
+    GBytes *(*load)(HfStore *store, HfStateKind kind, GError **error);
+    bool (*save)(HfStore *store, HfStateKind kind, const uint8_t *data, size_t size,
+                 GError **error);
+    bool (*remove)(HfStore *store, HfStateKind kind, GError **error);
+    /* Size of the stored form (file size) or -1 when absent. */
+    bool (*stat)(HfStore *store, HfStateKind kind, int64_t *ret_size, GError **error);
+    /* Takes the lock, trying again every 10 ms up to `retries` times; already held: fine. */
+    bool (*lock)(HfStore *store, unsigned retries, GError **error);
+    void (*unlock)(HfStore *store);
+    void (*free)(HfStore *store);
+} HfStoreClass;
+
+struct HfStore {
+    const HfStoreClass *class;
+};
+
+static inline void hf_store_free(HfStore *store)
+{
+    if (store) {
+        store->class->free(store);
+    }
+}
+
+const char *hf_state_kind_name(HfStateKind kind); /* "permall" ... */
+
+typedef struct {
+    bool tpm2;       /* file prefix "tpm2-00." or "tpm-00." */
+    bool mode_given; /* mode exact; else 0640 & ~umask */
+    mode_t mode;
+    bool fsync; /* default true; false: as swtpm, not durable */
+} HfStoreConfig;
+
+/* swtpm's directory backend. The directory must exist (HF_ERROR_NOT_FOUND otherwise) and stays open;
+ * nothing is created or locked yet. */
+HfStore *hf_store_dir_open(const char *path, const HfStoreConfig *config, GError **error);
+/* The same for "dir://PATH" (and, later, file:// and slots://) or a plain path. */
+HfStore *hf_store_open_uri(const char *uri, const HfStoreConfig *config, GError **error);
+/* The directory's descriptor, for confinement (-1 for other stores). */
+int hf_store_dir_fd(const HfStore *store);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfStore, hf_store_free)
+
+#endif

@@ -1,0 +1,1 @@
+# cli_tests += tests/cli/NAME.sh

@@ -1,0 +1,1 @@
+# interop_tests += tests/interop/NAME.sh

@@ -1,0 +1,1 @@
+# source_tests += tests/source/NAME.sh
