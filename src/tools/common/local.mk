@@ -1,1 +1,2 @@
 # sources of src/tools/common
+noinst_HEADERS += src/tools/common/authority_dir.h

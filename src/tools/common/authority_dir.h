@@ -1,0 +1,65 @@
+/*
+ * authority_dir.h - the directory of a virtual manufacturer authority (vMA), read and written.
+ *
+ * holdfast-authority makes and changes it, holdfast-setup opens it to have certificates signed.
+ * Directory mode 0700, files 0600, each replaced atomically, symbolic links refused:
+ *   manifest.json   what this authority is; every field is checked on load (manifest.h)
+ *   vma.public, vma.private, vma.creation   the signing key under the host's SRK (signer
+ * "host-tpm") vma.key         the signing key, PEM (signer "file") approver.pem    public key of
+ * the approver (signer "host-tpm") approval.json   the approved policy and the approver's signature
+ * (approval.h) vma.pem         the delegation certificate chain.pem       the CA certificates above
+ * it, the next one up first, the root last
+ *
+ * Opening reads files only; the host TPM is connected when the signer is first asked for.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef HOLDFAST_TOOLS_COMMON_AUTHORITY_DIR_H
+#define HOLDFAST_TOOLS_COMMON_AUTHORITY_DIR_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pki/signer.h"
+
+typedef struct HfAuthorityDir HfAuthorityDir;
+
+/* What goes into certificates. All borrowed from the authority. */
+typedef struct {
+    HfRooted rooted;        /* HARDWARE: the key lives in a host TPM; SOFTWARE: in a file */
+    GBytes *host_ek_digest; /* SHA-256 of the DER SPKI of the host TPM's EK; NULL: no host TPM */
+    GBytes *tcb_digest;     /* SHA-256 approved policy digest (PCRs, generation, command) in
+                               force; NULL: no host TPM, or nothing approved yet */
+    const char *migration_policy;      /* name; "none": not migratable */
+    const char *aia_url;               /* caIssuers URL of the vMA certificate; NULL: none */
+    const char *platform_manufacturer; /* of the host, never NULL */
+    const char *platform_model;
+    const char *platform_version;
+    const char *host_tpm; /* manufacturer and model of the host TPM, for people; NULL: none */
+} HfAuthorityFacts;
+
+/* Reads manifest, approval and certificates. tcti: overrides the manifest's; NULL: the manifest's.
+ * An authority without certificate opens too. HF_ERROR_NOT_FOUND when there is no authority at
+ * `dir`; HF_ERROR_INVALID naming file and field when something in it is wrong. */
+HfAuthorityDir *hf_authority_open(const char *dir, const char *tcti, GError **error);
+/* Closes the connection to the host TPM too. NULL is allowed. */
+void hf_authority_free(HfAuthorityDir *authority);
+
+const HfAuthorityFacts *hf_authority_facts(const HfAuthorityDir *authority);
+
+/* The vMA certificate (DER), borrowed; and the chain: GBytes (DER), vMA certificate first, root
+ * last. HF_ERROR_STATE when none is installed yet, or it has expired. */
+GBytes *hf_authority_issuer(HfAuthorityDir *authority, GError **error);
+GPtrArray *hf_authority_chain(HfAuthorityDir *authority, GError **error);
+
+/* The signer of the vMA key, borrowed, good until hf_authority_free; the first call connects to the
+ * host TPM. Its sign() walks the approved policy: HF_ERROR_POLICY says in words why the host TPM
+ * refuses (PCRs changed since the approval, generation revoked). Not thread-safe.
+ * HF_ERROR_STATE: nothing approved yet, or the TPM is another one. */
+HfSigner *hf_authority_signer(HfAuthorityDir *authority, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfAuthorityDir, hf_authority_free)
+
+#endif
