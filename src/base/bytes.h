@@ -44,7 +44,8 @@ uint16_t hf_reader_u16_le(HfReader *r);
 uint32_t hf_reader_u32_le(HfReader *r);
 uint64_t hf_reader_u64_le(HfReader *r);
 
-/* The next n bytes, borrowed from the buffer; NULL (and failed) when there are fewer. n may be 0. */
+/* The next n bytes, borrowed from the buffer; NULL (and failed) when there are fewer. n may be 0.
+ */
 const uint8_t *hf_reader_bytes(HfReader *r, size_t n);
 
 /* The next n bytes as a reader of their own (failed when there are fewer). */

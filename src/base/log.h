@@ -2,9 +2,9 @@
  * log.h - where a program's messages go.
  *
  * Only the program decides to log; libraries return errors. A line is "PREFIX: MESSAGE" on stderr,
- * or on a log file. As swtpm does, a message is printed when its level is at most the log's: level 1 is
- * what an operator needs, 2 adds protocol traffic, 5 and up the engine's own debugging.
- * One process has one log: this is one of the named writable globals.
+ * or on a log file. As swtpm does, a message is printed when its level is at most the log's: level
+ * 1 is what an operator needs, 2 adds protocol traffic, 5 and up the engine's own debugging. One
+ * process has one log: this is one of the named writable globals.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */

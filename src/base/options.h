@@ -42,10 +42,10 @@ typedef struct {
 } HfOption;
 
 typedef struct {
-    const char *name; /* NULL ends the table */
-    unsigned bit;     /* its bit in HfOption.where; one bit each */
-    const char *help; /* one line */
-    const char *operands;            /* "FILE [FILE...]" for help; NULL: takes none */
+    const char *name;     /* NULL ends the table */
+    unsigned bit;         /* its bit in HfOption.where; one bit each */
+    const char *help;     /* one line */
+    const char *operands; /* "FILE [FILE...]" for help; NULL: takes none */
     unsigned min_operands, max_operands;
 } HfCommand;
 
@@ -56,14 +56,15 @@ typedef struct {
     const HfOption *options;
     const char *operands; /* for a program without commands, as in HfCommand */
     unsigned min_operands, max_operands;
-    int usage_exit;       /* exit code of wrong usage: 2; under swtpm names 1 */
-    bool single_dash;     /* long options may start with one dash (swtpm_ioctl) */
+    int usage_exit;   /* exit code of wrong usage: 2; under swtpm names 1 */
+    bool single_dash; /* long options may start with one dash (swtpm_ioctl) */
 } HfProgram;
 
 typedef struct HfOptions HfOptions;
 
 /* Parses argv. NULL and *error (HF_ERROR_USAGE) on wrong usage. When --help, --version or
- * --print-completion was given, prints to stdout and sets *ret_done to true; the caller then exits with 0. */
+ * --print-completion was given, prints to stdout and sets *ret_done to true; the caller then exits
+ * with 0. */
 HfOptions *hf_options_parse(const HfProgram *program, int argc, char **argv, bool *ret_done,
                             GError **error);
 void hf_options_free(HfOptions *options);
@@ -73,11 +74,13 @@ const HfCommand *hf_options_command(const HfOptions *options);
 const char *const *hf_options_operands(const HfOptions *options); /* NULL-terminated */
 
 /* The getters assert that the table has `name` with a fitting kind. */
-bool hf_options_has(const HfOptions *options, const char *name);  /* given explicitly */
+bool hf_options_has(const HfOptions *options, const char *name); /* given explicitly */
 bool hf_options_flag(const HfOptions *options, const char *name);
 const char *hf_options_string(const HfOptions *options, const char *name); /* or preset or NULL */
-int64_t hf_options_int(const HfOptions *options, const char *name); /* INT MODE USER GROUP; or preset */
-const char *const *hf_options_list(const HfOptions *options, const char *name); /* MULTI; never NULL */
+int64_t hf_options_int(const HfOptions *options,
+                       const char *name); /* INT MODE USER GROUP; or preset */
+const char *const *hf_options_list(const HfOptions *options,
+                                   const char *name); /* MULTI; never NULL */
 /* NULL when the option was not given and has no preset. */
 const HfSubOptions *hf_options_sub(const HfOptions *options, const char *name);
 

@@ -1,5 +1,6 @@
 /*
- * socket.h - stream sockets, UNIX and TCP: listen, connect, whole reads with deadlines, descriptors.
+ * socket.h - stream sockets, UNIX and TCP: listen, connect, whole reads with deadlines,
+ * descriptors.
  *
  * Deadlines are absolute microseconds of the monotonic clock (g_get_monotonic_time), or
  * HF_NO_DEADLINE. All sockets are close-on-exec; received descriptors that nobody asked for are

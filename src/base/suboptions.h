@@ -31,8 +31,8 @@ typedef enum {
 typedef struct {
     const char *name; /* NULL ends a table */
     HfKind kind;
-    const char *arg;  /* how help calls the value; NULL for flags */
-    const char *help; /* one line, for the manual's sub-option lists; may be NULL */
+    const char *arg;     /* how help calls the value; NULL for flags */
+    const char *help;    /* one line, for the manual's sub-option lists; may be NULL */
     const char *preset;  /* default as text; NULL: none */
     int64_t min, max;    /* HF_KIND_INT */
     const char *choices; /* HF_KIND_CHOICE */
@@ -40,8 +40,8 @@ typedef struct {
 
 typedef struct HfSubOptions HfSubOptions;
 
-/* Parses `text` by the table, checking every value (kind, range). `option` names the option in messages:
- * "Error parsing OPTION options: Unknown option 'x'". HF_ERROR_USAGE on failure. */
+/* Parses `text` by the table, checking every value (kind, range). `option` names the option in
+ * messages: "Error parsing OPTION options: Unknown option 'x'". HF_ERROR_USAGE on failure. */
 HfSubOptions *hf_suboptions_parse(const HfSubOption *table, const char *option, const char *text,
                                   GError **error);
 void hf_suboptions_free(HfSubOptions *sub);

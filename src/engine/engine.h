@@ -27,7 +27,8 @@ typedef enum { HF_TPM_1_2 = 1, HF_TPM_2_0 = 2 } HfTpmVersion;
 /* The three blobs a TPM has; the numbers are those of the control channel. */
 typedef enum { HF_BLOB_PERMANENT = 1, HF_BLOB_VOLATILE = 2, HF_BLOB_SAVESTATE = 3 } HfBlobKind;
 
-#define HF_BLOB_MAX (512u * 1024u) /* no blob of libtpms is larger (engine.md: 151,619 + 12,645) */
+#define HF_BLOB_MAX (512u * 1024u) /* no blob of libtpms is larger (engine.md: 151,619 + 12,645) \
+                                    */
 #define HF_TPM_BUFFER_MAX 4096u
 
 /* Where blobs are kept. All functions required; `user` is handed through. */
@@ -76,7 +77,8 @@ size_t hf_engine_process(HfEngine *engine, const uint8_t *command, size_t size, 
 const GError *hf_engine_storage_error(const HfEngine *engine);
 
 /* Asks the running command to stop; remembered until that command ends, also when it had not yet
- * entered libtpms. No command running: nothing happens. Any thread. Returns a TPM result (TPM 1.2: FAIL). */
+ * entered libtpms. No command running: nothing happens. Any thread. Returns a TPM result (TPM 1.2:
+ * FAIL). */
 uint32_t hf_engine_cancel(HfEngine *engine);
 /* A command is being processed right now. Any thread. */
 bool hf_engine_busy(const HfEngine *engine);
@@ -89,12 +91,12 @@ bool hf_engine_auto_shutdown(HfEngine *engine, GError **error);
 uint32_t hf_engine_startup(HfEngine *engine, uint16_t type);
 
 /* Blobs of the running TPM (permanent, volatile), or those cached for the next power on. */
-GBytes *hf_engine_get_blob(HfEngine *engine, HfBlobKind kind, uint32_t *ret_result,
-                           GError **error);
+GBytes *hf_engine_get_blob(HfEngine *engine, HfBlobKind kind, uint32_t *ret_result, GError **error);
 /* While off: checked by libtpms now, used by the next power on. size 0: "this blob is empty" for
  * volatile and savestate; refused for permanent (it would make a TPM with empty seeds).
- * A refusal drops all cached blobs; the next power on then refuses to start rather than to manufacture,
- * until hf_engine_drop_blobs is called or a permanent blob is accepted. Returns the TPM result. */
+ * A refusal drops all cached blobs; the next power on then refuses to start rather than to
+ * manufacture, until hf_engine_drop_blobs is called or a permanent blob is accepted. Returns the
+ * TPM result. */
 uint32_t hf_engine_set_blob(HfEngine *engine, HfBlobKind kind, const uint8_t *data, size_t size,
                             GError **error);
 void hf_engine_drop_blobs(HfEngine *engine);

@@ -5,7 +5,8 @@
  * Stage 2, when everything named on the command line is open: user changed, supplementary groups
  *          set, capabilities dropped, Landlock: files only below the directories given.
  * Stage 3, before the first guest byte: seccomp allow-list of the profile.
- * There is no way back from a stage. Each system call of a profile stands in its list with the code that needs it.
+ * There is no way back from a stage. Each system call of a profile stands in its list with the code
+ * that needs it.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -23,14 +24,15 @@ typedef struct {
     const char *user; /* --runas: name or number (numeric: gid = uid); NULL: stay */
 } HfSandboxUser;
 
-/* initgroups + setgid + setuid; NULL: stay. Then drops every capability (bounding, ambient, inheritable,
- * permitted, effective) that `keep_caps` (bit mask, usually 0) does not name. */
+/* initgroups + setgid + setuid; NULL: stay. Then drops every capability (bounding, ambient,
+ * inheritable, permitted, effective) that `keep_caps` (bit mask, usually 0) does not name. */
 bool hf_sandbox_become(const char *user, GError **error);
 bool hf_sandbox_drop_capabilities(GError **error);
 
 /* Directories (open descriptors) below which files may still be made, read, written, renamed and
- * removed, and those in which only removing is needed (sockets, pid file). Everything else on the file system becomes
- * unreachable. Where the kernel has no Landlock: true, with *ret_active false. */
+ * removed, and those in which only removing is needed (sockets, pid file). Everything else on the
+ * file system becomes unreachable. Where the kernel has no Landlock: true, with *ret_active false.
+ */
 typedef struct {
     const int *state_dirs; /* read, write, create, rename, remove */
     size_t n_state_dirs;

@@ -63,8 +63,8 @@ typedef struct {
     bool fsync; /* default true; false: as swtpm, not durable */
 } HfStoreConfig;
 
-/* swtpm's directory backend. The directory must exist (HF_ERROR_NOT_FOUND otherwise) and stays open;
- * nothing is created or locked yet. */
+/* swtpm's directory backend. The directory must exist (HF_ERROR_NOT_FOUND otherwise) and stays
+ * open; nothing is created or locked yet. */
 HfStore *hf_store_dir_open(const char *path, const HfStoreConfig *config, GError **error);
 /* The same for "dir://PATH" (and, later, file:// and slots://) or a plain path. */
 HfStore *hf_store_open_uri(const char *uri, const HfStoreConfig *config, GError **error);

@@ -1,1 +1,7 @@
 # One program a module: unit_tests += tests/unit/test-NAME, its sources and libraries below.
+LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/unit/tap-run
+EXTRA_DIST += tests/unit/tap-run
+
+unit_tests += tests/unit/test-base
+tests_unit_test_base_SOURCES = tests/unit/test-base.c
+tests_unit_test_base_LDADD = libbase.a $(GLIB_LIBS)

@@ -1,0 +1,105 @@
+/*
+ * log.c - one log a process, one write a line.
+ *
+ * The state below is the process's log: set up by main before threads exist, only read afterwards.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Writable on purpose: the process has one log (named in the list of writable globals). */
+static struct {
+    int fd;
+    unsigned level;
+    char *prefix;
+} the_log = { .fd = STDERR_FILENO, .level = 1 };
+
+void hf_log_to_fd(int fd)
+{
+    the_log.fd = fd;
+}
+
+void hf_log_set_level(unsigned level)
+{
+    the_log.level = level;
+}
+
+unsigned hf_log_level(void)
+{
+    return the_log.level;
+}
+
+void hf_log_set_prefix(const char *prefix)
+{
+    g_free(the_log.prefix);
+    the_log.prefix = g_strdup(prefix);
+}
+
+static void append_clean(GString *line, const char *text)
+{
+    for (const char *p = text; *p; p++) {
+        unsigned char c = (unsigned char)*p;
+        if (c < 0x20 || c == 0x7f) {
+            g_string_append_printf(line, "\\x%02x", c);
+        } else {
+            g_string_append_c(line, *p);
+        }
+    }
+}
+
+static void write_line(int fd, const char *text)
+{
+    if (fd < 0) {
+        return;
+    }
+    g_autoptr(GString) line = g_string_new(NULL);
+    if (the_log.prefix) {
+        append_clean(line, the_log.prefix);
+    }
+    append_clean(line, text);
+    g_string_append_c(line, '\n');
+    ssize_t ignored = write(fd, line->str, line->len);
+    (void)ignored; /* a log that cannot be written must not stop a TPM */
+}
+
+void hf_log(unsigned level, const char *format, ...)
+{
+    if (level > the_log.level) {
+        return;
+    }
+    va_list args;
+    va_start(args, format);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    write_line(the_log.fd, text);
+}
+
+void hf_log_error(const char *context, const GError *error)
+{
+    g_autofree char *text = g_strdup_printf("%s: %s", context, error->message);
+    write_line(the_log.fd, text);
+    if (the_log.fd != STDERR_FILENO) {
+        write_line(STDERR_FILENO, text);
+    }
+}
+
+void hf_log_dump(unsigned level, const char *title, const void *data, size_t n)
+{
+    if (level > the_log.level) {
+        return;
+    }
+    const uint8_t *p = data;
+    hf_log(level, "%s (%zu bytes)", title, n);
+    for (size_t i = 0; i < n; i += 16) {
+        g_autoptr(GString) line = g_string_new(" ");
+        for (size_t k = i; k < n && k < i + 16; k++) {
+            g_string_append_printf(line, "%02x ", p[k]);
+        }
+        hf_log(level, "%s", line->str);
+    }
+}
