@@ -49,8 +49,8 @@ static inline void hf_signer_free(HfSigner *signer)
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfSigner, hf_signer_free)
 
-/* A PEM private key (PKCS#8 or SEC1; RSA >= 2048, P-256, P-384), mode checked: not readable by
- * others. */
+/* A PEM private key (PKCS#8 or SEC1; RSA >= 2048, P-256, P-384). The file is read by
+ * hf_keyfile_read (keyfile.h): not readable by others, writable by its owner only. */
 HfSigner *hf_signer_file_new(const char *path, GError **error);
 
 #endif

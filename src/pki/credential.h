@@ -1,0 +1,54 @@
+/*
+ * credential.h - the certificates of a TPM: EK, platform, AK.
+ *
+ * All are signed through a signer (signer.h), whose key must be the one in the issuer's
+ * certificate, and are verified with that certificate before they are handed out: a bus or TPM that
+ * lies cannot make us return a bad one. The policy in the certificate follows from signer->rooted.
+ * EK certificates follow the TCG EK Credential Profile (subject empty, names in the critical
+ * subject alternative name).
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef HOLDFAST_PKI_CREDENTIAL_H
+#define HOLDFAST_PKI_CREDENTIAL_H
+
+#include "pki/certificate.h"
+
+/* What the key may do; 0 stands for HF_CREDENTIAL_DECRYPT. */
+enum { HF_CREDENTIAL_DECRYPT = 1, HF_CREDENTIAL_SIGN = 2 };
+
+/* Strings are UTF-8 without control characters, 1 to 64 characters unless said otherwise. */
+typedef struct {
+    GBytes *spki;                 /* the TPM's key, DER (spki.h) */
+    unsigned use;                 /* HF_CREDENTIAL_* */
+    const char *tpm_manufacturer; /* "id:" and 8 hex digits, as the TPM itself reports */
+    const char *tpm_model;        /* names the emulator and says it is virtual */
+    const char *tpm_version;      /* "id:" and 8 hex digits */
+    const char *spec_family;      /* "2.0" */
+    uint32_t spec_level;
+    uint32_t spec_revision;            /* for example 164 */
+    const char *platform_manufacturer; /* platform certificate only */
+    const char *platform_model;
+    const char *platform_version;
+    /* Any length: subject CN of the platform certificate; one longer than 64 characters is cut and
+     * made unique again by a hash. NULL: "unknown". Not in the EK certificate. */
+    const char *vmid;
+    const HfHolding *holding;   /* hardware-rooted needs host_ek and tcb_policy in it */
+    const char *ca_issuers_url; /* where the issuer's certificate is to be had, or NULL */
+    gint64 not_before;          /* seconds since 1970; the issuer must be valid then */
+    gint64 not_after;           /* -1: no expiry */
+} HfCredential;
+
+/* The EK certificate. */
+HfCertificate *hf_credential_ek(const HfCredential *in, HfSigner *signer,
+                                const HfCertificate *issuer, GError **error);
+/* The platform certificate: a public-key certificate over the EK, as existing tools write it. */
+HfCertificate *hf_credential_platform(const HfCredential *in, HfSigner *signer,
+                                      const HfCertificate *issuer, GError **error);
+/* An AK certificate (of a host or a virtual TPM) by a CA that may issue them; subject CN = vmid,
+ * TPM names as in the EK certificate when tpm_manufacturer is set, not_after must be given. Of the
+ * rest it uses spki, spec_*, ca_issuers_url and not_before. */
+HfCertificate *hf_credential_ak(const HfCredential *in, HfSigner *signer,
+                                const HfCertificate *issuer, GError **error);
+
+#endif
