@@ -52,8 +52,6 @@ void hf_der_put_bits(GByteArray *w, const void *data, size_t n);
 void hf_der_put_oid(GByteArray *w, const char *oid);
 /* UTCTime up to 2049, GeneralizedTime from 2050 on. Range: years 1950 to 9999 (asserted). */
 void hf_der_put_time(GByteArray *w, gint64 seconds);
-/* Ecdsa-Sig-Value from the r and s of a TPM (unsigned big-endian numbers). */
-GBytes *hf_der_ecdsa_signature(const void *r, size_t r_size, const void *s, size_t s_size);
 
 /* Tag of the next value; 0 at the end or after a failure. */
 uint8_t hf_der_peek(const HfReader *r);

@@ -1,5 +1,5 @@
 /*
- * credential.h - the certificates of a TPM: EK, platform, AK.
+ * endorsement.h - the certificates of a TPM: EK, platform, AK.
  *
  * All are signed through a signer (signer.h), whose key must be the one in the issuer's
  * certificate, and are verified with that certificate before they are handed out: a bus or TPM that
@@ -9,18 +9,18 @@
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
-#ifndef HOLDFAST_PKI_CREDENTIAL_H
-#define HOLDFAST_PKI_CREDENTIAL_H
+#ifndef HOLDFAST_PKI_ENDORSEMENT_H
+#define HOLDFAST_PKI_ENDORSEMENT_H
 
 #include "pki/certificate.h"
 
-/* What the key may do; 0 stands for HF_CREDENTIAL_DECRYPT. */
-enum { HF_CREDENTIAL_DECRYPT = 1, HF_CREDENTIAL_SIGN = 2 };
+/* What the key may do; 0 stands for HF_ENDORSEMENT_DECRYPT. */
+enum { HF_ENDORSEMENT_DECRYPT = 1, HF_ENDORSEMENT_SIGN = 2 };
 
 /* Strings are UTF-8 without control characters, 1 to 64 characters unless said otherwise. */
 typedef struct {
     GBytes *spki;                 /* the TPM's key, DER (spki.h) */
-    unsigned use;                 /* HF_CREDENTIAL_* */
+    unsigned use;                 /* HF_ENDORSEMENT_* */
     const char *tpm_manufacturer; /* "id:" and 8 hex digits, as the TPM itself reports */
     const char *tpm_model;        /* names the emulator and says it is virtual */
     const char *tpm_version;      /* "id:" and 8 hex digits */
@@ -37,18 +37,18 @@ typedef struct {
     const char *ca_issuers_url; /* where the issuer's certificate is to be had, or NULL */
     gint64 not_before;          /* seconds since 1970; the issuer must be valid then */
     gint64 not_after;           /* -1: no expiry */
-} HfCredential;
+} HfEndorsement;
 
 /* The EK certificate. */
-HfCertificate *hf_credential_ek(const HfCredential *in, HfSigner *signer,
-                                const HfCertificate *issuer, GError **error);
+HfCertificate *hf_endorsement_ek(const HfEndorsement *in, HfSigner *signer,
+                                 const HfCertificate *issuer, GError **error);
 /* The platform certificate: a public-key certificate over the EK, as existing tools write it. */
-HfCertificate *hf_credential_platform(const HfCredential *in, HfSigner *signer,
-                                      const HfCertificate *issuer, GError **error);
+HfCertificate *hf_endorsement_platform(const HfEndorsement *in, HfSigner *signer,
+                                       const HfCertificate *issuer, GError **error);
 /* An AK certificate (of a host or a virtual TPM) by a CA that may issue them; subject CN = vmid,
  * TPM names as in the EK certificate when tpm_manufacturer is set, not_after must be given. Of the
  * rest it uses spki, spec_*, ca_issuers_url and not_before. */
-HfCertificate *hf_credential_ak(const HfCredential *in, HfSigner *signer,
-                                const HfCertificate *issuer, GError **error);
+HfCertificate *hf_endorsement_ak(const HfEndorsement *in, HfSigner *signer,
+                                 const HfCertificate *issuer, GError **error);
 
 #endif
