@@ -23,6 +23,22 @@ static char *left_column(const HfOption *row)
                            row->kind == HF_KIND_FLAG ? "" : row->arg);
 }
 
+static void print_sub_rows(FILE *out, const HfSubOption *sub)
+{
+    for (; sub && sub->name; sub++) {
+        bool flag = sub->kind == HF_KIND_FLAG;
+        const char *value = flag ? "" : sub->kind == HF_KIND_CHOICE ? sub->choices : sub->arg;
+        fprintf(out, "%32s%s%s%s", "", sub->name, flag ? "" : "=", value);
+        if (sub->help) {
+            fprintf(out, ": %s", sub->help);
+        }
+        if (sub->preset) {
+            fprintf(out, " (default: %s)", sub->preset);
+        }
+        fputc('\n', out);
+    }
+}
+
 static void print_row(FILE *out, const HfOption *row)
 {
     g_autofree char *left = left_column(row);
@@ -41,14 +57,7 @@ static void print_row(FILE *out, const HfOption *row)
         fprintf(out, " (default: %s)", row->preset);
     }
     fputc('\n', out);
-    for (const HfSubOption *s = row->sub; s && s->name; s++) {
-        fprintf(out, "%32s%s%s%s%s%s%s%s\n", "", s->name, s->kind == HF_KIND_FLAG ? "" : "=",
-                s->kind == HF_KIND_FLAG     ? ""
-                : s->kind == HF_KIND_CHOICE ? s->choices
-                                            : s->arg,
-                s->help ? ": " : "", s->help ? s->help : "", s->preset ? ", default " : "",
-                s->preset ? s->preset : "");
-    }
+    print_sub_rows(out, row->sub);
 }
 
 static void print_usage(FILE *out, const HfProgram *program, const HfCommand *command)

@@ -1,0 +1,4 @@
+#!/usr/bin/env bash
+# The gate "sizes" of gates.py, as a test.
+# SPDX-License-Identifier: BSD-3-Clause
+exec /usr/bin/python3 "${top_srcdir:-.}/tests/source/gates.py" sizes
