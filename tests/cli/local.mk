@@ -1,1 +1,2 @@
 # cli_tests += tests/cli/NAME.sh
+EXTRA_DIST += tests/cli/vtpm.py
