@@ -80,7 +80,9 @@ static struct option *long_table(const HfProgram *program, GString *letters)
         const HfOption *row = &program->options[i];
         table[i] =
             (struct option){ .name = row->name,
-                             .has_arg = row->kind == HF_KIND_FLAG ? no_argument : required_argument,
+                             .has_arg = row->kind == HF_KIND_FLAG         ? no_argument
+                                        : row->flags & HF_OPTION_OPTIONAL ? optional_argument
+                                                                          : required_argument,
                              .val = ROW_BASE + (int)i };
         if (row->letter) {
             g_string_append_c(letters, row->letter);
@@ -116,6 +118,8 @@ static bool take_value(HfOptions *options, size_t index, const char *text, GErro
     if (row->kind == HF_KIND_FLAG) {
         number = 1;
         text = "true";
+    } else if (text[0] == '\0' && (row->flags & HF_OPTION_OPTIONAL)) {
+        number = 0;
     } else if (!hf_value_check(row->kind, what, text, row->min, row->max, row->choices, &number,
                                error)) {
         return false;
@@ -245,7 +249,7 @@ static bool scan(HfOptions *options, int argc, char **argv, int *ret_builtin, GE
         ssize_t row = result >= ROW_BASE ? result - ROW_BASE : row_of_letter(program, result);
         if (row < 0) { /* -h and -v, where no row took them */
             builtin = builtin ? builtin : result == 'h' ? BUILTIN_HELP : BUILTIN_VERSION;
-        } else if (!take_value(options, (size_t)row, optarg, error)) {
+        } else if (!take_value(options, (size_t)row, optarg ? optarg : "", error)) {
             return false;
         }
     }

@@ -19,6 +19,9 @@ static char *left_column(const HfOption *row)
 {
     g_autofree char *letter =
         row->letter ? g_strdup_printf("-%c, ", row->letter) : g_strdup("    ");
+    if (row->flags & HF_OPTION_OPTIONAL) {
+        return g_strdup_printf("  %s--%s[=%s]", letter, row->name, row->arg);
+    }
     return g_strdup_printf("  %s--%s%s%s", letter, row->name, row->kind == HF_KIND_FLAG ? "" : " ",
                            row->kind == HF_KIND_FLAG ? "" : row->arg);
 }

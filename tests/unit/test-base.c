@@ -345,6 +345,11 @@ static const HfOption rows[] = {
       .features = "ports tcp" },
     { .name = "verbose", .letter = 'v', .help = "talk", .features = "tcp" },
     { .name = "pcr", .kind = HF_KIND_STRING, .arg = "N", .help = "pcr", .flags = HF_OPTION_MULTI },
+    { .name = "files",
+      .kind = HF_KIND_STRING,
+      .arg = "WORDS",
+      .help = "files",
+      .flags = HF_OPTION_OPTIONAL },
     { 0 },
 };
 static const HfProgram program = {
@@ -377,6 +382,14 @@ static void options_parse(void)
     g_assert_false(hf_options_flag(plain, "verbose"));
     g_assert_null(hf_options_sub(plain, "tpmstate"));
     g_assert_null(hf_options_list(plain, "pcr")[0]);
+    g_assert_null(hf_options_string(plain, "files"));
+    g_autoptr(HfOptions) alone = parse("prog run --files f", NULL);
+    g_assert_nonnull(alone);
+    g_assert_cmpstr(hf_options_string(alone, "files"), ==, "");
+    g_assert_cmpstr(hf_options_operands(alone)[0], ==, "f");
+    g_autoptr(HfOptions) joined = parse("prog run --files=a,b f", NULL);
+    g_assert_nonnull(joined);
+    g_assert_cmpstr(hf_options_string(joined, "files"), ==, "a,b");
 }
 
 static void options_refuse(void)

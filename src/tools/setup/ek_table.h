@@ -1,0 +1,32 @@
+/*
+ * ek_table.h - the endorsement keys that can be made: one row a key.
+ *
+ * Name on the command line, template and name of the certificate file. Handle and NV indices come
+ * with the template (tpm2/template.h); nothing else in the program names one.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef HOLDFAST_TOOLS_SETUP_EK_TABLE_H
+#define HOLDFAST_TOOLS_SETUP_EK_TABLE_H
+
+#include "tpm2/template.h"
+
+typedef struct {
+    const char *algorithm; /* as --ek1keyalgo takes it; NULL ends the table */
+    const char *alias;     /* its other name, or NULL */
+    const char *title;     /* for people */
+    const char *file;      /* certificate file below --write-ek-cert-files */
+    unsigned rsa_bits;     /* 0: an ECC key */
+    HfTemplate template;
+} HfEkRow;
+
+extern const HfEkRow hf_ek_table[];
+
+/* By algorithm or alias. NULL and *error (HF_ERROR_USAGE, naming `what` and the choices). */
+const HfEkRow *hf_ek_row_find(const char *name, const char *what, GError **error);
+/* The RSA row of this size, NULL when there is none. */
+const HfEkRow *hf_ek_row_rsa(unsigned bits);
+/* The largest RSA key there is a row for, of at most `limit` bits; NULL when there is none. */
+const HfEkRow *hf_ek_row_rsa_max(unsigned limit);
+
+#endif

@@ -1,0 +1,327 @@
+/*
+ * engine_child.c - both sides of the engine's process: the parent's handle and the child's loop.
+ *
+ * The conversation is strictly request and reply on a socket pair: u8 code, u32 size, payload. The
+ * reply's code says whether it went well; the payload of a failure is its message. Both sides bound
+ * every size; the parent does not trust the child with more than its answers.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "config.h"
+
+#include "tools/setup/engine_child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/socket.h"
+#include "engine/engine.h"
+#include "sandbox/sandbox.h"
+
+#define HEADER_SIZE 5u
+#define REPLY_SECONDS 120
+
+enum { ASK_POWER_ON = 1, ASK_COMMAND, ASK_INFO, ASK_FINISH };
+enum { REPLY_DONE = 1, REPLY_FAILED };
+
+struct HfEngineChild {
+    pid_t pid;
+    int fd;
+};
+
+/* --- both sides ------------------------------------------------------------------------------ */
+
+static bool send_message(int fd, uint8_t code, const void *data, size_t size, GError **error)
+{
+    uint8_t header[HEADER_SIZE] = { code };
+    hf_store_u32(header + 1, (uint32_t)size);
+    return hf_socket_write_full(fd, header, sizeof(header), error) &&
+           (size == 0 || hf_socket_write_full(fd, data, size, error));
+}
+
+static HfSecret *receive_message(int fd, int64_t deadline, uint8_t *ret_code, GError **error)
+{
+    uint8_t header[HEADER_SIZE];
+    if (!hf_socket_read_full(fd, header, sizeof(header), deadline, error)) {
+        return NULL;
+    }
+    uint32_t size = hf_fetch_u32(header + 1);
+    if (size > HF_BLOB_MAX) {
+        hf_error_set(error, HF_ERROR_INVALID, "message of %u bytes, expected at most %u", size,
+                     HF_BLOB_MAX);
+        return NULL;
+    }
+    g_autoptr(HfSecret) payload = hf_secret_new(size);
+    if (size > 0 && !hf_socket_read_full(fd, payload->data, size, deadline, error)) {
+        return NULL;
+    }
+    *ret_code = header[0];
+    return g_steal_pointer(&payload);
+}
+
+/* --- the child ------------------------------------------------------------------------------- */
+
+typedef struct {
+    int fd;
+    HfEngine *engine;
+    HfSecret *permanent; /* NULL: certainly absent */
+} Child;
+
+static GBytes *memory_load(void *user, HfBlobKind kind, GError **error)
+{
+    const Child *child = user;
+    if (kind != HF_BLOB_PERMANENT || !child->permanent) {
+        hf_error_set(error, HF_ERROR_NOT_FOUND, "no such blob in memory");
+        return NULL;
+    }
+    HfSecret *copy = hf_secret_copy(child->permanent->data, child->permanent->size);
+    return g_bytes_new_with_free_func(copy->data, copy->size, (GDestroyNotify)hf_secret_free, copy);
+}
+
+static bool memory_save(void *user, HfBlobKind kind, const uint8_t *data, size_t size,
+                        GError **error)
+{
+    Child *child = user;
+    if (kind != HF_BLOB_PERMANENT || size == 0 || size > HF_BLOB_MAX) {
+        return hf_error_set(error, HF_ERROR_INVALID, "blob %d of %zu bytes cannot be kept", kind,
+                            size);
+    }
+    hf_secret_free(child->permanent);
+    child->permanent = hf_secret_copy(data, size);
+    return true;
+}
+
+static bool memory_remove(void *user G_GNUC_UNUSED, HfBlobKind kind, GError **error)
+{
+    /* Only the permanent blob is ever kept, and nothing may ask to remove that. */
+    return kind != HF_BLOB_PERMANENT ||
+           hf_error_set(error, HF_ERROR_INVALID, "the permanent blob cannot be removed");
+}
+
+static const HfEngineStorage memory_storage = { memory_load, memory_save, memory_remove };
+
+static bool reply_failed(const Child *child, const GError *error)
+{
+    const char *text = error ? error->message : "the TPM gave no reason";
+    return send_message(child->fd, REPLY_FAILED, text, strlen(text), NULL);
+}
+
+static bool answer_power_on(Child *child, const HfSecret *payload)
+{
+    if (payload->size > 0) {
+        hf_secret_free(child->permanent);
+        child->permanent = hf_secret_copy(payload->data, payload->size);
+    }
+    g_autoptr(GError) error = NULL;
+    uint32_t result = hf_engine_power_on(child->engine, false, &error);
+    if (result != HF_TPM_SUCCESS) {
+        return reply_failed(child, error);
+    }
+    const GError *storage = hf_engine_storage_error(child->engine);
+    return storage ? reply_failed(child, storage)
+                   : send_message(child->fd, REPLY_DONE, NULL, 0, NULL);
+}
+
+static bool answer_command(Child *child, const HfSecret *payload)
+{
+    if (!hf_engine_running(child->engine)) {
+        g_autoptr(GError) off = g_error_new_literal(HF_ERROR, HF_ERROR_STATE, "the TPM is off");
+        return reply_failed(child, off);
+    }
+    const uint8_t *response = NULL;
+    size_t size = hf_engine_process(child->engine, payload->data, payload->size, 0, &response);
+    const GError *storage = hf_engine_storage_error(child->engine);
+    return storage ? reply_failed(child, storage)
+                   : send_message(child->fd, REPLY_DONE, response, size, NULL);
+}
+
+static bool answer_info(Child *child, const HfSecret *payload)
+{
+    HfReader r = hf_reader(payload->data, payload->size);
+    g_autofree char *json = hf_engine_info(child->engine, hf_reader_u64(&r));
+    return send_message(child->fd, REPLY_DONE, json, json ? strlen(json) : 0, NULL);
+}
+
+/* The last answer: false ends the loop. */
+static bool answer_finish(Child *child)
+{
+    hf_engine_power_off(child->engine);
+    if (child->permanent) {
+        send_message(child->fd, REPLY_DONE, child->permanent->data, child->permanent->size, NULL);
+    } else {
+        reply_failed(child, NULL);
+    }
+    return false;
+}
+
+static bool answer(Child *child, uint8_t code, const HfSecret *payload)
+{
+    switch (code) {
+    case ASK_POWER_ON: return answer_power_on(child, payload);
+    case ASK_COMMAND: return answer_command(child, payload);
+    case ASK_INFO: return answer_info(child, payload);
+    case ASK_FINISH: return answer_finish(child);
+    default: return false;
+    }
+}
+
+/* Descriptors other than the socket and stderr go away; 0 and 1 lead nowhere. */
+static bool close_descriptors(int keep, GError **error)
+{
+    hf_autofd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0) {
+        return hf_error_errno(error, errno, "/dev/null");
+    }
+    unsigned first = STDERR_FILENO + 1;
+    if ((unsigned)keep > first) {
+        close_range(first, (unsigned)keep - 1, 0);
+    }
+    close_range((unsigned)keep + 1, ~0u, 0);
+    /* The range above closed it already when it was not below `keep`. */
+    null = -1;
+    return true;
+}
+
+static bool confine(int keep, GError **error)
+{
+    bool active;
+    const HfSandboxPaths nothing = { 0 };
+    return close_descriptors(keep, error) && hf_sandbox_landlock(&nothing, &active, error) &&
+           hf_sandbox_drop_capabilities(error) &&
+           hf_sandbox_seccomp(HF_PROFILE_MANUFACTURE, HF_SECCOMP_KILL, error);
+}
+
+G_GNUC_NORETURN static void child_main(int fd, pid_t parent)
+{
+    g_autoptr(GError) error = NULL;
+    Child child = { .fd = fd };
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) {
+        _exit(1);
+    }
+    if (!confine(fd, &error) ||
+        !(child.engine = hf_engine_new(HF_TPM_2_0, &memory_storage, &child, &error))) {
+        reply_failed(&child, error);
+        _exit(1);
+    }
+    for (bool more = true; more;) {
+        uint8_t code = 0;
+        g_autoptr(HfSecret) payload = receive_message(fd, HF_NO_DEADLINE, &code, NULL);
+        more = payload && answer(&child, code, payload);
+    }
+    hf_engine_free(child.engine);
+    hf_secret_free(child.permanent);
+    _exit(0);
+}
+
+/* --- the parent ------------------------------------------------------------------------------ */
+
+HfEngineChild *hf_engine_child_start(GError **error)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+        hf_error_errno(error, errno, "cannot make a socket pair");
+        return NULL;
+    }
+    hf_autofd int ours = pair[0];
+    hf_autofd int theirs = pair[1];
+    pid_t parent = getpid();
+    pid_t pid = fork();
+    if (pid < 0) {
+        hf_error_errno(error, errno, "cannot start the TPM's process");
+        return NULL;
+    }
+    if (pid == 0) {
+        child_main(theirs, parent);
+    }
+    HfEngineChild *child = g_new0(HfEngineChild, 1);
+    child->pid = pid;
+    child->fd = hf_fd_steal(&ours);
+    return child;
+}
+
+void hf_engine_child_free(HfEngineChild *child)
+{
+    if (!child) {
+        return;
+    }
+    hf_fd_close(&child->fd);
+    kill(child->pid, SIGKILL);
+    while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+    g_free(child);
+}
+
+/* Why the conversation broke, when the child's end explains it better than the socket's error. */
+static void explain_death(HfEngineChild *child, GError **error)
+{
+    int status = 0;
+    if (!hf_error_is(*error, HF_ERROR_TIMEOUT) && waitpid(child->pid, &status, WNOHANG) < 0) {
+        return;
+    }
+    if (WIFSIGNALED(status)) {
+        g_prefix_error(error, "the TPM's process was ended by signal %d: ", WTERMSIG(status));
+    } else {
+        g_prefix_error(error, "the TPM's process gave no answer: ");
+    }
+}
+
+static HfSecret *ask(HfEngineChild *child, uint8_t code, const void *data, size_t size,
+                     GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    int64_t deadline = g_get_monotonic_time() + REPLY_SECONDS * G_USEC_PER_SEC;
+    uint8_t result = 0;
+    /* A child that failed early has left its message behind: read also when writing fails. */
+    bool sent = send_message(child->fd, code, data, size, NULL);
+    g_autoptr(HfSecret) reply = receive_message(child->fd, deadline, &result, &local);
+    if (!reply) {
+        explain_death(child, &local);
+        g_propagate_error(error, g_steal_pointer(&local));
+        return NULL;
+    }
+    if (!sent || result != REPLY_DONE) {
+        g_autofree char *text = g_strndup((const char *)reply->data, reply->size);
+        g_autofree char *valid = g_utf8_make_valid(text, -1);
+        hf_error_set(error, HF_ERROR_FAILED, "%s", valid);
+        return NULL;
+    }
+    return g_steal_pointer(&reply);
+}
+
+bool hf_engine_child_power_on(HfEngineChild *child, const HfSecret *permanent, GError **error)
+{
+    g_autoptr(HfSecret) reply = ask(child, ASK_POWER_ON, permanent ? permanent->data : NULL,
+                                    permanent ? permanent->size : 0, error);
+    return reply != NULL;
+}
+
+GBytes *hf_engine_child_transmit(HfEngineChild *child, const uint8_t *command, size_t size,
+                                 GError **error)
+{
+    g_autoptr(HfSecret) reply = ask(child, ASK_COMMAND, command, size, error);
+    return reply ? g_bytes_new(reply->data, reply->size) : NULL;
+}
+
+char *hf_engine_child_info(HfEngineChild *child, uint64_t flags, GError **error)
+{
+    uint8_t payload[8];
+    hf_store_u32(payload, (uint32_t)(flags >> 32));
+    hf_store_u32(payload + 4, (uint32_t)flags);
+    g_autoptr(HfSecret) reply = ask(child, ASK_INFO, payload, sizeof(payload), error);
+    return reply ? g_strndup((const char *)reply->data, reply->size) : NULL;
+}
+
+HfSecret *hf_engine_child_finish(HfEngineChild *child, GError **error)
+{
+    return ask(child, ASK_FINISH, NULL, 0, error);
+}

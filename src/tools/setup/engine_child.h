@@ -1,0 +1,43 @@
+/*
+ * engine_child.h - a TPM in a process of its own that has no file system, no network and no keys.
+ *
+ * The child is forked before the parent opens anything worth protecting, gives up everything but
+ * its socket (Landlock without a single directory, no capabilities, the manufacture profile of
+ * seccomp) and then runs one engine whose state is in memory only. The parent drives it with TPM
+ * commands and takes the permanent blob at the end; nothing the child does reaches the disk.
+ * It ends with its parent, whatever ends that.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef HOLDFAST_TOOLS_SETUP_ENGINE_CHILD_H
+#define HOLDFAST_TOOLS_SETUP_ENGINE_CHILD_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/secret.h"
+
+typedef struct HfEngineChild HfEngineChild;
+
+/* Forks. To be called while the process has one thread and no secrets. */
+HfEngineChild *hf_engine_child_start(GError **error);
+/* Ends the child and waits for it. NULL is allowed. */
+void hf_engine_child_free(HfEngineChild *child);
+
+/* Power on: manufactures a TPM when `permanent` is NULL, else loads that blob (never manufactures).
+ * TPM2_Startup is the caller's. */
+bool hf_engine_child_power_on(HfEngineChild *child, const HfSecret *permanent, GError **error);
+/* One TPM 2 command and its response, whatever the response code. Fails when the child dies, takes
+ * longer than two minutes, or could not keep its state. */
+GBytes *hf_engine_child_transmit(HfEngineChild *child, const uint8_t *command, size_t size,
+                                 GError **error);
+/* JSON about the engine (TPMLIB_GetInfo flags); works before power on. Caller frees. */
+char *hf_engine_child_info(HfEngineChild *child, uint64_t flags, GError **error);
+/* Power off and hand over the permanent blob; the child ends. */
+HfSecret *hf_engine_child_finish(HfEngineChild *child, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfEngineChild, hf_engine_child_free)
+
+#endif

@@ -1,0 +1,61 @@
+/*
+ * setup_options.h - what holdfast-setup was asked to do: command line and configuration as one plan.
+ *
+ * The option table is swtpm_setup's with a few rows more. Everything that can be wrong with the
+ * wishes themselves is found here, before anything is opened.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef HOLDFAST_TOOLS_SETUP_SETUP_OPTIONS_H
+#define HOLDFAST_TOOLS_SETUP_SETUP_OPTIONS_H
+
+#include "base/options.h"
+#include "tools/setup/ek_table.h"
+#include "tools/setup/pcr_banks.h"
+#include "tools/setup/setup_config.h"
+
+#define HF_PLAN_KEYS_MAX 4u
+extern const HfProgram hf_setup_program;
+
+typedef enum { HF_EXISTING_REFUSE, HF_EXISTING_KEEP, HF_EXISTING_REPLACE } HfExisting;
+
+typedef struct {
+    char *state; /* directory or URI */
+    HfExisting existing;
+    bool reconfigure; /* PCR banks of an existing TPM, nothing else */
+
+    bool create_ek;
+    bool ek_certificates;
+    bool platform_certificate;
+    bool create_spk;
+    bool spk_ecc;
+    bool allow_signing; /* EKs sign instead of decrypting */
+    bool decryption;    /* with allow_signing: they do both */
+    bool lock_nvram;
+    bool display;
+    HfBankChoice banks;
+    unsigned key_count;
+    const HfEkRow *keys[HF_PLAN_KEYS_MAX]; /* in the order they are made */
+
+    char *certificate_dir; /* or NULL */
+    char *vmid;            /* or NULL */
+    char *authority;       /* never NULL when a certificate is to be made */
+    char *tcti;            /* or NULL */
+} HfSetupPlan;
+
+/* What can be said about the command line alone: contradictions and missing options (HF_ERROR_USAGE),
+ * what this program does not do (HF_ERROR_UNSUPPORTED: TPM 1.2, encrypted state). */
+bool hf_setup_options_check(const HfOptions *options, GError **error);
+/* Options that passed the check above, and `config` for what they leave out. rsa_limit: bits of the
+ * largest RSA key the engine can make. */
+HfSetupPlan *hf_setup_plan_new(const HfOptions *options, const HfSetupConfig *config,
+                               unsigned rsa_limit, GError **error);
+void hf_setup_plan_free(HfSetupPlan *plan);
+
+/* Options and configuration keys that were given and have no effect, one sentence each. Caller
+ * unrefs. */
+GPtrArray *hf_setup_ignored(const HfOptions *options, const HfSetupConfig *config);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfSetupPlan, hf_setup_plan_free)
+
+#endif
