@@ -1,2 +1,9 @@
 # sources of src/sandbox
-noinst_HEADERS += src/sandbox/sandbox.h
+noinst_LIBRARIES += libsandbox.a
+libsandbox_a_SOURCES = \
+    src/sandbox/sandbox.h src/sandbox/process.h \
+    src/sandbox/hardening.c \
+    src/sandbox/privileges.c \
+    src/sandbox/landlock.c \
+    src/sandbox/seccomp.c
+libsandbox_a_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)

@@ -1,12 +1,14 @@
 /*
  * sandbox.h - the stages in which a process gives up what it does not need.
  *
- * Stage 1, first thing in main: not dumpable, no new privileges, stdio descriptors present.
+ * Stage 1, first thing in main: not dumpable, no new privileges, stdio descriptors present, no
+ *          core files.
  * Stage 2, when everything named on the command line is open: user changed, supplementary groups
  *          set, capabilities dropped, Landlock: files only below the directories given.
  * Stage 3, before the first guest byte: seccomp allow-list of the profile.
- * There is no way back from a stage. Each system call of a profile stands in its list with the code
- * that needs it.
+ * There is no way back from a stage. Stage 2 binds the calling thread and those it starts later, so
+ * it refuses (HF_ERROR_STATE) once there are other threads; stage 3 binds every thread there is.
+ * Each system call of a profile stands in its list with the code that needs it (seccomp.c).
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -16,43 +18,59 @@
 #include <glib.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/types.h>
 
 bool hf_sandbox_stage1(GError **error);
 
-typedef struct {
-    const char *user; /* --runas: name or number (numeric: gid = uid); NULL: stay */
-} HfSandboxUser;
-
-/* initgroups + setgid + setuid; NULL: stay. Then drops every capability (bounding, ambient,
- * inheritable, permitted, effective) that `keep_caps` (bit mask, usually 0) does not name. */
+/* Becomes another user for good: a name (its group and supplementary groups) or a number (group =
+ * the same number, no supplementary groups). NULL, or the user that the process is already: nothing
+ * happens. HF_ERROR_NOT_FOUND: no such user; HF_ERROR_ACCESS: not allowed to. */
 bool hf_sandbox_become(const char *user, GError **error);
+
+/* Drops every capability from the bounding, ambient, inheritable, permitted and effective sets. A
+ * process that stays root can then open only what root owns or what is open to everybody. */
 bool hf_sandbox_drop_capabilities(GError **error);
 
-/* Directories (open descriptors) below which files may still be made, read, written, renamed and
- * removed, and those in which only removing is needed (sockets, pid file). Everything else on the
- * file system becomes unreachable. Where the kernel has no Landlock: true, with *ret_active false.
- */
+/* Directories (open descriptors; O_PATH will do; borrowed, only needed during the call) below which
+ * files may still be made, read, written, truncated, renamed and removed, and those in which only
+ * removing is needed (sockets, pid file). Nothing else on the file system can be opened, made,
+ * renamed, removed or executed. Descriptors that are open already keep working. */
 typedef struct {
-    const int *state_dirs; /* read, write, create, rename, remove */
+    const int *state_dirs;
     size_t n_state_dirs;
-    const int *unlink_dirs; /* remove only */
+    const int *unlink_dirs;
     size_t n_unlink_dirs;
-    bool keep_network; /* leave TCP connect/bind alone (needed before all sockets are open) */
+    bool keep_network; /* leave TCP connect and bind alone (needed before all sockets are open) */
 } HfSandboxPaths;
+
+/* Where the kernel has no Landlock: true, with *ret_active false. */
 bool hf_sandbox_landlock(const HfSandboxPaths *paths, bool *ret_active, GError **error);
 
+/* The kernel's Landlock version; 0: none. TCP is covered from 4 on, signals and abstract sockets
+ * from 6 on. */
+int hf_sandbox_landlock_abi(void);
+
 typedef enum {
-    HF_SECCOMP_KILL, /* default: the process dies */
+    HF_SECCOMP_KILL, /* default: the process dies of SIGSYS */
     HF_SECCOMP_LOG,  /* violations are logged by the kernel and allowed */
     HF_SECCOMP_NONE, /* no filter */
 } HfSeccompAction;
 
 typedef enum {
-    HF_PROFILE_EMULATOR,    /* holdfast socket, in service */
+    HF_PROFILE_EMULATOR,    /* holdfast socket, in service: its threads and sockets exist */
     HF_PROFILE_MANUFACTURE, /* holdfast-setup's engine child: state directory and one pipe */
 } HfSeccompProfile;
 
 bool hf_sandbox_seccomp(HfSeccompProfile profile, HfSeccompAction action, GError **error);
+
+/* One rule of a profile; a system call with several permitted arguments has several rules. */
+typedef struct {
+    const char *name;      /* of the system call */
+    int number;            /* on this processor; negative: it has no such call */
+    const char *condition; /* in words, which arguments; NULL: any */
+    const char *reason;    /* which code needs it */
+} HfSeccompRule;
+
+/* The rule at `index`; false past the last one. Builds with sanitizers have more rules. */
+bool hf_seccomp_rule(HfSeccompProfile profile, size_t index, HfSeccompRule *ret_rule);
 
 #endif

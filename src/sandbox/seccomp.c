@@ -1,0 +1,219 @@
+/*
+ * seccomp.c - stage 3: the system calls that a process in service may still make.
+ *
+ * An allow-list: one row a permitted call, with the code that needs it; two rows when two kinds of
+ * arguments are permitted. What is not in the table kills the process (SIGSYS), so a call that is
+ * missing shows in the first test that reaches it. What is left out on purpose: socket, connect and
+ * bind (all sockets exist), clone and execve (all threads exist, no program is started), prctl,
+ * ioctl, ptrace, memory that is executable, signals to anybody else. Paths cannot be seen from
+ * here: where openat and unlinkat may go is Landlock's part. Other processor modes (32 bit, x32)
+ * are not in the table, so they kill.
+ * A row is added together with the code that needs it, and removed with it.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <seccomp.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "sandbox/sandbox.h"
+
+enum {
+    EMULATOR = 1 << HF_PROFILE_EMULATOR,
+    MANUFACTURE = 1 << HF_PROFILE_MANUFACTURE,
+    BOTH = EMULATOR | MANUFACTURE,
+};
+
+typedef struct {
+    const char *name;
+    int number;
+    unsigned profiles;
+    const char *reason;
+    const char *condition; /* `compare` in words; NULL: any arguments */
+    unsigned n_compare;
+    struct scmp_arg_cmp compare[2];
+    bool own_process; /* the first argument must be the process itself */
+} Row;
+
+#define CALL(call) #call, SCMP_SYS(call)
+#define ANY NULL, 0, { { 0 } }, false
+#define OWN_PROCESS "on the process itself", 0, { { 0 } }, true
+/* The kernel looks at the lower half of an int argument, so the filter does the same. */
+#define INT_IS(arg, value)                         \
+    {                                              \
+        arg, SCMP_CMP_MASKED_EQ, 0xffffffff, value \
+    }
+#define ONLY(arg, value) #value, 1, { INT_IS(arg, value) }, false
+#define NOT_EXECUTABLE \
+    "memory that is not executable", 1, { { 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0 } }, false
+#define FUTEX_ONLY(op) #op, 1, { { 1, SCMP_CMP_MASKED_EQ, (uint32_t)FUTEX_CMD_MASK, op } }, false
+
+static const Row rows[] = {
+    /* the two channels */
+    { CALL(read), BOTH, "data channel: command; control: signals; state files", ANY },
+    { CALL(write), BOTH, "state files; log; data channel that is not a socket; pipe", ANY },
+    { CALL(recvmsg), EMULATOR, "control channel: request, with the data descriptor", ANY },
+    { CALL(sendto), EMULATOR, "both channels: response (send, MSG_NOSIGNAL)", ANY },
+    { CALL(sendmsg), EMULATOR, "control channel: response", ANY },
+    { CALL(poll), EMULATOR, "control channel: rest of a request, with a deadline", ANY },
+    { CALL(ppoll), EMULATOR, "control thread: listeners, client and signals", ANY },
+    { CALL(accept4), EMULATOR, "both channels: next client", ANY },
+    { CALL(setsockopt),
+      EMULATOR,
+      "accepted TCP clients",
+      "TCP_NODELAY",
+      2,
+      { INT_IS(1, IPPROTO_TCP), INT_IS(2, TCP_NODELAY) },
+      false },
+    { CALL(shutdown), EMULATOR, "control thread: ends the data thread's blocking read", ANY },
+
+    /* state and its lock */
+    { CALL(openat), BOTH, "state files, lock file, directory to sync (Landlock: only there)", ANY },
+    { CALL(close), BOTH, "files, clients, descriptors nobody asked for", ANY },
+    { CALL(newfstatat), BOTH, "state files: type and size (fstat of glibc 2.33 to 2.39)", ANY },
+    { CALL(fstat), BOTH, "state files: type and size (fstat of other C libraries)", ANY },
+    { CALL(fchmod), BOTH, "state files: exact mode", ANY },
+    { CALL(fdatasync), BOTH, "state files: durable before the rename", ANY },
+    { CALL(fsync), BOTH, "state directory: rename durable", ANY },
+    { CALL(renameat), BOTH, "state files: replace", ANY },
+    { CALL(unlinkat), BOTH, "state files: volatile state, failed temporaries", ANY },
+    { CALL(unlink), EMULATOR, "at the end: sockets and pid file", ANY },
+    { CALL(fcntl), BOTH, "storage lock", ONLY(1, F_SETLK) },
+    { CALL(fcntl), EMULATOR, "descriptors handed over: blocking mode", ONLY(1, F_GETFL) },
+    { CALL(fcntl), EMULATOR, "descriptors handed over: blocking mode", ONLY(1, F_SETFL) },
+    { CALL(clock_nanosleep), EMULATOR, "storage lock: 10 ms between two attempts", ANY },
+
+    /* memory: malloc with an arena a thread, secrets on pages of their own */
+    { CALL(brk), BOTH, "malloc: first arena", ANY },
+    { CALL(mmap), BOTH, "malloc: large blocks, other arenas; secrets", NOT_EXECUTABLE },
+    { CALL(mprotect), BOTH, "malloc: growing an arena that is not the first", NOT_EXECUTABLE },
+    { CALL(mremap), BOTH, "malloc: realloc of a large block", ANY },
+    { CALL(munmap), BOTH, "malloc: large blocks; secrets", ANY },
+    { CALL(madvise), BOTH, "malloc: trimming; stack of a thread that ends",
+      ONLY(2, MADV_DONTNEED) },
+    { CALL(madvise), BOTH, "secrets: out of core dumps", ONLY(2, MADV_DONTDUMP) },
+    { CALL(mlock), BOTH, "secrets: not swapped out", ANY },
+    { CALL(sched_getaffinity), BOTH, "malloc: how many arenas (first use in a second thread)",
+      ANY },
+
+    /* the engine: libtpms and libcrypto */
+    { CALL(getrandom), BOTH, "all random numbers; names of temporaries", ANY },
+    { CALL(getpid), BOTH, "libcrypto: fork detection of its generator; abort", ANY },
+    { CALL(clock_gettime), BOTH, "TPM clock: processor time; time where the vDSO has none", ANY },
+    { CALL(gettimeofday), BOTH, "libcrypto, libtpms: time where the vDSO has none", ANY },
+
+    /* threads and signals */
+    { CALL(futex), BOTH, "mutexes, condition variables, end of a thread", FUTEX_ONLY(FUTEX_WAIT) },
+    { CALL(futex), BOTH, "mutexes, condition variables", FUTEX_ONLY(FUTEX_WAKE) },
+    { CALL(futex), BOTH, "condition variables, join", FUTEX_ONLY(FUTEX_WAIT_BITSET) },
+    { CALL(rt_sigprocmask), BOTH, "end of a thread; abort", ANY },
+    { CALL(rt_sigreturn), BOTH, "return from a signal handler", ANY },
+    { CALL(restart_syscall), BOTH, "the kernel itself: a wait interrupted by SIGSTOP goes on",
+      ANY },
+    { CALL(gettid), BOTH, "abort", ANY },
+    { CALL(tgkill), BOTH, "abort", OWN_PROCESS },
+    { CALL(exit), BOTH, "end of a thread", ANY },
+    { CALL(exit_group), BOTH, "end of the process", ANY },
+
+#ifdef HF_SANITIZERS
+    /* AddressSanitizer's reports, and LeakSanitizer, which at the end starts a task that stops all
+     * threads with ptrace and reads /proc/self. */
+    { CALL(open), BOTH, "sanitizers: /proc/self/maps", ANY },
+    { CALL(stat), BOTH, "sanitizers: files of a report", ANY },
+    { CALL(lseek), BOTH, "sanitizers: report", ANY },
+    { CALL(dup), BOTH, "sanitizers: report", ANY },
+    { CALL(writev), BOTH, "sanitizers: report", ANY },
+    { CALL(ioctl), BOTH, "sanitizers: is the report's descriptor a terminal", ANY },
+    { CALL(readlink), BOTH, "sanitizers: name of the program", ANY },
+    { CALL(getdents64), BOTH, "sanitizers: threads in /proc/self/task", ANY },
+    { CALL(madvise), BOTH, "sanitizers: shadow memory", ANY },
+    { CALL(sigaltstack), BOTH, "sanitizers: stack for signal handlers", ANY },
+    { CALL(rt_sigaction), BOTH, "sanitizers: handlers of the stopping task", ANY },
+    { CALL(sched_yield), BOTH, "sanitizers: locks", ANY },
+    { CALL(getppid), BOTH, "sanitizers: the stopping task", ANY },
+    { CALL(getrlimit), BOTH, "sanitizers: size of the stack", ANY },
+    { CALL(prlimit64), BOTH, "sanitizers: size of the stack", ANY },
+    { CALL(prctl), BOTH, "sanitizers: names of mappings, consent to ptrace", ANY },
+    { CALL(arch_prctl), BOTH, "sanitizers: thread-local storage of the stopping task", ANY },
+    { CALL(clone), BOTH, "sanitizers: the stopping task", ANY },
+    { CALL(wait4), BOTH, "sanitizers: the stopping task", ANY },
+    { CALL(ptrace), BOTH, "sanitizers: the stopping task", ANY },
+    { CALL(futex), BOTH, "sanitizers: locks", ANY },
+    { CALL(pipe), BOTH, "sanitizers: is a pointer readable", ANY },
+#endif
+};
+
+static void release(scmp_filter_ctx *filter)
+{
+    if (*filter != NULL) {
+        seccomp_release(*filter);
+    }
+}
+
+bool hf_seccomp_rule(HfSeccompProfile profile, size_t index, HfSeccompRule *ret_rule)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        const Row *row = &rows[i];
+        if ((row->profiles & 1u << profile) == 0) {
+            continue;
+        }
+        if (index-- == 0) {
+            *ret_rule = (HfSeccompRule){ row->name, row->number, row->condition, row->reason };
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool set_attributes(scmp_filter_ctx filter, uint32_t otherwise, GError **error)
+{
+    int rc = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, otherwise);
+    if (rc == 0) {
+        rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+    }
+    return rc == 0 || hf_error_errno(error, -rc, "seccomp: cannot prepare the filter");
+}
+
+static bool add_row(scmp_filter_ctx filter, const Row *row, GError **error)
+{
+    if (row->number < 0) {
+        return true; /* this processor has no such call */
+    }
+    const struct scmp_arg_cmp own = INT_IS(0, (scmp_datum_t)getpid());
+    int rc = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, row->number,
+                                    row->own_process ? 1 : row->n_compare,
+                                    row->own_process ? &own : row->compare);
+    return rc == 0 || hf_error_errno(error, -rc, "seccomp: cannot add %s to the filter", row->name);
+}
+
+bool hf_sandbox_seccomp(HfSeccompProfile profile, HfSeccompAction action, GError **error)
+{
+    if (action == HF_SECCOMP_NONE) {
+        return true;
+    }
+    uint32_t otherwise = action == HF_SECCOMP_LOG ? SCMP_ACT_LOG : SCMP_ACT_KILL_PROCESS;
+    __attribute__((cleanup(release))) scmp_filter_ctx filter = seccomp_init(otherwise);
+    if (filter == NULL) {
+        return hf_error_set(error, HF_ERROR_UNSUPPORTED, "seccomp: the kernel cannot %s",
+                            action == HF_SECCOMP_LOG ? "log system calls" : "end a process");
+    }
+    if (!set_attributes(filter, otherwise, error)) {
+        return false;
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        if ((rows[i].profiles & 1u << profile) != 0 && !add_row(filter, &rows[i], error)) {
+            return false;
+        }
+    }
+    int rc = seccomp_load(filter);
+    return rc == 0 || hf_error_errno(error, -rc, "seccomp: the kernel refused the filter");
+}
