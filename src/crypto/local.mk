@@ -1,7 +1,10 @@
-noinst_HEADERS += \
-    src/crypto/aead.h \
-    src/crypto/hash.h \
-    src/crypto/hmac.h \
-    src/crypto/kdf.h \
-    src/crypto/pubkey.h \
-    src/crypto/random.h
+noinst_LIBRARIES += libcrypto.a
+libcrypto_a_SOURCES = \
+    src/crypto/hash.c src/crypto/hash.h \
+    src/crypto/hmac.c src/crypto/hmac.h \
+    src/crypto/kdf.c src/crypto/kdf.h \
+    src/crypto/aead.c src/crypto/aead.h \
+    src/crypto/random.c src/crypto/random.h \
+    src/crypto/pubkey.c src/crypto/pubkey.h \
+    src/crypto/pubkey_use.c src/crypto/pubkey_private.h
+libcrypto_a_CFLAGS = $(AM_CFLAGS) $(LIBCRYPTO_CFLAGS)

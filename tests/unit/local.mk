@@ -9,3 +9,6 @@ tests_unit_test_base_LDADD = libbase.a $(GLIB_LIBS)
 unit_tests += tests/unit/test-sandbox
 tests_unit_test_sandbox_SOURCES = tests/unit/test-sandbox.c
 tests_unit_test_sandbox_LDADD = libsandbox.a libbase.a $(SECCOMP_LIBS) $(GLIB_LIBS)
+unit_tests += tests/unit/test-crypto
+tests_unit_test_crypto_SOURCES = tests/unit/test-crypto.c
+tests_unit_test_crypto_LDADD = libcrypto.a libbase.a $(LIBCRYPTO_LIBS) $(GLIB_LIBS)
