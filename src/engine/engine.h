@@ -27,8 +27,9 @@ typedef enum { HF_TPM_1_2 = 1, HF_TPM_2_0 = 2 } HfTpmVersion;
 /* The three blobs a TPM has; the numbers are those of the control channel. */
 typedef enum { HF_BLOB_PERMANENT = 1, HF_BLOB_VOLATILE = 2, HF_BLOB_SAVESTATE = 3 } HfBlobKind;
 
-#define HF_BLOB_MAX (512u * 1024u) /* no blob of libtpms is larger (engine.md: 151,619 + 12,645) \
-                                    */
+#define HF_BLOB_MAX                                                              \
+    (512u * 1024u) /* no blob of libtpms is larger (engine.md: 151,619 + 12,645) \
+                    */
 #define HF_TPM_BUFFER_MAX 4096u
 
 /* Where blobs are kept. All functions required; `user` is handed through. */

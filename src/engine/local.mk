@@ -1,2 +1,15 @@
-# sources of src/engine
-noinst_HEADERS += src/engine/engine.h
+# libtpms as one object. A program with the engine in it links $(ENGINE_LIBS) and has
+# PROGRAM_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS): its RAND_bytes must win over libcrypto's
+# (configure.ac sets ENGINE_LDFLAGS; hf_engine_new refuses to work when it is missing).
+noinst_LIBRARIES += libengine.a
+libengine_a_SOURCES = \
+    src/engine/engine.c src/engine/engine.h \
+    src/engine/engine_private.h \
+    src/engine/engine_blobs.c \
+    src/engine/engine_callbacks.c \
+    src/engine/engine_command.c \
+    src/engine/engine_random.c \
+    src/engine/engine_trace.c
+libengine_a_CFLAGS = $(AM_CFLAGS) $(LIBTPMS_CFLAGS) $(LIBCRYPTO_CFLAGS)
+
+ENGINE_LIBS = libengine.a libbase.a $(LIBTPMS_LIBS) $(LIBCRYPTO_LIBS) $(GLIB_LIBS)

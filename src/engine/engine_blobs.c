@@ -1,0 +1,159 @@
+/*
+ * engine_blobs.c - state in and out of libtpms: what migration, snapshots and manufacture use.
+ *
+ * libtpms parses a blob when it is given, keeps it until the next power on, and on any refusal
+ * forgets all of them; powered on after that it would quietly manufacture another TPM. So a refusal
+ * is remembered here and power on fails until the caller makes up its mind.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "config.h"
+
+#include <libtpms/tpm_error.h>
+#include <libtpms/tpm_library.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "engine/engine_private.h"
+
+static enum TPMLIB_StateType state_type(HfBlobKind kind)
+{
+    static const enum TPMLIB_StateType types[HF_BLOB_KINDS] = {
+        TPMLIB_STATE_PERMANENT,
+        TPMLIB_STATE_VOLATILE,
+        TPMLIB_STATE_SAVE_STATE,
+    };
+
+    return types[kind - 1];
+}
+
+bool hf_engine_has_set_blobs(const HfEngine *engine)
+{
+    return engine->set[0] || engine->set[1] || engine->set[2];
+}
+
+void hf_engine_forget_blobs(HfEngine *engine)
+{
+    TPMLIB_TPMVersion own =
+        engine->version == HF_TPM_2_0 ? TPMLIB_TPM_VERSION_2 : TPMLIB_TPM_VERSION_1_2;
+    TPMLIB_TPMVersion other =
+        engine->version == HF_TPM_2_0 ? TPMLIB_TPM_VERSION_1_2 : TPMLIB_TPM_VERSION_2;
+    static const unsigned char refused[1] = { 0 };
+
+    /* libtpms has no call for this: it forgets on a change of version, and when it refuses. */
+    if (TPMLIB_ChooseTPMVersion(other) == TPM_SUCCESS) {
+        (void)TPMLIB_ChooseTPMVersion(own);
+    } else {
+        (void)TPMLIB_SetState(TPMLIB_STATE_PERMANENT, refused, sizeof refused);
+    }
+    memset(engine->set, 0, sizeof engine->set);
+    engine->set_volatile = false;
+    hf_engine_supply_end(engine);
+}
+
+void hf_engine_refuse(HfEngine *engine, const char *reason)
+{
+    g_free(engine->refusal);
+    engine->refusal = g_strdup(reason);
+}
+
+void hf_engine_drop_blobs(HfEngine *engine)
+{
+    g_clear_pointer(&engine->refusal, g_free);
+    if (!engine->running && hf_engine_has_set_blobs(engine)) {
+        hf_engine_forget_blobs(engine);
+    }
+}
+
+GBytes *hf_engine_get_blob(HfEngine *engine, HfBlobKind kind, uint32_t *ret_result, GError **error)
+{
+    unsigned char *data = NULL;
+    uint32_t size = 0;
+    uint32_t result = TPM_RETRY;
+
+    g_assert(kind >= HF_BLOB_PERMANENT && kind <= HF_BLOB_SAVESTATE);
+    if (engine->running || engine->set[kind - 1]) {
+        result = TPMLIB_GetState(state_type(kind), &data, &size);
+    }
+    if (ret_result) {
+        *ret_result = result;
+    }
+    if (result == TPM_SUCCESS && data && size > 0) {
+        return g_bytes_new_with_free_func(data, size, free, data);
+    }
+    free(data);
+    if (result == TPM_SUCCESS || result == TPM_RETRY) {
+        if (ret_result) {
+            *ret_result = TPM_RETRY;
+        }
+        hf_error_set(error, HF_ERROR_NOT_FOUND, "the TPM has no %s", hf_blob_words(kind));
+        return NULL;
+    }
+    hf_error_set(error, HF_ERROR_TPM, "the engine does not give its %s: %s (0x%x)",
+                 hf_blob_words(kind), hf_engine_result_words(result), result);
+    return NULL;
+}
+
+/* Nothing that was accepted earlier may be used without what was refused now. */
+static uint32_t refuse_blob(HfEngine *engine, uint32_t result, const GError *why)
+{
+    hf_engine_forget_blobs(engine);
+    hf_engine_refuse(engine, why->message);
+    return result;
+}
+
+static void accept_blob(HfEngine *engine, HfBlobKind kind, const uint8_t *data, size_t size)
+{
+    HfSupply *supply = &engine->supply[kind - 1];
+
+    engine->set[kind - 1] = true;
+    if (kind == HF_BLOB_VOLATILE) {
+        engine->set_volatile = size > 0;
+    }
+    if (kind == HF_BLOB_PERMANENT) {
+        /* libtpms asks for it once more at power on: it must not see what the storage has. */
+        g_clear_pointer(&supply->blob, g_bytes_unref);
+        supply->blob = g_bytes_new(data, size);
+        supply->from = HF_SUPPLY_BLOB;
+        g_clear_pointer(&engine->refusal, g_free);
+    }
+}
+
+uint32_t hf_engine_set_blob(HfEngine *engine, HfBlobKind kind, const uint8_t *data, size_t size,
+                            GError **error)
+{
+    g_autoptr(GError) why = NULL;
+    g_autofree char *said = NULL;
+    uint32_t result = TPM_FAIL;
+
+    g_assert(kind >= HF_BLOB_PERMANENT && kind <= HF_BLOB_SAVESTATE);
+    if (engine->running) {
+        hf_error_set(error, HF_ERROR_STATE, "the %s cannot be set while the TPM runs",
+                     hf_blob_words(kind));
+        return TPM_INVALID_POSTINIT;
+    }
+    g_clear_error(&engine->storage_error);
+    if (size == 0 && kind == HF_BLOB_PERMANENT) {
+        hf_error_set(&why, HF_ERROR_INVALID,
+                     "the permanent state is empty: that would be a TPM without secrets");
+    } else if (size > HF_BLOB_MAX) {
+        hf_error_set(&why, HF_ERROR_INVALID, "the %s has %zu bytes, expected at most %u",
+                     hf_blob_words(kind), size, HF_BLOB_MAX);
+    } else {
+        hf_trace_begin(&engine->trace);
+        result = TPMLIB_SetState(state_type(kind), size > 0 ? data : NULL, (uint32_t)size);
+        said = hf_trace_end(&engine->trace);
+        if (result == TPM_SUCCESS) {
+            accept_blob(engine, kind, data, size);
+            return TPM_SUCCESS;
+        }
+        hf_error_set(&why, HF_ERROR_INVALID, "the %s of %zu bytes is refused: %s (0x%x)%s%s%s%s",
+                     hf_blob_words(kind), size, hf_engine_result_words(result), result,
+                     said ? "; " : "", said ? said : "", engine->storage_error ? "; " : "",
+                     engine->storage_error ? engine->storage_error->message : "");
+    }
+    result = refuse_blob(engine, result, why);
+    g_propagate_error(error, g_steal_pointer(&why));
+    return result;
+}

@@ -1,0 +1,134 @@
+/*
+ * engine_private.h - what the files of this folder share: the engine object itself.
+ *
+ * engine.c owns its life, engine_callbacks.c is what libtpms calls back, engine_blobs.c moves state
+ * in and out while the TPM is off, engine_command.c runs commands and cancels them,
+ * engine_trace.c keeps libtpms' debug output off stderr. Nothing outside src/engine includes this.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef HOLDFAST_ENGINE_PRIVATE_H
+#define HOLDFAST_ENGINE_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "engine/engine.h"
+
+#define HF_BLOB_KINDS 3u
+
+/* A response buffer of libtpms: malloc'd and grown by it. */
+typedef struct {
+    unsigned char *data;
+    uint32_t size;
+    uint32_t room;
+} HfResponse;
+
+/* How the kinds of blob reach libtpms during one power on. */
+typedef enum {
+    HF_SUPPLY_STORAGE, /* ask the storage when libtpms asks */
+    HF_SUPPLY_ABSENT,  /* known to be absent, or hidden */
+    HF_SUPPLY_BLOB     /* read ahead, in `blob` */
+} HfSupplyFrom;
+
+typedef struct {
+    HfSupplyFrom from;
+    GBytes *blob;
+} HfSupply;
+
+/* How far the running command has come, as far as cancelling it is concerned. */
+typedef enum {
+    HF_PROGRESS_NONE,     /* libtpms has yet to ask for the locality */
+    HF_PROGRESS_LOCALITY, /* it asked: it forgets earlier cancels within the next few instructions
+                           */
+    HF_PROGRESS_INSIDE    /* it came to the storage: that is behind it */
+} HfProgress;
+
+typedef struct {
+    GMutex lock;
+    GCond ended;         /* signalled when a command ends while somebody cancels it */
+    atomic_int busy;     /* written under the lock */
+    atomic_int progress; /* HfProgress */
+    uint64_t serial;     /* counts commands; under the lock */
+    unsigned waiters;    /* cancellers; under the lock */
+    clockid_t cpu_time;  /* of the thread that runs the command; under the lock */
+} HfCancel;
+
+typedef struct {
+    int null_fd; /* where libtpms' messages go by default */
+    int read_fd; /* a pipe that catches them while it judges state */
+    int write_fd;
+    int user_fd; /* hf_engine_set_debug, -1: none */
+} HfTrace;
+
+struct HfEngine {
+    HfTpmVersion version;
+    const HfEngineStorage *storage;
+    void *user;
+
+    bool running;
+    bool was_shut_down;    /* the last command was a successful TPM2_Shutdown */
+    bool stir_at_startup;  /* resumed before Startup: stir the generator after it */
+    uint8_t locality;      /* of the command that runs */
+    GError *storage_error; /* the first since power on */
+    HfSupply supply[HF_BLOB_KINDS];
+
+    bool set[HF_BLOB_KINDS]; /* hf_engine_set_blob was accepted and waits for power on */
+    bool set_volatile;       /* ... and the volatile one is not empty */
+    char *refusal;           /* why power on is refused until good blobs come, or NULL */
+
+    uint8_t *command; /* libtpms decrypts parameters in place: it gets a copy */
+    size_t command_room;
+    HfResponse guest; /* to the last command of the guest */
+    HfResponse own;   /* to the last command of the engine itself */
+
+    HfTrace trace;
+    HfCancel cancel;
+};
+
+/* The result that stands for "failed" in this TPM's language: 9 or 0x101. */
+uint32_t hf_engine_failure(const HfEngine *engine);
+const char *hf_engine_result_words(uint32_t result);
+const char *hf_blob_words(HfBlobKind kind);
+
+/* engine_callbacks.c: the callbacks refer to `engine` until NULL is given. */
+void hf_engine_register(HfEngine *engine);
+void hf_engine_remember(HfEngine *engine, GError *error); /* takes it */
+/* Reads ahead what the next power on needs, so that nothing unreadable reaches libtpms. */
+bool hf_engine_supply(HfEngine *engine, bool resume_volatile, GError **error);
+/* From now on libtpms' questions go to the storage. */
+void hf_engine_supply_end(HfEngine *engine);
+/* The next power on will restore a volatile state. */
+bool hf_engine_supplies_volatile(const HfEngine *engine);
+
+/* engine_blobs.c: forgets accepted blobs in libtpms and here; the refusal stays. */
+void hf_engine_forget_blobs(HfEngine *engine);
+bool hf_engine_has_set_blobs(const HfEngine *engine);
+void hf_engine_refuse(HfEngine *engine, const char *reason);
+
+/* engine_command.c */
+void hf_cancel_init(HfCancel *cancel);
+void hf_cancel_clear(HfCancel *cancel);
+void hf_cancel_progress(HfCancel *cancel, HfProgress progress);
+/* Runs a command of our own at locality 0, again while the TPM asks for that; its response code, or
+ * 0xffffffff when there is no response. */
+uint32_t hf_engine_run_own(HfEngine *engine, const uint8_t *command, size_t size);
+/* Mixes fresh random bytes into the generator of a resumed TPM. */
+bool hf_engine_stir(HfEngine *engine, GError **error);
+
+/* engine_trace.c */
+bool hf_trace_open(HfTrace *trace, GError **error);
+void hf_trace_close(HfTrace *trace);
+void hf_trace_begin(HfTrace *trace);
+/* What libtpms said last since begin, made printable, or NULL. Caller frees. */
+char *hf_trace_end(HfTrace *trace);
+
+/* engine_random.c: aborts when the kernel gives no random bytes. */
+void hf_engine_random(void *data, size_t size);
+/* Whether libtpms takes its random numbers from engine_random.c. */
+bool hf_engine_random_linked(void);
+/* engine_curve.c: pulls the curve constructor into the program. */
+bool hf_engine_curves_linked(void);
+
+#endif

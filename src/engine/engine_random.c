@@ -1,0 +1,62 @@
+/*
+ * engine_random.c - RAND_bytes of this program: the kernel's random numbers, or no program.
+ *
+ * libtpms draws its seeds from OpenSSL's RAND_bytes, and when that fails it falls back to
+ * rand() seeded with the time without saying so. A symbol of the executable wins over the one of
+ * libcrypto, so libtpms gets this one: it cannot fail, and it spares each start OpenSSL's own
+ * generator (about 2 ms). The program must export the symbol (ENGINE_LDFLAGS);
+ * hf_engine_new refuses to work when it does not.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "config.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <openssl/rand.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "engine/engine_private.h"
+
+void hf_engine_random(void *data, size_t size)
+{
+    static const char message[] = "holdfast: the kernel gives no random numbers, giving up\n";
+    uint8_t *p = data;
+
+    while (size > 0) {
+        ssize_t n = getrandom(p, size, 0);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            /* A library neither logs nor exits; but a TPM with guessable keys must not come to be,
+             * and libtpms would ignore an error. */
+            if (write(STDERR_FILENO, message, sizeof message - 1) < 0) {
+                abort();
+            }
+            abort();
+        }
+        p += n;
+        size -= (size_t)n;
+    }
+}
+
+int RAND_bytes(unsigned char *buf, int num)
+{
+    if (num < 0) {
+        abort();
+    }
+    hf_engine_random(buf, (size_t)num);
+    return 1;
+}
+
+bool hf_engine_random_linked(void)
+{
+    int (*own)(unsigned char *, int) = RAND_bytes;
+    void *found = dlsym(RTLD_DEFAULT, "RAND_bytes");
+
+    return found != NULL && memcmp(&found, &own, sizeof found) == 0;
+}
