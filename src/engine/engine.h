@@ -27,9 +27,8 @@ typedef enum { HF_TPM_1_2 = 1, HF_TPM_2_0 = 2 } HfTpmVersion;
 /* The three blobs a TPM has; the numbers are those of the control channel. */
 typedef enum { HF_BLOB_PERMANENT = 1, HF_BLOB_VOLATILE = 2, HF_BLOB_SAVESTATE = 3 } HfBlobKind;
 
-#define HF_BLOB_MAX                                                              \
-    (512u * 1024u) /* no blob of libtpms is larger (engine.md: 151,619 + 12,645) \
-                    */
+/* No blob of libtpms is larger (measured: 151,619 bytes permanent, 12,645 volatile). */
+#define HF_BLOB_MAX (512u * 1024u)
 #define HF_TPM_BUFFER_MAX 4096u
 
 /* Where blobs are kept. All functions required; `user` is handed through. */
@@ -49,11 +48,15 @@ typedef struct HfEngine HfEngine;
 #define HF_TPM_FAIL 9u
 #define HF_TPM_RC_FAILURE 0x101u
 
-/* The engine of this process, off. `storage` and `user` must outlive it. debug_fd: where libtpms'
- * debug output goes (-1: nowhere; never stderr raw), debug_level 0: none. */
+/* The engine of this process, off. `storage` and `user` must outlive it. Fails when this libtpms
+ * has no such TPM, or when the program was linked without ENGINE_LDFLAGS (src/engine/local.mk).
+ * Opens every descriptor the engine ever needs (/dev/null, a pipe): make it before confinement. */
 HfEngine *hf_engine_new(HfTpmVersion version, const HfEngineStorage *storage, void *user,
                         GError **error);
 void hf_engine_free(HfEngine *engine); /* powers off; NULL allowed */
+/* Where libtpms' own messages go; level 0 or fd -1 (the default): nowhere. The descriptor is
+ * borrowed. Beware: when a TPM enters failure mode libtpms writes the command in hex, secrets
+ * included. */
 void hf_engine_set_debug(HfEngine *engine, int fd, unsigned level, const char *prefix);
 
 HfTpmVersion hf_engine_version(const HfEngine *engine);
@@ -61,8 +64,13 @@ bool hf_engine_running(const HfEngine *engine);
 
 /* Power on (TPM_Init); while running it is a power cycle. Returns the TPM result for the control
  * channel (0, or what failed); on failure the engine is off and *error says why in words.
- * resume_volatile false hides a stored volatile blob, true restores it when there is one and then
- * stirs the random generator (a restored copy repeats it otherwise). */
+ * With no permanent blob stored or set, a new TPM is manufactured and stored; with a volatile blob
+ * stored and no permanent one it refuses.
+ * resume_volatile false hides a stored volatile blob, true restores it when there is one; a blob
+ * that was set is restored in any case, and with a permanent blob set the stored volatile one is
+ * not looked at. After a restore the random generator is stirred with fresh bytes (two copies would
+ * repeat each other otherwise). The engine never removes the stored volatile blob: a caller that
+ * does not want to resume the same moment again removes it. */
 uint32_t hf_engine_power_on(HfEngine *engine, bool resume_volatile, GError **error);
 void hf_engine_power_off(HfEngine *engine);
 
@@ -77,9 +85,11 @@ size_t hf_engine_process(HfEngine *engine, const uint8_t *command, size_t size, 
 /* The first storage failure since the last power on, or NULL. Borrowed. */
 const GError *hf_engine_storage_error(const HfEngine *engine);
 
-/* Asks the running command to stop; remembered until that command ends, also when it had not yet
- * entered libtpms. No command running: nothing happens. Any thread. Returns a TPM result (TPM 1.2:
- * FAIL). */
+/* Asks the running command to stop; it arrives also when the command had not yet entered libtpms,
+ * and it never reaches the command after. No command running: nothing happens. Any thread. Returns
+ * when the command has used about 2 ms of processor time, or is over; what libtpms cannot interrupt
+ * (the RSA keys of TPM2_Create) runs on. Returns a TPM result (TPM 1.2: FAIL). The engine's own
+ * commands (startup, auto shutdown) cannot be cancelled. */
 uint32_t hf_engine_cancel(HfEngine *engine);
 /* A command is being processed right now. Any thread. */
 bool hf_engine_busy(const HfEngine *engine);
@@ -91,17 +101,20 @@ bool hf_engine_auto_shutdown(HfEngine *engine, GError **error);
  * 1 CLEAR, 2 STATE, 3 DEACTIVATED). Returns the response code. */
 uint32_t hf_engine_startup(HfEngine *engine, uint16_t type);
 
-/* Blobs of the running TPM (permanent, volatile), or those cached for the next power on. */
+/* Blobs of the running TPM (TPM 2: permanent, volatile), or those set for the next power on; what
+ * is stored is not looked at. None: NULL, HF_ERROR_NOT_FOUND and result 0x800. */
 GBytes *hf_engine_get_blob(HfEngine *engine, HfBlobKind kind, uint32_t *ret_result, GError **error);
 /* While off: checked by libtpms now, used by the next power on. size 0: "this blob is empty" for
  * volatile and savestate; refused for permanent (it would make a TPM with empty seeds).
- * A refusal drops all cached blobs; the next power on then refuses to start rather than to
- * manufacture, until hf_engine_drop_blobs is called or a permanent blob is accepted. Returns the
- * TPM result. */
+ * Order: permanent, volatile, savestate. A refusal, or a power on that fails after blobs were set,
+ * drops all of them; the next power on then refuses to start rather than to manufacture, until
+ * hf_engine_drop_blobs is called or a permanent blob is accepted. Nothing is stored before the
+ * power on. Returns the TPM result. */
 uint32_t hf_engine_set_blob(HfEngine *engine, HfBlobKind kind, const uint8_t *data, size_t size,
                             GError **error);
 void hf_engine_drop_blobs(HfEngine *engine);
 
+/* These five assert that the engine runs; they return libtpms' result. */
 uint32_t hf_engine_get_established(HfEngine *engine, bool *ret_bit);
 uint32_t hf_engine_reset_established(HfEngine *engine, uint8_t locality);
 uint32_t hf_engine_hash_start(HfEngine *engine);
