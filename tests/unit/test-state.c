@@ -421,7 +421,7 @@ static int fill_disk(Place *place)
     g_autoptr(GBytes) old = NULL;
     g_autofree char *temporary = in(place, "TMP2-00.permall");
 
-    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
         mount("tmpfs", place->path, "tmpfs", 0, "size=128k") != 0) {
         return CHILD_CANNOT;
     }
