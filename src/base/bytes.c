@@ -13,8 +13,7 @@
 
 HfReader hf_reader(const void *data, size_t size)
 {
-    g_assert(data || size == 0);
-    return (HfReader){ .data = data, .size = data ? size : 0 };
+    return (HfReader){ .data = data, .size = size };
 }
 
 HfReader hf_reader_for(GBytes *bytes)
@@ -32,7 +31,7 @@ const uint8_t *hf_reader_bytes(HfReader *r, size_t n)
         r->failed = true;
         return NULL;
     }
-    const uint8_t *p = n == 0 ? nothing : r->data + r->offset;
+    const uint8_t *p = r->data ? r->data + r->offset : nothing;
     r->offset += n;
     return p;
 }

@@ -1,0 +1,115 @@
+/*
+ * ctl_main.c - holdfast-ctl: speaks the control channel of an emulator.
+ *
+ * Command line, connection, exit code; the commands are in ctl_commands.c. It is a client without
+ * privileges: it touches no file but those named on its command line.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/options.h"
+#include "tools/ctl/ctl_commands.h"
+
+#define FACTS                                                           \
+    (HF_CTL_BIT(HF_CTL_CAPABILITIES) | HF_CTL_BIT(HF_CTL_ESTABLISHED) | \
+     HF_CTL_BIT(HF_CTL_CONFIG) | HF_CTL_BIT(HF_CTL_BUFFER_SIZE) | HF_CTL_BIT(HF_CTL_INFO))
+
+static const HfOption options_table[] = {
+    { .name = "unix",
+      .kind = HF_KIND_PATH,
+      .arg = "PATH",
+      .help = "control channel: UNIX socket of the emulator" },
+    { .name = "tcp",
+      .kind = HF_KIND_STRING,
+      .arg = "HOST:PORT",
+      .help = "control channel: TCP; without HOST this computer, IPv6 as [ADDRESS]:PORT" },
+    { .name = "timeout",
+      .kind = HF_KIND_INT,
+      .arg = "SECONDS",
+      .help = "how long to wait for an answer, 0 for ever",
+      .preset = "20",
+      .min = 0,
+      .max = 86400 },
+    { .name = "json", .help = "print facts as one JSON object", .where = FACTS },
+    { .name = "delete-volatile",
+      .help = "remove the stored volatile state once it was resumed",
+      .where = HF_CTL_BIT(HF_CTL_INIT) },
+    { .name = "decrypted",
+      .help = "ask for the state in clear even when the emulator has a key",
+      .where = HF_CTL_BIT(HF_CTL_SAVE) },
+    { .name = NULL },
+};
+
+/* "HOST:PORT", ":PORT", "[ADDRESS]:PORT" */
+static bool parse_address(const char *text, char **ret_host, uint16_t *ret_port, GError **error)
+{
+    const char *colon = strrchr(text, ':');
+    guint64 port = 0;
+    if (colon == NULL || !g_ascii_string_to_unsigned(colon + 1, 10, 1, UINT16_MAX, &port, NULL)) {
+        return hf_error_set(error, HF_ERROR_USAGE,
+                            "--tcp: expected HOST:PORT with a port from 1 to 65535, found '%s'",
+                            text);
+    }
+    g_autofree char *host = g_strndup(text, (gsize)(colon - text));
+    size_t length = strlen(host);
+    bool bracketed = length >= 2 && host[0] == '[' && host[length - 1] == ']';
+    if (!bracketed && strchr(host, ':') != NULL) {
+        return hf_error_set(error, HF_ERROR_USAGE,
+                            "--tcp: expected an IPv6 address in brackets, found '%s'", text);
+    }
+    *ret_host = length == 0 ? g_strdup("127.0.0.1")
+                : bracketed ? g_strndup(host + 1, length - 2)
+                            : g_steal_pointer(&host);
+    *ret_port = (uint16_t)port;
+    return true;
+}
+
+static HfControlClient *connect_channel(const HfOptions *options, GError **error)
+{
+    const char *path = hf_options_string(options, "unix");
+    const char *address = hf_options_string(options, "tcp");
+    if ((path == NULL) == (address == NULL)) {
+        hf_error_set(error, HF_ERROR_USAGE,
+                     "expected one of --unix PATH and --tcp HOST:PORT, found %s",
+                     path == NULL ? "neither" : "both");
+        return NULL;
+    }
+    if (path != NULL) {
+        return hf_control_client_connect_unix(path, error);
+    }
+    g_autofree char *host = NULL;
+    uint16_t port = 0;
+    return parse_address(address, &host, &port, error)
+               ? hf_control_client_connect_tcp(host, port, error)
+               : NULL;
+}
+
+int main(int argc, char **argv)
+{
+    const HfProgram program = {
+        .name = "holdfast-ctl",
+        .summary = "Speaks the control channel of a TPM emulator (holdfast or swtpm)",
+        .commands = hf_ctl_commands(),
+        .options = options_table,
+        .usage_exit = 2,
+    };
+    g_autoptr(HfOptions) options = hf_options_parse_or_exit(&program, argc, argv);
+    g_autoptr(GError) error = NULL;
+    bool done = hf_ctl_run(options, connect_channel, &error);
+    if (done && fflush(stdout) != 0) {
+        done = hf_error_errno(&error, errno, "cannot write to standard output");
+    }
+    if (done) {
+        return EXIT_SUCCESS;
+    }
+    hf_log_error(program.name, error);
+    return hf_error_is(error, HF_ERROR_USAGE) ? program.usage_exit : EXIT_FAILURE;
+}
