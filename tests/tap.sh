@@ -182,6 +182,13 @@ stop() {
     return 0
 }
 
+# kill_hard PID: SIGKILL, as a crash would; returns when the process is no more.
+kill_hard() {
+    kill -KILL "$1" 2>/dev/null
+    { wait "$1"; } 2>/dev/null
+    wait_for 5 gone "$1"
+}
+
 # wait_gone PID SECONDS: the process ends by itself within that time.
 wait_gone() { wait_for "$2" gone "$1"; }
 

@@ -13,7 +13,8 @@
 
 HfReader hf_reader(const void *data, size_t size)
 {
-    return (HfReader){ .data = data, .size = size };
+    g_assert(data || size == 0);
+    return (HfReader){ .data = data, .size = data ? size : 0 };
 }
 
 HfReader hf_reader_for(GBytes *bytes)
@@ -31,7 +32,7 @@ const uint8_t *hf_reader_bytes(HfReader *r, size_t n)
         r->failed = true;
         return NULL;
     }
-    const uint8_t *p = r->data ? r->data + r->offset : nothing;
+    const uint8_t *p = n == 0 ? nothing : r->data + r->offset;
     r->offset += n;
     return p;
 }

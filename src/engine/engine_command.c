@@ -156,12 +156,14 @@ static void answer_failure(HfEngine *engine, HfResponse *response)
 
 static void run(HfEngine *engine, const uint8_t *command, size_t size, HfResponse *response)
 {
-    if (size > engine->command_room) {
+    if (!engine->command || size > engine->command_room) {
         g_free(engine->command);
         engine->command_room = MAX(size, HF_TPM_BUFFER_MAX);
         engine->command = g_malloc(engine->command_room);
     }
-    memcpy(engine->command, command, size);
+    if (size > 0) {
+        memcpy(engine->command, command, size);
+    }
     response->size = 0;
     if (TPMLIB_Process(&response->data, &response->size, &response->room, engine->command,
                        (uint32_t)size) != TPM_SUCCESS) {

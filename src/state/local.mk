@@ -1,2 +1,9 @@
-# sources of src/state
-noinst_HEADERS += src/state/store.h
+# A TPM at rest.
+noinst_LIBRARIES += libstate.a
+libstate_a_SOURCES = \
+    src/state/envelope.h src/state/envelope_plain.c \
+    src/state/format.c src/state/format.h \
+    src/state/migration_blob.c src/state/migration_blob.h \
+    src/state/store.c src/state/store.h \
+    src/state/store_dir.c src/state/store_dir.h
+libstate_a_CFLAGS = $(AM_CFLAGS)

@@ -17,6 +17,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "state/envelope.h"
+
 /* Index of a blob: name on disk "permall", "volatilestate", "savestate". */
 typedef enum {
     HF_STATE_PERMANENT,
@@ -29,15 +31,19 @@ typedef struct HfStore HfStore;
 
 typedef struct {
     const char *scheme; /* "dir" */
-    /* Payload of the blob (format header checked and taken off). HF_ERROR_NOT_FOUND only when it is
-     * certainly absent. */
+    /* The blob of libtpms, out of its envelope; never empty. HF_ERROR_NOT_FOUND only when it is
+     * certainly absent; otherwise as the envelope and hf_file_read_at say. */
     GBytes *(*load)(HfStore *store, HfStateKind kind, GError **error);
+    /* Of 1 to HF_STATE_BLOB_MAX bytes. On failure what was stored before is still there (after a
+     * failed sync of the directory: that or the new one). */
     bool (*save)(HfStore *store, HfStateKind kind, const uint8_t *data, size_t size,
                  GError **error);
+    /* Durable; absent before is fine. */
     bool (*remove)(HfStore *store, HfStateKind kind, GError **error);
     /* Size of the stored form (file size) or -1 when absent. */
     bool (*stat)(HfStore *store, HfStateKind kind, int64_t *ret_size, GError **error);
-    /* Takes the lock, trying again every 10 ms up to `retries` times; already held: fine. */
+    /* Takes the lock, trying again every 10 ms up to `retries` times; already held: fine.
+     * HF_ERROR_BUSY when another process has it. */
     bool (*lock)(HfStore *store, unsigned retries, GError **error);
     void (*unlock)(HfStore *store);
     void (*free)(HfStore *store);
@@ -60,7 +66,8 @@ typedef struct {
     bool tpm2;       /* file prefix "tpm2-00." or "tpm-00." */
     bool mode_given; /* mode exact; else 0640 & ~umask */
     mode_t mode;
-    bool fsync; /* default true; false: as swtpm, not durable */
+    bool fsync;           /* normally true; false: as swtpm, not durable when save returns */
+    HfEnvelope *envelope; /* borrowed, outlives the store; NULL: plain */
 } HfStoreConfig;
 
 /* swtpm's directory backend. The directory must exist (HF_ERROR_NOT_FOUND otherwise) and stays

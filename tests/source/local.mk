@@ -10,8 +10,8 @@ source_tests += \
 EXTRA_DIST += tests/source/gates.py tests/source/exceptions
 
 # Slower checks, by hand and in CI.
-analysis_flags = $(DEFS) $(AM_CPPFLAGS) $(HF_CFLAGS) $(GLIB_CFLAGS) $(GIO_CFLAGS) $(JSON_CFLAGS) \
-    $(LIBTPMS_CFLAGS) $(GNUTLS_CFLAGS) $(LIBTASN1_CFLAGS) $(SECCOMP_CFLAGS) $(TSS2_CFLAGS)
+analysis_flags = $(subst -I/usr/,-isystem /usr/,$(DEFS) $(AM_CPPFLAGS) -std=gnu11 $(GLIB_CFLAGS) $(GIO_CFLAGS) $(JSON_CFLAGS) \
+    $(LIBTPMS_CFLAGS) $(GNUTLS_CFLAGS) $(LIBTASN1_CFLAGS) $(SECCOMP_CFLAGS) $(TSS2_CFLAGS))
 
 .PHONY: check-tidy check-cppcheck check-valgrind
 check-tidy:

@@ -16,3 +16,7 @@ unit_tests += tests/unit/test-engine
 tests_unit_test_engine_SOURCES = tests/unit/test-engine.c
 tests_unit_test_engine_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
 tests_unit_test_engine_LDADD = $(ENGINE_LIBS)
+
+unit_tests += tests/unit/test-state
+tests_unit_test_state_SOURCES = tests/unit/test-state.c
+tests_unit_test_state_LDADD = libstate.a libbase.a $(GLIB_LIBS)

@@ -1,0 +1,48 @@
+/*
+ * envelope.h - what stands between a blob of libtpms and the bytes in a store: nothing (plain), or
+ * encryption.
+ *
+ * A store hands every blob through one envelope: wrap() before it writes, unwrap() after it read.
+ * An envelope that authenticates does so before it looks at anything else. Each kind of envelope is
+ * a file of its own behind this interface.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef HOLDFAST_STATE_ENVELOPE_H
+#define HOLDFAST_STATE_ENVELOPE_H
+
+#include <glib.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct HfEnvelope HfEnvelope;
+
+typedef struct {
+    const char *name; /* "plain" */
+    /* The stored form of 1 to HF_STATE_BLOB_MAX bytes. */
+    GBytes *(*wrap)(HfEnvelope *envelope, const uint8_t *data, size_t size, const char *label,
+                    GError **error);
+    /* The blob in a stored form; never empty. HF_ERROR_AUTH when it is encrypted and this envelope
+     * has no key, or not this one; HF_ERROR_INVALID when it is malformed; HF_ERROR_UNSUPPORTED
+     * when it comes from a later version. Never HF_ERROR_NOT_FOUND. */
+    GBytes *(*unwrap)(HfEnvelope *envelope, GBytes *stored, const char *label, GError **error);
+    void (*free)(HfEnvelope *envelope);
+} HfEnvelopeClass;
+
+struct HfEnvelope {
+    const HfEnvelopeClass *class;
+};
+
+static inline void hf_envelope_free(HfEnvelope *envelope)
+{
+    if (envelope) {
+        envelope->class->free(envelope);
+    }
+}
+
+/* No encryption: swtpm's state file without a key, version 2; version 1 is read. */
+HfEnvelope *hf_envelope_plain_new(void);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfEnvelope, hf_envelope_free)
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * store.c - what all stores share: the names of blobs and how a store is named on a command line.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "state/store.h"
+
+const char *hf_state_kind_name(HfStateKind kind)
+{
+    static const char *const names[HF_STATE_COUNT] = { "permall", "volatilestate", "savestate" };
+
+    g_assert(kind < HF_STATE_COUNT);
+    return names[kind];
+}
+
+HfStore *hf_store_open_uri(const char *uri, const HfStoreConfig *config, GError **error)
+{
+    const char *rest = strstr(uri, "://");
+
+    if (!rest) {
+        return hf_store_dir_open(uri, config, error);
+    }
+    rest += strlen("://");
+    if (g_str_has_prefix(uri, "dir://")) {
+        return hf_store_dir_open(rest, config, error);
+    }
+    if (g_str_has_prefix(uri, "file://")) {
+        hf_error_set(error, HF_ERROR_UNSUPPORTED,
+                     "%s: state in a single file or block device is not supported; expected "
+                     "dir://DIRECTORY",
+                     uri);
+        return NULL;
+    }
+    hf_error_set(error, HF_ERROR_INVALID, "%s: unknown kind of store, expected dir://DIRECTORY",
+                 uri);
+    return NULL;
+}

@@ -1,0 +1,330 @@
+/*
+ * store_dir.c - swtpm's directory of state, made crash-proof; see store_dir.h for names and lock.
+ *
+ * Everything is done relative to the directory that is held open. "Absent" is said only when the
+ * name is not in the directory and the directory is still there.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "state/format.h"
+#include "state/store_dir.h"
+
+#define DEFAULT_MODE 0640
+#define LOCK_MODE 0660
+
+typedef struct {
+    HfStore store;
+    HfStoreConfig config;
+    HfEnvelope *own_envelope; /* when the caller gave none */
+    char *path;               /* for messages */
+    int dir;
+    int lock; /* open while locked, else -1 */
+} HfStoreDir;
+
+static HfStoreDir *self(HfStore *store)
+{
+    return (HfStoreDir *)store;
+}
+
+static HfEnvelope *envelope_of(const HfStoreDir *dir)
+{
+    return dir->config.envelope ? dir->config.envelope : dir->own_envelope;
+}
+
+static char *file_name(const HfStoreDir *dir, HfStateKind kind)
+{
+    return g_strconcat(dir->config.tpm2 ? "tpm2-00." : "tpm-00.", hf_state_kind_name(kind), NULL);
+}
+
+static char *temporary_name(const HfStoreDir *dir, HfStateKind kind)
+{
+    return g_strconcat(dir->config.tpm2 ? "TMP2-00." : "TMP-00.", hf_state_kind_name(kind), NULL);
+}
+
+static char *label_of(const HfStoreDir *dir, const char *name)
+{
+    return g_build_filename(dir->path, name, NULL);
+}
+
+/* A directory that was removed has no entries: its files are lost, not absent. */
+static bool directory_there(const HfStoreDir *dir, GError **error)
+{
+    struct stat st;
+
+    if (fstat(dir->dir, &st) != 0) {
+        return hf_error_errno(error, errno, "cannot examine directory %s", dir->path);
+    }
+    if (st.st_nlink == 0) {
+        return hf_error_set(error, HF_ERROR_IO, "the directory %s was removed", dir->path);
+    }
+    return true;
+}
+
+static GBytes *dir_load(HfStore *store, HfStateKind kind, GError **error)
+{
+    HfStoreDir *dir = self(store);
+    g_autofree char *name = file_name(dir, kind);
+    g_autofree char *label = label_of(dir, name);
+    g_autoptr(GBytes) stored = NULL;
+    GError *failure = NULL;
+
+    stored = hf_file_read_at(dir->dir, name, HF_STATE_FILE_MAX, label, &failure);
+    if (stored) {
+        return envelope_of(dir)->class->unwrap(envelope_of(dir), stored, label, error);
+    }
+    if (hf_error_is(failure, HF_ERROR_NOT_FOUND) && !directory_there(dir, error)) {
+        g_error_free(failure);
+        return NULL;
+    }
+    g_propagate_error(error, failure);
+    return NULL;
+}
+
+/* The temporary file, new: what a crash, or somebody else, left under its name is unlinked and not
+ * written into. */
+static int create_temporary(const HfStoreDir *dir, const char *name, const char *label,
+                            GError **error)
+{
+    int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    hf_autofd int fd = openat(dir->dir, name, flags, dir->config.mode_given ? 0600 : DEFAULT_MODE);
+
+    if (fd < 0 && errno == EEXIST && unlinkat(dir->dir, name, 0) == 0) {
+        fd = openat(dir->dir, name, flags, dir->config.mode_given ? 0600 : DEFAULT_MODE);
+    }
+    if (fd < 0) {
+        hf_error_errno(error, errno, "cannot create %s", label);
+        return -1;
+    }
+    if (dir->config.mode_given && fchmod(fd, dir->config.mode) != 0) {
+        hf_error_errno(error, errno, "cannot set the mode of %s", label);
+        (void)unlinkat(dir->dir, name, 0);
+        return -1;
+    }
+    return hf_fd_steal(&fd);
+}
+
+static bool write_temporary(const HfStoreDir *dir, const char *name, GBytes *stored,
+                            const char *label, GError **error)
+{
+    hf_autofd int fd = create_temporary(dir, name, label, error);
+    size_t size;
+    const void *data = g_bytes_get_data(stored, &size);
+
+    if (fd < 0) {
+        return false;
+    }
+    if (!hf_fd_write_all(fd, data, size, label, error)) {
+        (void)unlinkat(dir->dir, name, 0);
+        return false;
+    }
+    if (dir->config.fsync && fdatasync(fd) != 0) {
+        hf_error_errno(error, errno, "cannot write %s to disk", label);
+        (void)unlinkat(dir->dir, name, 0);
+        return false;
+    }
+    return true;
+}
+
+static bool sync_directory(const HfStoreDir *dir, GError **error)
+{
+    if (dir->config.fsync && fsync(dir->dir) != 0) {
+        return hf_error_errno(error, errno, "cannot write directory %s to disk", dir->path);
+    }
+    return true;
+}
+
+static bool dir_save(HfStore *store, HfStateKind kind, const uint8_t *data, size_t size,
+                     GError **error)
+{
+    HfStoreDir *dir = self(store);
+    g_autofree char *name = file_name(dir, kind);
+    g_autofree char *temporary = temporary_name(dir, kind);
+    g_autofree char *label = label_of(dir, name);
+    g_autofree char *temporary_label = label_of(dir, temporary);
+    g_autoptr(GBytes) stored = NULL;
+
+    stored = envelope_of(dir)->class->wrap(envelope_of(dir), data, size, label, error);
+    if (!stored || !write_temporary(dir, temporary, stored, temporary_label, error)) {
+        return false;
+    }
+    if (renameat(dir->dir, temporary, dir->dir, name) != 0) {
+        hf_error_errno(error, errno, "cannot replace %s", label);
+        (void)unlinkat(dir->dir, temporary, 0);
+        return false;
+    }
+    return sync_directory(dir, error);
+}
+
+static bool dir_remove(HfStore *store, HfStateKind kind, GError **error)
+{
+    HfStoreDir *dir = self(store);
+    g_autofree char *name = file_name(dir, kind);
+    g_autofree char *label = label_of(dir, name);
+
+    if (unlinkat(dir->dir, name, 0) != 0) {
+        if (errno == ENOENT) {
+            return true;
+        }
+        return hf_error_errno(error, errno, "cannot remove %s", label);
+    }
+    return sync_directory(dir, error);
+}
+
+static bool dir_stat(HfStore *store, HfStateKind kind, int64_t *ret_size, GError **error)
+{
+    HfStoreDir *dir = self(store);
+    g_autofree char *name = file_name(dir, kind);
+    g_autofree char *label = label_of(dir, name);
+    struct stat st;
+
+    if (fstatat(dir->dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+        if (errno != ENOENT) {
+            return hf_error_errno(error, errno, "cannot examine %s", label);
+        }
+        if (!directory_there(dir, error)) {
+            return false;
+        }
+        *ret_size = -1;
+        return true;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return hf_error_set(error, HF_ERROR_INVALID, "%s: expected a regular file, found %s", label,
+                            S_ISLNK(st.st_mode) ? "a symbolic link" : "something else");
+    }
+    *ret_size = st.st_size;
+    return true;
+}
+
+/* Not truncated (swtpm does): a link planted here must not empty somebody's file. */
+static int open_lock(const HfStoreDir *dir, const char *label, GError **error)
+{
+    hf_autofd int fd =
+        openat(dir->dir, HF_STORE_LOCK_NAME,
+               O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, LOCK_MODE);
+    struct stat st;
+
+    if (fd < 0 && errno == ELOOP) {
+        hf_error_set(error, HF_ERROR_INVALID, "%s: expected a regular file, found a symbolic link",
+                     label);
+        return -1;
+    }
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        hf_error_errno(error, errno, "cannot open %s", label);
+        return -1;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        hf_error_set(error, HF_ERROR_INVALID, "%s: expected a regular file, found something else",
+                     label);
+        return -1;
+    }
+    return hf_fd_steal(&fd);
+}
+
+/* Who holds the lock, for the message. */
+static bool lock_refused(int fd, const char *label, GError **error)
+{
+    struct flock held = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+    if (fcntl(fd, F_GETLK, &held) == 0 && held.l_type != F_UNLCK && held.l_pid > 0) {
+        return hf_error_set(error, HF_ERROR_BUSY, "%s is locked by process %ld", label,
+                            (long)held.l_pid);
+    }
+    return hf_error_set(error, HF_ERROR_BUSY, "%s is locked by another process", label);
+}
+
+static bool dir_lock(HfStore *store, unsigned retries, GError **error)
+{
+    HfStoreDir *dir = self(store);
+    g_autofree char *label = label_of(dir, HF_STORE_LOCK_NAME);
+    struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    hf_autofd int fd = -1;
+
+    if (dir->lock >= 0) {
+        return true;
+    }
+    fd = open_lock(dir, label, error);
+    if (fd < 0) {
+        return false;
+    }
+    while (fcntl(fd, F_SETLK, &whole) != 0) {
+        if (errno == EINTR) {
+            continue;
+        }
+        if (errno != EAGAIN && errno != EACCES) {
+            return hf_error_errno(error, errno, "cannot lock %s", label);
+        }
+        if (retries-- == 0) {
+            return lock_refused(fd, label, error);
+        }
+        g_usleep(HF_STORE_LOCK_INTERVAL_MS * 1000);
+    }
+    dir->lock = hf_fd_steal(&fd);
+    return true;
+}
+
+static void dir_unlock(HfStore *store)
+{
+    hf_fd_close(&self(store)->lock);
+}
+
+static void dir_free(HfStore *store)
+{
+    HfStoreDir *dir = self(store);
+
+    hf_fd_close(&dir->lock);
+    hf_fd_close(&dir->dir);
+    hf_envelope_free(dir->own_envelope);
+    g_free(dir->path);
+    g_free(dir);
+}
+
+static const HfStoreClass dir_class = {
+    .scheme = "dir",
+    .load = dir_load,
+    .save = dir_save,
+    .remove = dir_remove,
+    .stat = dir_stat,
+    .lock = dir_lock,
+    .unlock = dir_unlock,
+    .free = dir_free,
+};
+
+HfStore *hf_store_dir_open(const char *path, const HfStoreConfig *config, GError **error)
+{
+    hf_autofd int fd = -1;
+    HfStoreDir *dir;
+
+    if (*path == '\0') {
+        hf_error_set(error, HF_ERROR_INVALID, "the state directory has no name");
+        return NULL;
+    }
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        hf_error_errno(error, errno, "cannot open state directory %s", path);
+        return NULL;
+    }
+    dir = g_new0(HfStoreDir, 1);
+    dir->store.class = &dir_class;
+    dir->config = *config;
+    dir->own_envelope = config->envelope ? NULL : hf_envelope_plain_new();
+    dir->path = g_strdup(path);
+    dir->dir = hf_fd_steal(&fd);
+    dir->lock = -1;
+    return &dir->store;
+}
+
+int hf_store_dir_fd(const HfStore *store)
+{
+    return store->class == &dir_class ? ((const HfStoreDir *)store)->dir : -1;
+}
