@@ -26,3 +26,6 @@ pki_test_libs = libpki.a libcrypto.a libbase.a $(GNUTLS_LIBS) $(LIBCRYPTO_LIBS) 
 unit_tests += tests/unit/test-pki-issue
 tests_unit_test_pki_issue_SOURCES = tests/unit/test-pki-issue.c $(pki_world)
 tests_unit_test_pki_issue_LDADD = $(pki_test_libs)
+unit_tests += tests/unit/test-pki-chain
+tests_unit_test_pki_chain_SOURCES = tests/unit/test-pki-chain.c $(pki_world)
+tests_unit_test_pki_chain_LDADD = $(pki_test_libs)
