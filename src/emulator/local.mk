@@ -1,1 +1,21 @@
-# sources of src/emulator
+# The emulator: libemulator.a is everything but main, for the unit tests.
+noinst_LIBRARIES += libemulator.a
+libemulator_a_SOURCES = \
+    src/emulator/command_frame.c src/emulator/command_frame.h \
+    src/emulator/control_handlers.c src/emulator/control_handlers.h \
+    src/emulator/control_server.c src/emulator/control_server.h \
+    src/emulator/daemon.c src/emulator/daemon.h \
+    src/emulator/data_channel.c src/emulator/data_channel.h \
+    src/emulator/emulator.c src/emulator/emulator.h \
+    src/emulator/emulator_options.c src/emulator/emulator_options.h \
+    src/emulator/facts.c src/emulator/facts.h \
+    src/emulator/frontend_socket.c src/emulator/frontend_socket.h \
+    src/emulator/leftovers.c src/emulator/leftovers.h \
+    src/emulator/service.c src/emulator/service.h \
+    src/emulator/storage.c src/emulator/storage.h
+
+bin_PROGRAMS += holdfast
+holdfast_SOURCES = src/emulator/main.c
+holdfast_LDADD = libemulator.a libcontrol.a libstate.a libsandbox.a $(ENGINE_LIBS) \
+    $(SECCOMP_LIBS) $(GLIB_LIBS)
+holdfast_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)

@@ -1,0 +1,370 @@
+/*
+ * emulator.c - the virtual TPM of this process.
+ *
+ * One mutex stands around the engine; the data thread holds it for one command, the control thread
+ * for one request. Power changes only in the control thread, so that thread may look at `running`
+ * without the mutex.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "emulator/emulator.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "emulator/storage.h"
+#include "holdfast/control.h"
+#include "state/migration_blob.h"
+
+/* SetLocality of the Linux vTPM proxy (linux/vtpm_proxy.h), and its answers in swtpm. */
+#define CC_SET_LOCALITY_2_0 0x20001000u
+#define CC_SET_LOCALITY_1_2 0x50001000u
+
+#define RC_1_2_FAIL 0x9u
+#define RC_1_2_BAD_PARAM_SIZE 0x19u
+#define RC_1_2_BAD_LOCALITY 0x3du
+#define RC_2_0_FAILURE 0x101u
+#define RC_2_0_BAD_LOCALITY 0x107u
+#define RC_2_0_INSUFFICIENT 0x9au
+#define RC_2_0_INITIALIZE 0x100u
+
+#define HEADER_SIZE 10u
+#define LOCALITY_MAX 4u
+
+struct HfEmulator {
+    HfEmulatorConfig config;
+    HfStorage *storage;
+    HfEngine *engine;
+    GMutex engine_mutex;
+    gint locality;
+    bool storage_error_logged; /* of this power cycle; under the mutex */
+    bool volatile_spent;       /* what is stored was resumed already; control thread */
+    int end_fd;
+    gint ending; /* 0: no; else exit code + 1 */
+};
+
+HfEmulator *hf_emulator_new(const HfEmulatorConfig *config, HfStore *store, GError **error)
+{
+    g_autoptr(HfEmulator) emulator = g_new0(HfEmulator, 1);
+    emulator->config = *config;
+    emulator->storage = hf_storage_new(store);
+    g_mutex_init(&emulator->engine_mutex);
+    emulator->end_fd = eventfd(0, EFD_CLOEXEC);
+    if (emulator->end_fd < 0) {
+        hf_error_errno(error, errno, "cannot make an event descriptor");
+        return NULL;
+    }
+    emulator->engine =
+        hf_engine_new(config->version, hf_storage_callbacks(), emulator->storage, error);
+    return emulator->engine ? g_steal_pointer(&emulator) : NULL;
+}
+
+void hf_emulator_free(HfEmulator *emulator)
+{
+    if (!emulator) {
+        return;
+    }
+    if (emulator->engine) {
+        hf_emulator_stop(emulator);
+    }
+    hf_engine_free(emulator->engine);
+    hf_storage_free(emulator->storage);
+    hf_fd_close(&emulator->end_fd);
+    g_mutex_clear(&emulator->engine_mutex);
+    g_free(emulator);
+}
+
+HfTpmVersion hf_emulator_version(const HfEmulator *emulator)
+{
+    return emulator->config.version;
+}
+
+bool hf_emulator_running(const HfEmulator *emulator)
+{
+    return hf_engine_running(emulator->engine);
+}
+
+HfEngine *hf_emulator_enter(HfEmulator *emulator)
+{
+    g_mutex_lock(&emulator->engine_mutex);
+    return emulator->engine;
+}
+
+void hf_emulator_leave(HfEmulator *emulator)
+{
+    g_mutex_unlock(&emulator->engine_mutex);
+}
+
+static void log_failure(const char *context, const GError *error)
+{
+    hf_log(1, "%s: %s", context, error ? error->message : "no reason given");
+}
+
+/* Under the mutex. A TPM whose state was handed over must not write it any more. */
+static void power_off(HfEmulator *emulator)
+{
+    g_autoptr(GError) error = NULL;
+    if (!hf_engine_running(emulator->engine)) {
+        return;
+    }
+    if (!emulator->config.no_auto_shutdown && hf_storage_locked(emulator->storage) &&
+        !hf_engine_auto_shutdown(emulator->engine, &error)) {
+        log_failure("shutting the TPM down", error);
+    }
+    hf_engine_power_off(emulator->engine);
+}
+
+void hf_emulator_stop(HfEmulator *emulator)
+{
+    hf_emulator_enter(emulator);
+    power_off(emulator);
+    hf_emulator_leave(emulator);
+}
+
+/* Under the mutex. A stored volatile state is resumed once: were it resumed by a later INIT again,
+ * a guest that reboots would find its old PCRs. */
+static uint32_t power_on(HfEmulator *emulator, uint32_t flags)
+{
+    g_autoptr(GError) error = NULL;
+    bool stored = hf_storage_has(emulator->storage, HF_BLOB_VOLATILE);
+
+    emulator->storage_error_logged = false;
+    uint32_t result = hf_engine_power_on(emulator->engine, !emulator->volatile_spent, &error);
+    if (result != HF_TPM_SUCCESS) {
+        log_failure("the TPM cannot start", error);
+        return result;
+    }
+    emulator->volatile_spent = stored;
+    if ((flags & HF_CONTROL_INIT_DELETE_VOLATILE) != 0 && stored &&
+        !hf_storage_callbacks()->remove(emulator->storage, HF_BLOB_VOLATILE, &error)) {
+        log_failure("removing the stored volatile state", error);
+    }
+    return HF_TPM_SUCCESS;
+}
+
+uint32_t hf_emulator_init(HfEmulator *emulator, uint32_t flags)
+{
+    g_autoptr(GError) error = NULL;
+    uint32_t result = HF_CONTROL_FAIL;
+
+    hf_emulator_enter(emulator);
+    power_off(emulator);
+    bool ready = emulator->config.incoming || hf_storage_lock(emulator->storage, 0, &error);
+    if (ready) {
+        result = power_on(emulator, flags);
+    } else {
+        log_failure("the TPM cannot start", error);
+    }
+    hf_emulator_leave(emulator);
+    return result;
+}
+
+void hf_emulator_startup(HfEmulator *emulator, uint16_t type)
+{
+    uint32_t code = hf_engine_startup(hf_emulator_enter(emulator), type);
+    hf_emulator_leave(emulator);
+    if (code != HF_TPM_SUCCESS && code != RC_2_0_INITIALIZE) { /* 0x100: volatile state resumed */
+        hf_log(1, "the TPM answered Startup with 0x%x", code);
+    }
+}
+
+uint32_t hf_emulator_get_blob(HfEmulator *emulator, HfBlobKind kind, GBytes **ret_blob)
+{
+    g_autoptr(GError) error = NULL;
+    uint32_t result = HF_CONTROL_FAIL;
+
+    HfEngine *engine = hf_emulator_enter(emulator);
+    g_autoptr(GBytes) plain = hf_engine_get_blob(engine, kind, &result, &error);
+    hf_emulator_leave(emulator);
+    if (plain) {
+        gsize size = 0;
+        const uint8_t *data = g_bytes_get_data(plain, &size);
+        *ret_blob = hf_migration_blob_wrap(data, size);
+        return HF_CONTROL_OK;
+    }
+    if (result == HF_CONTROL_RETRY || hf_error_is(error, HF_ERROR_NOT_FOUND)) {
+        return HF_CONTROL_RETRY;
+    }
+    log_failure("reading the TPM's state", error);
+    return result != HF_CONTROL_OK ? result : HF_CONTROL_FAIL;
+}
+
+uint32_t hf_emulator_set_blob(HfEmulator *emulator, HfBlobKind kind, uint32_t flags,
+                              const uint8_t *data, size_t size)
+{
+    g_autoptr(GError) error = NULL;
+    uint32_t result = HF_CONTROL_FAIL;
+
+    if (!hf_storage_regain(emulator->storage, &error)) {
+        log_failure("the storage cannot be locked, so the TPM ends", error);
+        hf_emulator_end(emulator, 1);
+        return HF_CONTROL_IO_ERROR;
+    }
+    bool encrypted = (flags & HF_CONTROL_STATE_ENCRYPTED) != 0;
+    g_autoptr(GBytes) plain = hf_migration_blob_unwrap(data, size, encrypted, &result, &error);
+    if (!plain) {
+        log_failure("SET_STATEBLOB", error);
+        return result;
+    }
+    gsize plain_size = 0;
+    const uint8_t *bytes = g_bytes_get_data(plain, &plain_size);
+    result = hf_engine_set_blob(hf_emulator_enter(emulator), kind, bytes, plain_size, &error);
+    hf_emulator_leave(emulator);
+    if (result != HF_TPM_SUCCESS) {
+        log_failure("SET_STATEBLOB", error);
+    } else if (kind == HF_BLOB_VOLATILE) {
+        emulator->volatile_spent = false;
+    }
+    return result;
+}
+
+uint32_t hf_emulator_store_volatile(HfEmulator *emulator)
+{
+    g_autoptr(GError) error = NULL;
+    uint32_t result = HF_CONTROL_FAIL;
+
+    if (!hf_storage_regain(emulator->storage, &error)) {
+        log_failure("STORE_VOLATILE", error);
+        return HF_CONTROL_FAIL;
+    }
+    HfEngine *engine = hf_emulator_enter(emulator);
+    g_autoptr(GBytes) blob = hf_engine_get_blob(engine, HF_BLOB_VOLATILE, &result, &error);
+    gsize size = 0;
+    const uint8_t *data = blob ? g_bytes_get_data(blob, &size) : NULL;
+    bool saved = blob && hf_storage_callbacks()->save(emulator->storage, HF_BLOB_VOLATILE, data,
+                                                      size, &error);
+    hf_emulator_leave(emulator);
+    if (saved) {
+        emulator->volatile_spent = false;
+        return HF_CONTROL_OK;
+    }
+    log_failure("STORE_VOLATILE", error);
+    return blob || result == HF_CONTROL_OK ? HF_CONTROL_FAIL : result;
+}
+
+void hf_emulator_hand_over(HfEmulator *emulator)
+{
+    /* Under the mutex, so that no command is between its check of the lock and its store. */
+    hf_emulator_enter(emulator);
+    hf_storage_release(emulator->storage);
+    hf_emulator_leave(emulator);
+}
+
+bool hf_emulator_lock_storage(HfEmulator *emulator, GError **error)
+{
+    return hf_storage_lock(emulator->storage, 0, error);
+}
+
+bool hf_emulator_set_locality(HfEmulator *emulator, uint8_t locality)
+{
+    if (locality > LOCALITY_MAX ||
+        (locality == LOCALITY_MAX && emulator->config.reject_locality_4)) {
+        return false;
+    }
+    g_atomic_int_set(&emulator->locality, locality);
+    return true;
+}
+
+uint32_t hf_emulator_cancel(HfEmulator *emulator)
+{
+    return hf_engine_cancel(emulator->engine);
+}
+
+size_t hf_emulator_refuse(const HfEmulator *emulator, uint32_t code, uint8_t *response)
+{
+    hf_store_u16(response, emulator->config.version == HF_TPM_2_0 ? 0x8001 : 0x00c4);
+    hf_store_u32(response + 2, HEADER_SIZE);
+    hf_store_u32(response + 6, code);
+    return HEADER_SIZE;
+}
+
+/* SetLocality of the vTPM proxy: 0 when the command is another one. */
+static size_t set_locality_command(HfEmulator *emulator, const uint8_t *command, size_t size,
+                                   uint8_t *response)
+{
+    bool v2 = emulator->config.version == HF_TPM_2_0;
+    uint32_t wanted = v2 ? CC_SET_LOCALITY_2_0 : CC_SET_LOCALITY_1_2;
+    if (size < HEADER_SIZE || hf_fetch_u32(command + 6) != wanted) {
+        return 0;
+    }
+    uint32_t code = 0;
+    if (!emulator->config.allow_set_locality) {
+        code = v2 ? RC_2_0_FAILURE : RC_1_2_FAIL;
+    } else if (size <= HEADER_SIZE) {
+        code = v2 ? RC_2_0_INSUFFICIENT : RC_1_2_BAD_PARAM_SIZE;
+    } else if (!hf_emulator_set_locality(emulator, command[HEADER_SIZE])) {
+        code = v2 ? RC_2_0_BAD_LOCALITY : RC_1_2_BAD_LOCALITY;
+    }
+    return hf_emulator_refuse(emulator, code, response);
+}
+
+/* Under the mutex. */
+static size_t run(HfEmulator *emulator, const uint8_t *command, size_t size, uint8_t *response)
+{
+    const uint8_t *answer = NULL;
+    uint8_t locality = (uint8_t)g_atomic_int_get(&emulator->locality);
+    size_t n = hf_engine_process(emulator->engine, command, size, locality, &answer);
+    g_assert(n <= HF_TPM_BUFFER_MAX);
+    memcpy(response, answer, n);
+    const GError *failure = hf_engine_storage_error(emulator->engine);
+    if (failure && !emulator->storage_error_logged) {
+        emulator->storage_error_logged = true;
+        log_failure("the TPM's state could not be stored, the TPM is in failure mode", failure);
+    }
+    return n;
+}
+
+size_t hf_emulator_execute(HfEmulator *emulator, const uint8_t *command, size_t size,
+                           uint8_t *response)
+{
+    size_t n = set_locality_command(emulator, command, size, response);
+    while (n == 0) {
+        g_autoptr(GError) error = NULL;
+        HfEngine *engine = hf_emulator_enter(emulator);
+        bool running = hf_engine_running(engine);
+        bool locked = hf_storage_locked(emulator->storage);
+        if (running && locked) {
+            n = run(emulator, command, size, response);
+        }
+        hf_emulator_leave(emulator);
+        if (!running) {
+            bool v2 = emulator->config.version == HF_TPM_2_0;
+            n = hf_emulator_refuse(emulator, v2 ? RC_2_0_FAILURE : RC_1_2_FAIL, response);
+        } else if (!locked && !hf_storage_regain(emulator->storage, &error)) {
+            log_failure("the storage cannot be locked again, so the TPM ends", error);
+            hf_emulator_end(emulator, 1);
+            return 0;
+        }
+    }
+    return n;
+}
+
+void hf_emulator_end(HfEmulator *emulator, int exit_code)
+{
+    const uint64_t one = 1;
+    if (g_atomic_int_compare_and_exchange(&emulator->ending, 0, exit_code + 1)) {
+        ssize_t n = write(emulator->end_fd, &one, sizeof(one));
+        g_assert(n == sizeof(one)); /* an event counter takes its first 1 */
+    }
+}
+
+int hf_emulator_end_fd(const HfEmulator *emulator)
+{
+    return emulator->end_fd;
+}
+
+bool hf_emulator_ending(HfEmulator *emulator, int *ret_exit_code)
+{
+    int ending = g_atomic_int_get(&emulator->ending);
+    if (ending == 0) {
+        return false;
+    }
+    *ret_exit_code = ending - 1;
+    return true;
+}

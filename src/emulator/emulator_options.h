@@ -1,0 +1,88 @@
+/*
+ * emulator_options.h - the command line of `holdfast`, which is that of `swtpm`.
+ *
+ * One table; what it says together is checked here and put into HfSettings. Nothing is opened.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef HOLDFAST_EMULATOR_EMULATOR_OPTIONS_H
+#define HOLDFAST_EMULATOR_EMULATOR_OPTIONS_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/options.h"
+#include "engine/engine.h"
+#include "sandbox/sandbox.h"
+#include "state/store.h"
+
+typedef enum {
+    HF_TASK_SERVE,
+    HF_TASK_PRINT_CAPABILITIES,
+    HF_TASK_PRINT_STATES,
+    HF_TASK_PRINT_INFO,
+} HfTask;
+
+/* Where a channel is. At most one of path, port, listener and connection is given. */
+typedef struct {
+    const char *path; /* UNIX socket to make, or NULL */
+    mode_t mode;
+    uid_t uid;     /* (uid_t)-1: leave */
+    gid_t gid;     /* (gid_t)-1: leave */
+    uint16_t port; /* TCP port, or 0 */
+    const char *bindaddr;
+    const char *ifname; /* NULL: none */
+    int listener;       /* inherited, listens; or -1 */
+    int connection;     /* inherited, connected; or -1 */
+} HfEndpoint;
+
+/* Strings are borrowed from the options. */
+typedef struct {
+    HfOptions *options; /* owned */
+    HfTask task;
+    HfTpmVersion version;
+    uint64_t info_flags;
+
+    const char *state; /* directory or URI, or NULL */
+    HfStoreConfig store;
+
+    HfEndpoint control;
+    bool control_terminate;
+    HfEndpoint data;
+    bool data_terminate;
+    bool data_disconnect;
+
+    bool running;     /* power on before serving */
+    uint16_t startup; /* type of Startup to send, if any */
+    bool startup_given;
+    bool no_auto_shutdown;
+    bool reject_locality_4;
+    bool allow_set_locality;
+    bool incoming;
+
+    const char *log_file; /* NULL: stderr, "-": nowhere */
+    int log_fd;           /* -1 */
+    unsigned log_level;
+    const char *log_prefix;
+    bool log_truncate;
+
+    const char *pid_file;
+    int pid_fd; /* -1 */
+    bool daemon;
+    const char *user;
+    HfSeccompAction seccomp;
+} HfSettings;
+
+/* The program by the name it was called: under swtpm's name wrong usage exits with 1. */
+HfProgram hf_emulator_program(const char *argv0);
+
+/* Parses argv, or prints what is wrong and exits; exits after --help too. Contradictions are
+ * *error (NULL is returned). */
+HfSettings *hf_settings_parse(const HfProgram *program, int argc, char **argv, GError **error);
+void hf_settings_free(HfSettings *settings);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfSettings, hf_settings_free)
+
+#endif

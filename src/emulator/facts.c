@@ -1,0 +1,155 @@
+/*
+ * facts.c - JSON on stdout. The texts are so small that they are put together by hand.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "config.h"
+
+#include "emulator/facts.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+
+/* The engine is only asked, never powered on. */
+static GBytes *no_load(void *user, HfBlobKind kind, GError **error)
+{
+    (void)user;
+    (void)kind;
+    hf_error_set(error, HF_ERROR_STATE, "no state is open");
+    return NULL;
+}
+
+static bool no_save(void *user, HfBlobKind kind, const uint8_t *data, size_t size, GError **error)
+{
+    (void)user;
+    (void)kind;
+    (void)data;
+    (void)size;
+    return hf_error_set(error, HF_ERROR_STATE, "no state is open");
+}
+
+static bool no_remove(void *user, HfBlobKind kind, GError **error)
+{
+    (void)user;
+    (void)kind;
+    return hf_error_set(error, HF_ERROR_STATE, "no state is open");
+}
+
+static char *library_info(HfTpmVersion version, uint64_t flags, GError **error)
+{
+    static const HfEngineStorage nothing = { no_load, no_save, no_remove };
+    g_autoptr(HfEngine) engine = hf_engine_new(version, &nothing, NULL, error);
+    if (!engine) {
+        return NULL;
+    }
+    char *text = hf_engine_info(engine, flags);
+    if (!text) {
+        hf_error_set(error, HF_ERROR_FAILED, "the TPM library tells nothing about itself");
+    }
+    return text;
+}
+
+static void add_word(GString *json, const char *word)
+{
+    const char *comma = g_str_has_suffix(json->str, "[ ") ? "" : ", ";
+    g_string_append_printf(json, "%s\"%s\"", comma, word);
+}
+
+/* rsa-keysize-N for every N of "RSAKeySizes":[N,...]; TPM 1.2 tells none. */
+static bool add_rsa_sizes(GString *json, HfTpmVersion version, GError **error)
+{
+    static const char key[] = "\"RSAKeySizes\":[";
+    if (version != HF_TPM_2_0) {
+        return true;
+    }
+    g_autofree char *info = library_info(version, 4, error);
+    if (!info) {
+        return false;
+    }
+    const char *at = strstr(info, key);
+    at = at ? at + strlen(key) : "";
+    while (g_ascii_isdigit(*at)) {
+        char *end = NULL;
+        g_autofree char *word = g_strdup_printf("rsa-keysize-%lu", strtoul(at, &end, 10));
+        add_word(json, word);
+        at = *end == ',' ? end + 1 : end;
+    }
+    return true;
+}
+
+static bool capabilities(const HfProgram *program, HfTpmVersion version, GString *json,
+                         GError **error)
+{
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+    hf_options_features(program, words);
+    g_string_append(json, "{ \"type\": \"swtpm\", \"features\": [ ");
+    if (hf_engine_supports(HF_TPM_1_2)) {
+        add_word(json, "tpm-1.2");
+    }
+    if (hf_engine_supports(HF_TPM_2_0)) {
+        add_word(json, "tpm-2.0");
+    }
+    for (guint i = 0; i < words->len; i++) {
+        const char *word = g_ptr_array_index(words, i);
+        add_word(json, word);
+        /* swtpm lists the key sizes behind the storage back ends. */
+        if (strcmp(word, "nvram-backend-dir") == 0 && !add_rsa_sizes(json, version, error)) {
+            return false;
+        }
+    }
+    g_string_append_printf(json, " ], \"version\": \"%s\" }\n", PACKAGE_VERSION);
+    return true;
+}
+
+static bool states(const HfSettings *settings, GString *json, GError **error)
+{
+    g_autoptr(HfStore) store = hf_store_open_uri(settings->state, &settings->store, error);
+    if (!store) {
+        return false;
+    }
+    bool first = true;
+    g_string_append(json, "{ \"type\": \"swtpm\", \"states\": [");
+    for (int kind = 0; kind < HF_STATE_COUNT; kind++) {
+        int64_t size = -1;
+        if (!store->class->stat(store, (HfStateKind)kind, &size, error)) {
+            return false;
+        }
+        if (size >= 0) {
+            g_string_append_printf(json, "%s{\"name\": \"%s\", \"size\": %" G_GINT64_FORMAT "}",
+                                   first ? " " : ", ", hf_state_kind_name((HfStateKind)kind), size);
+            first = false;
+        }
+    }
+    g_string_append(json, first ? "] }" : " ] }");
+    return true;
+}
+
+static bool make_text(const HfProgram *program, const HfSettings *settings, GString *text,
+                      GError **error)
+{
+    g_autofree char *info = NULL;
+    switch (settings->task) {
+    case HF_TASK_PRINT_CAPABILITIES: return capabilities(program, settings->version, text, error);
+    case HF_TASK_PRINT_STATES: return states(settings, text, error);
+    case HF_TASK_PRINT_INFO:
+        info = library_info(settings->version, settings->info_flags, error);
+        g_string_append(text, info ? info : "");
+        return info != NULL;
+    case HF_TASK_SERVE:
+    default: g_assert_not_reached();
+    }
+}
+
+bool hf_facts_print(const HfProgram *program, const HfSettings *settings, GError **error)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    if (!make_text(program, settings, text, error)) {
+        return false;
+    }
+    bool written = fwrite(text->str, 1, text->len, stdout) == text->len && fflush(stdout) == 0;
+    return written || hf_error_errno(error, errno, "cannot write to stdout");
+}

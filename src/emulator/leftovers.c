@@ -1,0 +1,92 @@
+/*
+ * leftovers.c - remembering files and removing them.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "emulator/leftovers.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+
+typedef struct {
+    char *name;
+    dev_t device;
+    ino_t inode;
+} Leftover;
+
+struct HfLeftovers {
+    GArray *files; /* of Leftover */
+    GArray *dirs;  /* of int, one a file */
+};
+
+HfLeftovers *hf_leftovers_new(void)
+{
+    HfLeftovers *leftovers = g_new0(HfLeftovers, 1);
+    leftovers->files = g_array_new(FALSE, TRUE, sizeof(Leftover));
+    leftovers->dirs = g_array_new(FALSE, TRUE, sizeof(int));
+    return leftovers;
+}
+
+static void remove_file(int dir, const Leftover *file)
+{
+    struct stat st;
+    if (fstatat(dir, file->name, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_dev != file->device ||
+        st.st_ino != file->inode) {
+        return;
+    }
+    if (unlinkat(dir, file->name, 0) != 0 && errno != ENOENT) {
+        hf_log(1, "cannot remove %s: %s", file->name, g_strerror(errno));
+    }
+}
+
+void hf_leftovers_free(HfLeftovers *leftovers)
+{
+    if (!leftovers) {
+        return;
+    }
+    for (guint i = 0; i < leftovers->files->len; i++) {
+        Leftover *file = &g_array_index(leftovers->files, Leftover, i);
+        int *dir = &g_array_index(leftovers->dirs, int, i);
+        remove_file(*dir, file);
+        hf_fd_close(dir);
+        g_free(file->name);
+    }
+    g_array_unref(leftovers->files);
+    g_array_unref(leftovers->dirs);
+    g_free(leftovers);
+}
+
+bool hf_leftovers_add(HfLeftovers *leftovers, const char *path, GError **error)
+{
+    struct stat st;
+    g_autofree char *parent = g_path_get_dirname(path);
+    /* The way to it may lead over symbolic links; the file itself may not. */
+    hf_autofd int dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0) {
+        return hf_error_errno(error, errno, "cannot open directory %s", parent);
+    }
+    Leftover file = { .name = g_path_get_basename(path) };
+    if (fstatat(dir, file.name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+        g_free(file.name);
+        return hf_error_errno(error, errno, "cannot examine %s", path);
+    }
+    file.device = st.st_dev;
+    file.inode = st.st_ino;
+    int held = hf_fd_steal(&dir);
+    g_array_append_val(leftovers->files, file);
+    g_array_append_val(leftovers->dirs, held);
+    return true;
+}
+
+const int *hf_leftovers_dirs(const HfLeftovers *leftovers, size_t *ret_count)
+{
+    *ret_count = leftovers->dirs->len;
+    return (const int *)(const void *)leftovers->dirs->data;
+}

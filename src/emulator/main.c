@@ -1,0 +1,47 @@
+/*
+ * main.c - `holdfast`: one virtual TPM for one virtual machine.
+ *
+ * The story of the process; its steps are in service.c. Stage 1 comes before anything is opened,
+ * stage 2 when everything is open, stage 3 before the first byte of a guest is read.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "emulator/emulator_options.h"
+#include "emulator/facts.h"
+#include "emulator/service.h"
+#include "sandbox/sandbox.h"
+
+static int failed(const HfProgram *program, const GError *error)
+{
+    hf_log_error(program->name, error);
+    return EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    const HfProgram program = hf_emulator_program(argv[0]);
+    g_autoptr(HfSettings) settings = hf_settings_parse(&program, argc, argv, &error);
+
+    if (!settings || !hf_sandbox_stage1(&error)) {
+        return failed(&program, error);
+    }
+    if (settings->task != HF_TASK_SERVE) {
+        bool printed = hf_facts_print(&program, settings, &error);
+        return printed ? EXIT_SUCCESS : failed(&program, error);
+    }
+    g_autoptr(HfService) service = hf_service_new(settings);
+    bool ready = hf_service_detach(service, &error) &&  /* --daemon: the parent waits outside */
+                 hf_service_open(service, &error) &&    /* log, sockets, state, TPM, pid file */
+                 hf_service_enclose(service, &error) && /* stage 2 */
+                 hf_service_connect(service, &error) && /* the data thread, not yet reading */
+                 hf_sandbox_seccomp(HF_PROFILE_EMULATOR, settings->seccomp, &error) && /* stage 3 */
+                 hf_service_start(service, &error); /* power, and word to the parent */
+    if (!ready) {
+        return failed(&program, error);
+    }
+    return hf_service_run(service);
+}

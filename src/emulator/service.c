@@ -1,0 +1,240 @@
+/*
+ * service.c - the steps of an emulator process.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "emulator/service.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "emulator/control_server.h"
+#include "emulator/daemon.h"
+#include "emulator/data_channel.h"
+#include "emulator/emulator.h"
+#include "emulator/frontend_socket.h"
+#include "emulator/leftovers.h"
+#include "holdfast/control.h"
+
+struct HfService {
+    const HfSettings *settings;
+    int ready_fd; /* of the parent that waits, or -1 */
+    int log_fd;   /* of our log file, or -1 */
+    int signal_fd;
+    HfLeftovers *leftovers;
+    HfFrontendSocket frontend;
+    int state_dir; /* of the store, borrowed; -1: it has none */
+    HfEmulator *emulator;
+    HfDataChannel *data;
+};
+
+HfService *hf_service_new(const HfSettings *settings)
+{
+    HfService *service = g_new0(HfService, 1);
+    service->settings = settings;
+    service->ready_fd = -1;
+    service->log_fd = -1;
+    service->signal_fd = -1;
+    service->state_dir = -1;
+    service->frontend = (HfFrontendSocket)HF_FRONTEND_SOCKET_NONE;
+    service->leftovers = hf_leftovers_new();
+    return service;
+}
+
+void hf_service_free(HfService *service)
+{
+    if (!service) {
+        return;
+    }
+    hf_data_channel_free(service->data);
+    hf_emulator_free(service->emulator);
+    hf_frontend_socket_close(&service->frontend);
+    hf_leftovers_free(service->leftovers);
+    hf_fd_close(&service->signal_fd);
+    if (service->log_fd >= 0) {
+        hf_log_to_fd(-1);
+        hf_fd_close(&service->log_fd);
+    }
+    hf_fd_close(&service->ready_fd);
+    g_free(service);
+}
+
+bool hf_service_detach(HfService *service, GError **error)
+{
+    return !service->settings->daemon || hf_daemon_detach(&service->ready_fd, error);
+}
+
+static bool open_log(HfService *service, GError **error)
+{
+    const HfSettings *settings = service->settings;
+    hf_log_set_level(settings->log_level);
+    hf_log_set_prefix(settings->log_prefix);
+    if (settings->log_fd >= 0) {
+        if (fcntl(settings->log_fd, F_SETFD, FD_CLOEXEC) != 0) {
+            return hf_error_errno(error, errno, "--log: descriptor %d", settings->log_fd);
+        }
+        hf_log_to_fd(settings->log_fd);
+    } else if (g_strcmp0(settings->log_file, "-") == 0) {
+        hf_log_to_fd(-1);
+    } else if (settings->log_file) {
+        int flags = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY;
+        flags |= settings->log_truncate ? O_TRUNC : 0;
+        service->log_fd = open(settings->log_file, flags, 0600);
+        if (service->log_fd < 0) {
+            return hf_error_errno(error, errno, "cannot open log file %s", settings->log_file);
+        }
+        hf_log_to_fd(service->log_fd);
+    }
+    return true;
+}
+
+/* The signals that end the process are read by the control thread. */
+static bool open_signals(HfService *service, GError **error)
+{
+    sigset_t set;
+    struct sigaction ignore = { .sa_handler = SIG_IGN };
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    if (sigaction(SIGPIPE, &ignore, NULL) != 0 || sigprocmask(SIG_BLOCK, &set, NULL) != 0) {
+        return hf_error_errno(error, errno, "cannot set up signals");
+    }
+    service->signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
+    return service->signal_fd >= 0 || hf_error_errno(error, errno, "cannot set up signals");
+}
+
+static bool write_pid(HfService *service, GError **error)
+{
+    const HfSettings *settings = service->settings;
+    char text[16];
+    int n = snprintf(text, sizeof(text), "%ld", (long)getpid());
+    if (settings->pid_fd >= 0) {
+        hf_autofd int given = settings->pid_fd;
+        return hf_fd_write_all(given, text, (size_t)n, "--pid", error);
+    }
+    if (!settings->pid_file) {
+        return true;
+    }
+    int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY;
+    hf_autofd int fd = open(settings->pid_file, flags, 0644);
+    if (fd < 0) {
+        return hf_error_errno(error, errno, "cannot open pid file %s", settings->pid_file);
+    }
+    return hf_leftovers_add(service->leftovers, settings->pid_file, error) &&
+           hf_fd_write_all(fd, text, (size_t)n, settings->pid_file, error);
+}
+
+/* The TPM, off. libtpms and the engine open what they need now. */
+static bool open_emulator(HfService *service, GError **error)
+{
+    const HfSettings *settings = service->settings;
+    const HfEmulatorConfig config = {
+        .version = settings->version,
+        .incoming = settings->incoming,
+        .no_auto_shutdown = settings->no_auto_shutdown,
+        .reject_locality_4 = settings->reject_locality_4,
+        .allow_set_locality = settings->allow_set_locality,
+    };
+    HfStore *store = hf_store_open_uri(settings->state, &settings->store, error);
+    if (!store) {
+        return false;
+    }
+    service->state_dir = hf_store_dir_fd(store);
+    service->emulator = hf_emulator_new(&config, store, error);
+    if (service->emulator && settings->log_level >= 5) {
+        int fd = settings->log_fd >= 0 ? settings->log_fd : service->log_fd;
+        bool nowhere = g_strcmp0(settings->log_file, "-") == 0;
+        hf_engine_set_debug(hf_emulator_enter(service->emulator),
+                            fd < 0 && !nowhere ? STDERR_FILENO : fd, settings->log_level - 4,
+                            settings->log_prefix);
+        hf_emulator_leave(service->emulator);
+    }
+    return service->emulator != NULL;
+}
+
+bool hf_service_open(HfService *service, GError **error)
+{
+    const HfSettings *settings = service->settings;
+    /* The user first: what is made from here on belongs to it, and can be removed by it. */
+    return hf_sandbox_become(settings->user, error) && open_log(service, error) &&
+           open_signals(service, error) &&
+           hf_frontend_socket_open(settings, service->leftovers, &service->frontend, error) &&
+           open_emulator(service, error) && write_pid(service, error);
+}
+
+bool hf_service_enclose(HfService *service, GError **error)
+{
+    bool active = false;
+    HfSandboxPaths paths = { .state_dirs = &service->state_dir,
+                             .n_state_dirs = service->state_dir >= 0 };
+    paths.unlink_dirs = hf_leftovers_dirs(service->leftovers, &paths.n_unlink_dirs);
+    if (!hf_sandbox_drop_capabilities(error)) {
+        return false;
+    }
+    /* Root without capabilities is a user like others: find out now, not at INIT. */
+    if (service->state_dir >= 0 &&
+        faccessat(service->state_dir, ".", R_OK | W_OK | X_OK, AT_EACCESS) != 0) {
+        return hf_error_errno(error, errno,
+                              "%s: user %ld may not write here (--runas names another user)",
+                              service->settings->state, (long)geteuid());
+    }
+    if (!hf_sandbox_landlock(&paths, &active, error)) {
+        return false;
+    }
+    if (!active) {
+        hf_log(2, " this kernel has no Landlock, files are not fenced in");
+    }
+    return true;
+}
+
+bool hf_service_connect(HfService *service, GError **error)
+{
+    const HfSettings *settings = service->settings;
+    const HfDataConfig data = {
+        .listener = hf_fd_steal(&service->frontend.data.listener),
+        .connection = hf_fd_steal(&service->frontend.data.connection),
+        .terminate = settings->data_terminate,
+        .disconnect = settings->data_disconnect,
+    };
+    service->data = hf_data_channel_new(service->emulator, &data, error);
+    return service->data != NULL;
+}
+
+bool hf_service_start(HfService *service, GError **error)
+{
+    const HfSettings *settings = service->settings;
+    if (settings->running) {
+        uint32_t result = hf_emulator_init(service->emulator, 0);
+        if (result != HF_CONTROL_OK) {
+            return hf_error_set(error, HF_ERROR_TPM, "the TPM does not start, result 0x%x", result);
+        }
+        if (settings->startup_given) {
+            hf_emulator_startup(service->emulator, settings->startup);
+        }
+    }
+    hf_daemon_ready(&service->ready_fd);
+    return true;
+}
+
+int hf_service_run(HfService *service)
+{
+    const HfControlConfig config = {
+        .listener = hf_fd_steal(&service->frontend.control.listener),
+        .connection = hf_fd_steal(&service->frontend.control.connection),
+        .terminate = service->settings->control_terminate,
+        .signal_fd = service->signal_fd,
+    };
+    hf_data_channel_open(service->data);
+    int exit_code = hf_control_server_run(service->emulator, service->data, &config);
+    /* Nobody waits for the answer of a command that still runs. */
+    (void)hf_emulator_cancel(service->emulator);
+    return exit_code;
+}

@@ -1,0 +1,42 @@
+/*
+ * storage.h - the store of a running emulator, and who holds its lock.
+ *
+ * Stands between the engine and a store: the engine's callbacks come in here, and nothing is
+ * written unless this process holds the storage lock. The lock can be given up (a migration hands
+ * the state to another host) and is then taken again by the first one who needs it.
+ * Lock functions may be called by any thread; the callbacks by the thread that is in the engine.
+ * Must not know libtpms or the control protocol.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef HOLDFAST_EMULATOR_STORAGE_H
+#define HOLDFAST_EMULATOR_STORAGE_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/engine.h"
+#include "state/store.h"
+
+typedef struct HfStorage HfStorage;
+
+/* Takes the store over. */
+HfStorage *hf_storage_new(HfStore *store);
+void hf_storage_free(HfStorage *storage); /* gives the lock up; NULL allowed */
+
+/* The functions for hf_engine_new; their `user` is the HfStorage. */
+const HfEngineStorage *hf_storage_callbacks(void);
+
+bool hf_storage_locked(HfStorage *storage);
+/* Tries every 10 ms, `retries` times after the first. Already locked: fine. */
+bool hf_storage_lock(HfStorage *storage, unsigned retries, GError **error);
+/* Gives the lock up; hf_storage_regain takes it again. */
+void hf_storage_release(HfStorage *storage);
+/* Takes the lock with as many attempts as a hand-over deserves (3 s). */
+bool hf_storage_regain(HfStorage *storage, GError **error);
+
+/* Whether a blob is stored. */
+bool hf_storage_has(HfStorage *storage, HfBlobKind kind);
+
+#endif
