@@ -168,15 +168,13 @@ gone() {
     [[ $stat =~ \)\ [ZX]\  ]]
 }
 
-# stop PID [SIGNAL]: end a process (TERM, or the signal given) and wait for its end; after five
-# seconds it is killed.
+# stop PID: ask a process to end (TERM) and wait for its end; after five seconds it is killed.
 stop() {
     gone "$1" && { wait "$1" 2>/dev/null; return 0; }
-    kill "-${2:-TERM}" "$1" 2>/dev/null
+    kill -TERM "$1" 2>/dev/null
     if ! wait_for 5 gone "$1"; then
         diag "process $1 did not end by itself"
-        kill -KILL "$1" 2>/dev/null
-        wait_for 5 gone "$1"
+        kill_hard "$1"
     fi
     wait "$1" 2>/dev/null
     return 0

@@ -3,7 +3,7 @@
 # stopped and started again with the same state; the emulator runs as a daemon and not as one.
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck source=tests/guest/vm.sh
-. "$top_srcdir/tests/guest/vm.sh"
+. "${top_srcdir:=.}/tests/guest/vm.sh" || exit 1
 
 cat >"$tap_dir/first" <<'END'
 check "the kernel has a TPM" test -c /dev/tpmrm0

@@ -3,7 +3,7 @@
 # next boot must find every write the guest was told has been done, and a TPM that works.
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck source=tests/guest/vm.sh
-. "$top_srcdir/tests/guest/vm.sh"
+. "${top_srcdir:=.}/tests/guest/vm.sh" || exit 1
 
 cat >"$tap_dir/job" <<'END'
 tpm2_nvdefine 0x1500001 -C o -s 8 -a 'ownerread|ownerwrite' >/dev/null 2>&1 &&

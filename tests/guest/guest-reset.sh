@@ -3,7 +3,7 @@
 # was, PCRs at their start values and the reset counted; no trace of dictionary-attack lockout.
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck source=tests/guest/vm.sh
-. "$top_srcdir/tests/guest/vm.sh"
+. "${top_srcdir:=.}/tests/guest/vm.sh" || exit 1
 
 cat >"$tap_dir/job" <<'END'
 tpm2_nvdefine 0x1500001 -C o -a 'nt=counter|ownerread|ownerwrite' >/dev/null 2>&1 &&

@@ -5,7 +5,7 @@
 # the test does. Must not: print results of its own but those a guest reports with "check".
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck source=tests/tap.sh
-. "$top_srcdir/tests/tap.sh"
+. "${top_srcdir:=.}/tests/tap.sh" || exit 1
 # shellcheck source=tests/guest/boot.sh
 . "$top_srcdir/tests/guest/boot.sh"
 

@@ -1,1 +1,3 @@
-# interop_tests += tests/interop/NAME.sh
+# Other people's programs against ours: make check-interop.
+interop_tests += tests/interop/tpm2-tools.sh tests/interop/state-exchange.sh \
+    tests/interop/swtpm-ioctl.sh tests/interop/swtpm-setup.sh
