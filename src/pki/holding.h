@@ -11,7 +11,6 @@
 
 #include "base/bytes.h"
 
-#define HF_HOLDING_POLICY_MAX 64
 /* The migration policy of a virtual TPM that never leaves its host. */
 #define HF_HOLDING_NOT_MIGRATABLE "none"
 

@@ -1,4 +1,21 @@
-# sources of src/pki
-noinst_HEADERS += src/pki/signer.h src/pki/oid.h src/pki/der.h src/pki/spki.h src/pki/keyfile.h \
-    src/pki/holding.h src/pki/certificate.h src/pki/endorsement.h src/pki/delegation.h \
-    src/pki/request.h src/pki/chain.h
+# X.509: the only folder that includes GnuTLS.
+noinst_LIBRARIES += libpki.a
+libpki_a_CFLAGS = $(AM_CFLAGS) $(GNUTLS_CFLAGS)
+libpki_a_SOURCES = \
+    src/pki/oid.h src/pki/signer.h \
+    src/pki/der.c src/pki/der.h \
+    src/pki/pem.c src/pki/pem.h \
+    src/pki/name.c src/pki/name.h \
+    src/pki/spki.c src/pki/spki.h \
+    src/pki/keyfile.c src/pki/keyfile.h \
+    src/pki/signer_file.c \
+    src/pki/holding.c src/pki/holding.h \
+    src/pki/extension.c src/pki/extension.h \
+    src/pki/extension_reader.c \
+    src/pki/certificate.c src/pki/certificate.h \
+    src/pki/builder.c src/pki/builder.h \
+    src/pki/issuer.c src/pki/issuer.h \
+    src/pki/endorsement.c src/pki/endorsement.h \
+    src/pki/delegation.c src/pki/delegation.h \
+    src/pki/request.c src/pki/request.h \
+    src/pki/chain.c src/pki/chain.h

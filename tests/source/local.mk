@@ -26,7 +26,7 @@ check-valgrind: $(check_PROGRAMS)
 	@failed=0; for test in $(unit_tests); do \
 	    case " $(valgrind_skips) " in *" $$test "*) echo "SKIP $$test (needs seccomp or fork tricks)"; continue;; esac; \
 	    if G_SLICE=always-malloc G_DEBUG=gc-friendly G_TEST_SRCDIR=$(abs_top_srcdir)/tests \
-	        valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
+	        valgrind --quiet --fair-sched=yes --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
 	        --child-silent-after-fork=yes --suppressions=$(top_srcdir)/tests/source/valgrind.supp \
 	        ./$$test --tap >$$test.valgrind.log 2>&1; then echo "PASS $$test"; \
 	    else echo "FAIL $$test"; tail -n 30 $$test.valgrind.log; failed=1; fi; done; exit $$failed

@@ -20,6 +20,16 @@ tests_unit_test_engine_LDADD = $(ENGINE_LIBS)
 unit_tests += tests/unit/test-state
 tests_unit_test_state_SOURCES = tests/unit/test-state.c
 tests_unit_test_state_LDADD = libstate.a libbase.a $(GLIB_LIBS)
+
+pki_world = tests/unit/pki-world.c tests/unit/pki-world.h
+pki_test_libs = libpki.a libcrypto.a libbase.a $(GNUTLS_LIBS) $(LIBCRYPTO_LIBS) $(GLIB_LIBS)
+unit_tests += tests/unit/test-pki-issue
+tests_unit_test_pki_issue_SOURCES = tests/unit/test-pki-issue.c $(pki_world)
+tests_unit_test_pki_issue_LDADD = $(pki_test_libs)
+unit_tests += tests/unit/test-pki-chain
+tests_unit_test_pki_chain_SOURCES = tests/unit/test-pki-chain.c $(pki_world)
+tests_unit_test_pki_chain_LDADD = $(pki_test_libs)
+
 live_tpm_sources = tests/unit/live_tpm.c tests/unit/live_tpm.h
 live_tpm_libs = libtpm2.a libcrypto.a $(ENGINE_LIBS) $(LIBCRYPTO_LIBS)
 unit_tests += tests/unit/test-tpm2-command

@@ -1,0 +1,334 @@
+/*
+ * chain.c - leaf <- vMA <- root, every check on its own.
+ *
+ * The order: who issued whom, then signatures, then what each certificate may do. So nothing is
+ * believed of a certificate (its policies, its extension) before its signature was checked.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "pki/chain.h"
+
+#include "base/error.h"
+#include "pki/oid.h"
+#include "pki/spki.h"
+
+#include <string.h>
+
+typedef struct {
+    const HfChainRules *rules;
+    HfCertificate *leaf;
+    HfCertificate *vma;
+    HfCertificate *root;
+    const char *leaf_name; /* "EK certificate", for messages */
+    HfRooted rooted;
+} Chain;
+
+#define VMA_NAME "vMA certificate"
+#define ROOT_NAME "root certificate"
+
+static bool is_empty_name(GBytes *name)
+{
+    return g_bytes_get_size(name) == 2;
+}
+
+/* Who issued whom, by name. */
+static bool check_order(const Chain *c, GError **error)
+{
+    if (c->leaf->is_ca) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "the first certificate is one of a CA, expected the %s (the order is "
+                            "%s, %s, %s)",
+                            c->leaf_name, c->leaf_name, VMA_NAME, ROOT_NAME);
+    }
+    if (g_bytes_equal(c->vma->subject, c->vma->issuer)) {
+        return hf_error_set(error, HF_ERROR_POLICY,
+                            "there is no " VMA_NAME " between the %s and the root", c->leaf_name);
+    }
+    if (is_empty_name(c->leaf->issuer) || !g_bytes_equal(c->leaf->issuer, c->vma->subject)) {
+        g_autofree char *issuer = hf_certificate_issuer_text(c->leaf);
+        g_autofree char *found = hf_certificate_subject_text(c->vma);
+        return hf_error_set(error, HF_ERROR_AUTH,
+                            "the issuer of the %s is \"%s\", but the next certificate is the one "
+                            "of \"%s\"",
+                            c->leaf_name, issuer, found);
+    }
+    return true;
+}
+
+/* The trusted root that issued the vMA certificate; `given` is the chain's own third, or NULL. */
+static HfCertificate *find_root(const HfCertificate *vma, const HfCertificate *given,
+                                GPtrArray *roots, GError **error)
+{
+    for (unsigned i = 0; i < roots->len; i++) {
+        HfCertificate *root = roots->pdata[i];
+        bool is_issuer = g_bytes_equal(root->subject, vma->issuer) && root->key_id &&
+                         vma->authority_id && g_bytes_equal(root->key_id, vma->authority_id);
+        if (given ? g_bytes_equal(given->der, root->der) : is_issuer) {
+            return root;
+        }
+    }
+    g_autofree char *name =
+        given ? hf_certificate_subject_text(given) : hf_certificate_issuer_text(vma);
+    hf_error_set(error, HF_ERROR_AUTH,
+                 given ? "the root \"%s\" at the end of the chain is not one of the trusted roots"
+                       : "the issuer \"%s\" of the " VMA_NAME " is not one of the trusted roots",
+                 name);
+    return NULL;
+}
+
+/* Name, key identifier and signature of one step. */
+static bool check_step(const HfCertificate *c, const char *name, const HfCertificate *issuer,
+                       const char *issuer_name, GError **error)
+{
+    if (!g_bytes_equal(c->issuer, issuer->subject)) {
+        return hf_error_set(error, HF_ERROR_AUTH, "the %s was not issued by the %s that was given",
+                            name, issuer_name);
+    }
+    if (!c->authority_id || !issuer->key_id) {
+        return hf_error_set(error, HF_ERROR_INVALID, "the %s has no key identifier%s",
+                            c->authority_id ? issuer_name : name,
+                            c->authority_id ? "" : " of its issuer");
+    }
+    if (!g_bytes_equal(c->authority_id, issuer->key_id)) {
+        return hf_error_set(error, HF_ERROR_AUTH,
+                            "the issuer's key identifier in the %s is not the one of the %s", name,
+                            issuer_name);
+    }
+    return hf_certificate_signed_by(c, issuer, name, error);
+}
+
+/* Asked of all three. */
+static bool check_one(const HfCertificate *c, const char *name, gint64 at, GError **error)
+{
+    if (c->unknown_critical) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "the %s has a critical extension that is not known: %s", name,
+                            c->unknown_critical);
+    }
+    if (c->name_constraints_foreign) {
+        return hf_error_set(error, HF_ERROR_UNSUPPORTED,
+                            "the %s constrains names of other kinds than DNS, e-mail and IP", name);
+    }
+    if (at < c->not_before) {
+        return hf_error_set(error, HF_ERROR_POLICY, "the %s is not valid yet", name);
+    }
+    if (at > c->not_after) {
+        return hf_error_set(error, HF_ERROR_POLICY, "the %s has expired", name);
+    }
+    return true;
+}
+
+/* Asked of both CAs. */
+static bool check_ca(const HfCertificate *c, const char *name, GError **error)
+{
+    if (!c->is_ca || !c->basic_constraints_critical) {
+        return hf_error_set(error, HF_ERROR_POLICY, "the %s is not one of a CA%s", name,
+                            c->is_ca ? ": its basic constraints are not critical" : "");
+    }
+    if (!c->has_key_usage || !(c->key_usage & HF_USAGE_CERTIFICATES)) {
+        return hf_error_set(error, HF_ERROR_POLICY,
+                            "the key usage of the %s does not allow to sign certificates", name);
+    }
+    return true;
+}
+
+static const char *leaf_purpose(const Chain *c)
+{
+    return c->rules->kind == HF_LEAF_EK ? HF_OID_PURPOSE_EK : HF_OID_PURPOSE_PLATFORM;
+}
+
+static bool check_root(const Chain *c, GError **error)
+{
+    if (!check_one(c->root, ROOT_NAME, c->rules->at, error) ||
+        !check_ca(c->root, ROOT_NAME, error)) {
+        return false;
+    }
+    if (c->root->path_length == 0) {
+        return hf_error_set(error, HF_ERROR_POLICY,
+                            "the path length of the " ROOT_NAME " allows no CA below it");
+    }
+    return true;
+}
+
+static bool check_vma(const Chain *c, GError **error)
+{
+    const char *purposes[] = { HF_OID_PURPOSE_EK, leaf_purpose(c) };
+    if (!check_one(c->vma, VMA_NAME, c->rules->at, error) || !check_ca(c->vma, VMA_NAME, error)) {
+        return false;
+    }
+    if (c->vma->path_length != 0) {
+        return hf_error_set(error, HF_ERROR_POLICY,
+                            "the path length of the " VMA_NAME
+                            " is not 0: it could have CAs below it");
+    }
+    if (!c->vma->key_usage_critical) {
+        return hf_error_set(error, HF_ERROR_POLICY,
+                            "the key usage of the " VMA_NAME " is not critical");
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(purposes); i++) {
+        if (!hf_certificate_has_purpose(c->vma, purposes[i])) {
+            return hf_error_set(error, HF_ERROR_POLICY,
+                                "the " VMA_NAME " lacks the extended key usage %s", purposes[i]);
+        }
+    }
+    return true;
+}
+
+/* What the key may do must fit the kind of key; nothing of a CA's. */
+static bool check_leaf_usage(const Chain *c, GError **error)
+{
+    g_autoptr(HfPublicKey) key = hf_spki_key(c->leaf->spki, c->leaf_name, error);
+    if (!key) {
+        return false;
+    }
+    unsigned allowed =
+        HF_USAGE_SIGNATURE | (hf_public_key_kind(key) == HF_KEY_RSA ? HF_USAGE_KEY_ENCIPHERMENT
+                                                                    : HF_USAGE_KEY_AGREEMENT);
+    if (!c->leaf->has_key_usage || !c->leaf->key_usage_critical || c->leaf->key_usage == 0 ||
+        (c->leaf->key_usage & ~allowed)) {
+        return hf_error_set(error, HF_ERROR_POLICY,
+                            "the key usage of the %s is not the one of a TPM's key", c->leaf_name);
+    }
+    if (!hf_certificate_has_purpose(c->leaf, leaf_purpose(c))) {
+        return hf_error_set(error, HF_ERROR_POLICY, "the %s lacks the extended key usage %s",
+                            c->leaf_name, leaf_purpose(c));
+    }
+    if (g_strv_length(c->leaf->purposes) != 1) {
+        return hf_error_set(error, HF_ERROR_POLICY,
+                            "the %s has further extended key usages beside %s", c->leaf_name,
+                            leaf_purpose(c));
+    }
+    return true;
+}
+
+static bool check_ek_names(const HfCertificate *leaf, GError **error)
+{
+    if (!is_empty_name(leaf->subject)) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "the subject of the EK certificate is not "
+                            "empty");
+    }
+    if (!leaf->has_alt_name || !leaf->alt_name_critical) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "the EK certificate has no critical subject alternative name");
+    }
+    if (leaf->alt_name_foreign || !leaf->tpm_manufacturer || !leaf->tpm_model ||
+        !leaf->tpm_version || leaf->platform_manufacturer || leaf->platform_model ||
+        leaf->platform_version) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "the subject alternative name of the EK certificate is not TPM "
+                            "manufacturer, model and version alone");
+    }
+    if (!leaf->spec_family) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "the EK certificate does not name the TPM specification");
+    }
+    return true;
+}
+
+static bool check_platform_names(const HfCertificate *leaf, GError **error)
+{
+    if (is_empty_name(leaf->subject)) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "the subject of the platform certificate is empty");
+    }
+    if (leaf->alt_name_foreign || !leaf->platform_manufacturer || !leaf->platform_model ||
+        !leaf->platform_version) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "the subject alternative name of the platform certificate is not "
+                            "platform manufacturer, model and version");
+    }
+    return true;
+}
+
+static bool check_leaf(const Chain *c, GError **error)
+{
+    const HfCertificate *leaf = c->leaf;
+    if (!check_one(leaf, c->leaf_name, c->rules->at, error)) {
+        return false;
+    }
+    if (!leaf->has_basic_constraints || !leaf->basic_constraints_critical) {
+        return hf_error_set(error, HF_ERROR_INVALID, "the %s has no critical basic constraints",
+                            c->leaf_name);
+    }
+    if (leaf->authority_has_more) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "the %s names its issuer by more than the key identifier",
+                            c->leaf_name);
+    }
+    return check_leaf_usage(c, error) &&
+           (c->rules->kind == HF_LEAF_EK ? check_ek_names(leaf, error)
+                                         : check_platform_names(leaf, error));
+}
+
+static bool check_policy(const Chain *c, const char *oid, GError **error)
+{
+    const HfCertificate *both[] = { c->leaf, c->vma };
+    for (size_t i = 0; i < G_N_ELEMENTS(both); i++) {
+        if (!hf_certificate_has_policy(both[i], oid)) {
+            return hf_error_set(error, HF_ERROR_POLICY, "the %s lacks the policy %s",
+                                i == 0 ? c->leaf_name : VMA_NAME, oid);
+        }
+    }
+    return true;
+}
+
+/* Finds what the TPM is rooted in: the leaf says it, the vMA certificate must allow it. */
+static bool check_rooted(Chain *c, GError **error)
+{
+    if (!hf_certificate_rooted(c->leaf, &c->rooted)) {
+        return hf_error_set(error, HF_ERROR_POLICY,
+                            "the %s does not have exactly one of the policies of a virtual TPM "
+                            "(hardware-rooted, software-rooted, nested)",
+                            c->leaf_name);
+    }
+    if (!check_policy(c, hf_rooted_policy(c->rooted), error)) {
+        return false;
+    }
+    if (c->rules->hardware_only && c->rooted != HF_ROOTED_HARDWARE) {
+        return hf_error_set(error, HF_ERROR_POLICY,
+                            "the TPM is %s, but only hardware-rooted ones are accepted",
+                            hf_rooted_text(c->rooted));
+    }
+    if (c->rooted == HF_ROOTED_HARDWARE &&
+        (!hf_certificate_has_policy(c->vma, HF_OID_POLICY_TPM_RESIDENCY) ||
+         !hf_certificate_has_policy(c->vma, HF_OID_POLICY_TPM_FIXED))) {
+        return hf_error_set(error, HF_ERROR_POLICY,
+                            "the " VMA_NAME " does not say that its key was verified to live in a "
+                            "TPM");
+    }
+    if (c->rooted != HF_ROOTED_SOFTWARE && (!c->leaf->holding || !c->leaf->holding->host_ek)) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "the %s says %s but does not name the host TPM", c->leaf_name,
+                            hf_rooted_text(c->rooted));
+    }
+    return !c->rules->required_policy || check_policy(c, c->rules->required_policy, error);
+}
+
+bool hf_chain_verify(GPtrArray *chain, GPtrArray *roots, const HfChainRules *rules,
+                     HfChainProof *ret_proof, GError **error)
+{
+    if (chain->len < 2 || chain->len > 3) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "exactly one CA stands between a TPM's certificate and the root: "
+                            "expected a chain of 2 or 3 certificates, found %u",
+                            chain->len);
+    }
+    Chain c = { .rules = rules, .leaf = chain->pdata[0], .vma = chain->pdata[1] };
+    c.leaf_name = rules->kind == HF_LEAF_EK ? "EK certificate" : "platform certificate";
+    if (!check_order(&c, error)) {
+        return false;
+    }
+    c.root = find_root(c.vma, chain->len == 3 ? chain->pdata[2] : NULL, roots, error);
+    bool good = c.root && check_step(c.vma, VMA_NAME, c.root, ROOT_NAME, error) &&
+                check_step(c.leaf, c.leaf_name, c.vma, VMA_NAME, error) && check_root(&c, error) &&
+                check_vma(&c, error) && check_leaf(&c, error) && check_rooted(&c, error);
+    if (good && ret_proof) {
+        *ret_proof = (HfChainProof){ .rooted = c.rooted,
+                                     .leaf = c.leaf,
+                                     .vma = c.vma,
+                                     .root = c.root,
+                                     .holding = c.leaf->holding };
+    }
+    return good;
+}

@@ -1,0 +1,107 @@
+/*
+ * keyfile.c - private key files: GnuTLS makes the key, base/file.h writes it.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "pki/keyfile.h"
+
+#include "base/error.h"
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gnutls/abstract.h>
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const struct {
+    const char *name;
+    gnutls_pk_algorithm_t algorithm;
+    unsigned bits;
+} kinds[] = {
+    [HF_KEYFILE_P256] = { "p256", GNUTLS_PK_ECDSA,
+                          GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1) },
+    [HF_KEYFILE_P384] = { "p384", GNUTLS_PK_ECDSA,
+                          GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP384R1) },
+    [HF_KEYFILE_RSA3072] = { "rsa3072", GNUTLS_PK_RSA, 3072 },
+};
+
+bool hf_keyfile_kind_parse(const char *text, HfKeyfileKind *ret_kind, GError **error)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        if (strcmp(text, kinds[i].name) == 0) {
+            *ret_kind = (HfKeyfileKind)i;
+            return true;
+        }
+    }
+    return hf_error_set(error, HF_ERROR_USAGE,
+                        "unknown kind of key \"%s\": expected p256, p384 or rsa3072", text);
+}
+
+/* The PEM of a new key. */
+static HfSecret *generate(HfKeyfileKind kind, GError **error)
+{
+    gnutls_x509_privkey_t key = NULL;
+    gnutls_datum_t pem = { 0 };
+    int rc = gnutls_x509_privkey_init(&key);
+    if (rc == 0) {
+        rc = gnutls_x509_privkey_generate(key, kinds[kind].algorithm, kinds[kind].bits, 0);
+    }
+    if (rc == 0) {
+        rc = gnutls_x509_privkey_export2_pkcs8(key, GNUTLS_X509_FMT_PEM, NULL, GNUTLS_PKCS_PLAIN,
+                                               &pem);
+    }
+    gnutls_x509_privkey_deinit(key);
+    if (rc < 0) {
+        hf_error_set(error, HF_ERROR_FAILED, "cannot make a %s key: %s", kinds[kind].name,
+                     gnutls_strerror(rc));
+        return NULL;
+    }
+    HfSecret *secret = hf_secret_copy(pem.data, pem.size);
+    gnutls_memset(pem.data, 0, pem.size);
+    gnutls_free(pem.data);
+    return secret;
+}
+
+bool hf_keyfile_generate(const char *path, HfKeyfileKind kind, GError **error)
+{
+    g_assert((size_t)kind < G_N_ELEMENTS(kinds));
+    g_autofree char *folder = g_path_get_dirname(path);
+    g_autofree char *name = g_path_get_basename(path);
+    hf_autofd int dir = hf_dir_open(folder, error);
+    if (dir < 0) {
+        return false;
+    }
+    g_autoptr(HfSecret) pem = generate(kind, error);
+    return pem && hf_file_create_at(dir, name, pem->data, pem->size, 0600, path, error);
+}
+
+HfSecret *hf_keyfile_read(const char *path, GError **error)
+{
+    hf_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        if (errno == ELOOP) {
+            hf_error_set(error, HF_ERROR_INVALID, "%s is a symbolic link, expected a regular file",
+                         path);
+        } else {
+            hf_error_errno(error, errno, "cannot open the key %s", path);
+        }
+        return NULL;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        hf_error_set(error, HF_ERROR_INVALID, "%s is not a regular file", path);
+        return NULL;
+    }
+    unsigned mode = st.st_mode & 07777;
+    if (mode & (S_IWGRP | S_IRWXO)) {
+        hf_error_set(error, HF_ERROR_ACCESS,
+                     "%s: a private key must not be open to others (expected mode 0600 or 0640, "
+                     "found %04o)",
+                     path, mode);
+        return NULL;
+    }
+    return hf_fd_read_secret(fd, HF_KEYFILE_MAX, path, error);
+}

@@ -1,0 +1,30 @@
+/*
+ * name.h - distinguished names: ours made (O and CN), anybody's shown as text.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef HOLDFAST_PKI_NAME_H
+#define HOLDFAST_PKI_NAME_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+#define HF_NAME_TEXT_MAX 64 /* characters of one attribute (X.520 upper bound) */
+
+/* A text that may stand in a certificate: UTF-8, 1 to 64 characters, none of them a control
+ * character. `what` names it in messages. */
+bool hf_name_check_text(const char *text, const char *what, GError **error);
+
+/* DER Name of O (left out when NULL) and CN; both checked as above. */
+GBytes *hf_name_new(const char *organization, const char *common_name, GError **error);
+/* DER of the empty Name. */
+GBytes *hf_name_empty(void);
+/* `text` as it is when it has at most 64 characters, else its beginning, "~" and 16 hex digits of
+ * its SHA-256. Caller frees. */
+char *hf_name_fit(const char *text);
+
+/* RFC 4514 text of a DER Name; what a terminal must not see is escaped. "" for the empty name, "?"
+ * for one that cannot be shown. Caller frees. */
+char *hf_name_text(GBytes *name);
+
+#endif

@@ -1,0 +1,131 @@
+/*
+ * request.c - PKCS#10 requests (RFC 2986).
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "pki/request.h"
+
+#include "base/error.h"
+#include "pki/builder.h"
+#include "pki/der.h"
+#include "pki/name.h"
+#include "pki/pem.h"
+#include "pki/spki.h"
+
+#include <string.h>
+
+#define PEM_TYPE "CERTIFICATE REQUEST"
+
+GBytes *hf_request_new(const char *organization, const char *common_name, HfSigner *signer,
+                       GError **error)
+{
+    g_autoptr(GBytes) subject = hf_name_new(organization, common_name, error);
+    if (!subject) {
+        return NULL;
+    }
+    GByteArray *w = g_byte_array_new();
+    size_t information = hf_der_begin(w, HF_DER_SEQUENCE);
+    hf_der_put_uint(w, 0); /* v1 */
+    hf_put_gbytes(w, subject);
+    hf_put_gbytes(w, signer->spki);
+    hf_der_put(w, HF_DER_CONTEXT_OF(0), NULL, 0); /* no attributes */
+    hf_der_end(w, information);
+    g_autoptr(GBytes) part = g_byte_array_free_to_bytes(w);
+    return hf_builder_seal(part, signer, "the certification request", error);
+}
+
+static bool is_algorithm(HfReader found, HfSignAlgorithm algorithm)
+{
+    g_autoptr(GByteArray) expected = g_byte_array_new();
+    hf_builder_put_algorithm(expected, algorithm);
+    return expected->len == found.size && memcmp(expected->data, found.data, found.size) == 0;
+}
+
+/* Takes the request apart; *ret_part is what is signed. */
+static bool read_request(HfRequest *request, GBytes **ret_part, GBytes **ret_signature,
+                         HfReader *ret_algorithm)
+{
+    HfReader r = hf_reader_for(request->der);
+    HfReader outer = hf_der_get(&r, HF_DER_SEQUENCE);
+    HfReader part = hf_der_whole(&outer, HF_DER_SEQUENCE);
+    *ret_algorithm = hf_der_whole(&outer, HF_DER_SEQUENCE);
+    HfReader bits = hf_der_get(&outer, HF_DER_BITS);
+    uint8_t unused = hf_reader_u8(&bits);
+    HfReader copy = part;
+    HfReader information = hf_der_get(&copy, HF_DER_SEQUENCE);
+    uint64_t version = hf_der_uint(&information);
+    HfReader subject = hf_der_whole(&information, HF_DER_SEQUENCE);
+    HfReader spki = hf_der_whole(&information, HF_DER_SEQUENCE);
+    (void)hf_der_get(&information, HF_DER_CONTEXT_OF(0));
+    if (!hf_reader_done(&r) || !hf_reader_done(&outer) || bits.failed || unused != 0 ||
+        !hf_reader_done(&information) || version != 0) {
+        return false;
+    }
+    request->subject = hf_der_bytes(subject);
+    request->spki = hf_der_bytes(spki);
+    *ret_part = hf_der_bytes(part);
+    *ret_signature = hf_der_bytes(bits);
+    return true;
+}
+
+static GBytes *without_armour(GBytes *data, const char *label, GError **error)
+{
+    if (!hf_pem_is_text(data)) {
+        return g_bytes_ref(data);
+    }
+    g_autoptr(GPtrArray) blocks = hf_pem_read(data, PEM_TYPE, 1, label, error);
+    return blocks ? g_bytes_ref(blocks->pdata[0]) : NULL;
+}
+
+HfRequest *hf_request_parse(GBytes *data, const char *label, GError **error)
+{
+    g_autoptr(HfRequest) request = g_new0(HfRequest, 1);
+    g_autoptr(GBytes) part = NULL;
+    g_autoptr(GBytes) signature = NULL;
+    HfReader algorithm = { .failed = true };
+    HfSignAlgorithm expected = HF_SIGN_ECDSA_SHA256;
+    request->der = without_armour(data, label, error);
+    if (!request->der) {
+        return NULL;
+    }
+    if (!read_request(request, &part, &signature, &algorithm)) {
+        hf_error_set(error, HF_ERROR_INVALID, "%s is not a valid certification request (PKCS#10)",
+                     label);
+        return NULL;
+    }
+    if (!hf_spki_algorithm(request->spki, label, &expected, error)) {
+        return NULL;
+    }
+    for (unsigned i = HF_SIGN_ECDSA_SHA256; i <= HF_SIGN_RSA_SHA384; i++) {
+        if (is_algorithm(algorithm, (HfSignAlgorithm)i)) {
+            return hf_spki_verify(request->spki, (HfSignAlgorithm)i, part, signature, label, error)
+                       ? g_steal_pointer(&request)
+                       : NULL;
+        }
+    }
+    hf_error_set(error, HF_ERROR_UNSUPPORTED,
+                 "%s: signed with an algorithm that is not accepted (RSA or ECDSA with SHA-256 or "
+                 "SHA-384 is)",
+                 label);
+    return NULL;
+}
+
+void hf_request_free(HfRequest *request)
+{
+    if (request) {
+        g_clear_pointer(&request->der, g_bytes_unref);
+        g_clear_pointer(&request->subject, g_bytes_unref);
+        g_clear_pointer(&request->spki, g_bytes_unref);
+        g_free(request);
+    }
+}
+
+char *hf_request_pem(GBytes *der)
+{
+    return hf_pem_write(der, PEM_TYPE);
+}
+
+char *hf_request_subject_text(const HfRequest *request)
+{
+    return hf_name_text(request->subject);
+}
