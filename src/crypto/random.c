@@ -14,9 +14,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 void hf_random_bytes(void *out, size_t n)
 {
+    static const char message[] = "the kernel gives no random numbers, giving up\n";
     uint8_t *p = out;
 
     while (n > 0) {
@@ -26,6 +28,8 @@ void hf_random_bytes(void *out, size_t n)
             if (errno == EINTR) {
                 continue;
             }
+            /* Never without a word: the operator has to know why the program died. */
+            (void)!write(STDERR_FILENO, message, sizeof message - 1);
             abort();
         }
         p += got;
