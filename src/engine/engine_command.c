@@ -18,6 +18,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "crypto/random.h"
 #include "engine/engine_private.h"
 
 #define HEADER_SIZE 10u
@@ -270,7 +271,7 @@ bool hf_engine_stir(HfEngine *engine, GError **error)
     hf_store_u32(command + 2, sizeof command);
     hf_store_u32(command + 6, TPM2_CC_STIR_RANDOM);
     hf_store_u16(command + HEADER_SIZE, STIR_SIZE);
-    hf_engine_random(command + HEADER_SIZE + 2, STIR_SIZE);
+    hf_random_bytes(command + HEADER_SIZE + 2, STIR_SIZE);
     code = hf_engine_run_own(engine, command, sizeof command);
     explicit_bzero(command, sizeof command);
     explicit_bzero(engine->command, sizeof command);

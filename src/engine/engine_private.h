@@ -124,11 +124,7 @@ void hf_trace_begin(HfTrace *trace);
 /* What libtpms said last since begin, made printable, or NULL. Caller frees. */
 char *hf_trace_end(HfTrace *trace);
 
-/* engine_random.c: aborts when the kernel gives no random bytes. */
-void hf_engine_random(void *data, size_t size);
 /* Whether libtpms takes its random numbers from engine_random.c. */
 bool hf_engine_random_linked(void);
-/* engine_curve.c: pulls the curve constructor into the program. */
-bool hf_engine_curves_linked(void);
 
 #endif

@@ -12,44 +12,19 @@
 #include "config.h"
 
 #include <dlfcn.h>
-#include <errno.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <unistd.h>
 
+#include "crypto/random.h"
 #include "engine/engine_private.h"
-
-void hf_engine_random(void *data, size_t size)
-{
-    static const char message[] = "holdfast: the kernel gives no random numbers, giving up\n";
-    uint8_t *p = data;
-
-    while (size > 0) {
-        ssize_t n = getrandom(p, size, 0);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            /* A library neither logs nor exits; but a TPM with guessable keys must not come to be,
-             * and libtpms would ignore an error. */
-            if (write(STDERR_FILENO, message, sizeof message - 1) < 0) {
-                abort();
-            }
-            abort();
-        }
-        p += n;
-        size -= (size_t)n;
-    }
-}
 
 int RAND_bytes(unsigned char *buf, int num)
 {
     if (num < 0) {
         abort();
     }
-    hf_engine_random(buf, (size_t)num);
+    hf_random_bytes(buf, (size_t)num);
     return 1;
 }
 

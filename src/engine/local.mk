@@ -12,4 +12,4 @@ libengine_a_SOURCES = \
     src/engine/engine_trace.c
 libengine_a_CFLAGS = $(AM_CFLAGS) $(LIBTPMS_CFLAGS) $(LIBCRYPTO_CFLAGS)
 
-ENGINE_LIBS = libengine.a libbase.a $(LIBTPMS_LIBS) $(LIBCRYPTO_LIBS) $(GLIB_LIBS)
+ENGINE_LIBS = libengine.a libcrypto.a libbase.a $(LIBTPMS_LIBS) $(LIBCRYPTO_LIBS) $(GLIB_LIBS)
