@@ -10,6 +10,9 @@ libengine_a_SOURCES = \
     src/engine/engine_command.c \
     src/engine/engine_random.c \
     src/engine/engine_trace.c
+if CURVE_SHIM
+libengine_a_SOURCES += src/engine/engine_curve.c
+endif
 libengine_a_CFLAGS = $(AM_CFLAGS) $(LIBTPMS_CFLAGS) $(LIBCRYPTO_CFLAGS)
 
 ENGINE_LIBS = libengine.a libcrypto.a libbase.a $(LIBTPMS_LIBS) $(LIBCRYPTO_LIBS) $(GLIB_LIBS)

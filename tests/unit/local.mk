@@ -14,6 +14,7 @@ tests_unit_test_crypto_SOURCES = tests/unit/test-crypto.c
 tests_unit_test_crypto_LDADD = libcrypto.a libbase.a $(LIBCRYPTO_LIBS) $(GLIB_LIBS)
 unit_tests += tests/unit/test-engine
 tests_unit_test_engine_SOURCES = tests/unit/test-engine.c
+tests_unit_test_engine_CFLAGS = $(AM_CFLAGS) $(LIBCRYPTO_CFLAGS)
 tests_unit_test_engine_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
 tests_unit_test_engine_LDADD = $(ENGINE_LIBS)
 

@@ -6,8 +6,12 @@
  */
 #include "config.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <glib.h>
+#include <openssl/bn.h>
+#include <openssl/ec.h>
+#include <openssl/obj_mac.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -837,6 +841,119 @@ static void test_tpm12(void)
     hf_engine_free(engine);
 }
 
+/* TCG's templates L-2 (P-256) and H-3 (P-384) of endorsement keys, as TPM2B_PUBLIC. */
+static const char ek_p256[] =
+    "007a0023000b000300b20020837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa"
+    "00060080004300100003001000200000000000000000000000000000000000000000000000000000000000000000"
+    "00200000000000000000000000000000000000000000000000000000000000000000";
+static const char ek_p384[] =
+    "004a0023000c000300f20030b26e7d28d11a50bc53d882bcf5fd3a1a074148bb35d3b4e4cb1c0ad9bde419ca"
+    "cb47ba09699646150f9fc000f3f80e1200060100004300100004001000000000";
+
+/* SHA-256 of the TPMT_PUBLIC of the endorsement key that `template` makes of this seed; a TPM like
+ * `memory`'s gets the seed, SHA-512 of a text, in place of its own. */
+static char *endorsement_key(GBytes *permanent, const char *seed_text, const char *template)
+{
+    /* Where a fresh permanent state without a profile has the endorsement primary seed. */
+    enum { SEED_AT = 532, SEED_SIZE = 64 };
+    g_auto(Memory) memory = { 0 };
+    g_autoptr(HfEngine) engine = engine_new(&memory, HF_TPM_2_0);
+    g_autoptr(GChecksum) seed = g_checksum_new(G_CHECKSUM_SHA512);
+    g_autoptr(GBytes) public = hf_hex_parse(template, "template", NULL);
+    g_autoptr(GByteArray) command = g_byte_array_new();
+    g_autoptr(GBytes) patched = NULL;
+    gsize size = SEED_SIZE;
+    uint8_t *blob = g_memdup2(g_bytes_get_data(permanent, NULL), g_bytes_get_size(permanent));
+    const uint8_t *response = NULL;
+
+    g_assert_nonnull(public);
+    g_checksum_update(seed, (const guchar *)seed_text, -1);
+    g_checksum_get_digest(seed, blob + SEED_AT, &size);
+    patched = g_bytes_new_take(blob, g_bytes_get_size(permanent));
+    accepts_blob(engine, HF_BLOB_PERMANENT, patched);
+    power_on(engine, true);
+    g_assert_cmpuint(hf_engine_startup(engine, 0), ==, 0);
+
+    hf_put_u16(command, 0x8002);
+    hf_put_u32(command, 0);
+    hf_put_u32(command, 0x131);
+    hf_put_u32(command, 0x4000000b);
+    hf_put_bytes(command, "\0\0\0\11\100\0\0\11\0\0\0\0\0\0\4\0\0\0\0", 19);
+    hf_put_gbytes(command, public);
+    hf_put_bytes(command, "\0\0\0\0\0\0", 6);
+    hf_set_u32_at(command, 2, command->len);
+    if (hf_engine_process(engine, command->data, command->len, 0, &response) &&
+        hf_fetch_u32(response + 6) == 0x922) {
+        hf_engine_process(engine, command->data, command->len, 0, &response);
+    }
+    g_assert_cmphex(hf_fetch_u32(response + 6), ==, 0);
+    return g_compute_checksum_for_data(G_CHECKSUM_SHA256, response + 20,
+                                       hf_fetch_u16(response + 18));
+}
+
+static void test_known_keys(void)
+{
+    g_auto(Memory) memory = { 0 };
+    g_autoptr(GBytes) permanent = NULL;
+    g_autofree char *p256 = NULL;
+    g_autofree char *p384 = NULL;
+    g_autofree char *other = NULL;
+
+    make_tpm(&memory, &permanent, NULL);
+    if (g_bytes_get_size(permanent) != 1299) {
+        g_test_skip("this libtpms writes a profile: the place of the seed is another");
+        return;
+    }
+    p256 = endorsement_key(permanent, "vtpm-kat-70", ek_p256);
+    g_assert_cmpstr(p256, ==, "4c087c0fcaac51e9292d2d5de3f9d6256a3760c26637f30732188999d24a000f");
+    p384 = endorsement_key(permanent, "vtpm-kat-70", ek_p384);
+    g_assert_cmpstr(p384, ==, "dde41c6ba29fd6ff7395e195e5332b7d05b29aa82c4e75349a7d8b21b145f327");
+    other = endorsement_key(permanent, "vtpm-kat-71", ek_p256);
+    g_assert_cmpstr(other, !=, p256);
+}
+
+/* Takes a named curve apart and has it made again from its parameters, b made larger by `change`.
+ */
+static int remade_curve(int nid, unsigned change)
+{
+    EC_GROUP *(*constructor)(const BIGNUM *, const BIGNUM *, const BIGNUM *, BN_CTX *) = NULL;
+    void *found = dlsym(RTLD_DEFAULT, "EC_GROUP_new_curve_GFp");
+    EC_GROUP *group = EC_GROUP_new_by_curve_name(nid);
+    BIGNUM *p = BN_new(), *a = BN_new(), *b = BN_new();
+    EC_GROUP *made;
+    int name;
+
+    /* What libtpms finds under this name. */
+    memcpy(&constructor, &found, sizeof constructor);
+    g_assert_cmpint(EC_GROUP_get_curve(group, p, a, b, NULL), ==, 1);
+    g_assert_cmpint(BN_add_word(b, change), ==, 1);
+    made = constructor(p, a, b, NULL);
+    g_assert_nonnull(made);
+    name = EC_GROUP_get_curve_name(made);
+    BN_free(p);
+    BN_free(a);
+    BN_free(b);
+    EC_GROUP_free(group);
+    EC_GROUP_free(made);
+    return name;
+}
+
+static void test_curves(void)
+{
+#ifdef HF_CURVE_SHIM
+    for (int i = 0; i < 2; i++) {
+        g_assert_cmpint(remade_curve(NID_X9_62_prime256v1, 0), ==, NID_X9_62_prime256v1);
+        g_assert_cmpint(remade_curve(NID_secp521r1, 0), ==, NID_secp521r1);
+    }
+#else
+    g_assert_cmpint(remade_curve(NID_X9_62_prime256v1, 0), ==, NID_undef);
+#endif
+    /* Nearly the parameters, and those of another curve of the same size. */
+    g_assert_cmpint(remade_curve(NID_X9_62_prime256v1, 1), ==, NID_undef);
+    g_assert_cmpint(remade_curve(NID_secp256k1, 0), ==, NID_undef);
+    g_assert_cmpint(remade_curve(NID_secp224r1, 0), ==, NID_undef);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -860,6 +977,8 @@ int main(int argc, char **argv)
     g_test_add_func("/engine/buffer-and-info", test_buffer_and_info);
     g_test_add_func("/engine/quiet", test_quiet);
     g_test_add_func("/engine/debug", test_debug);
+    g_test_add_func("/engine/known-keys", test_known_keys);
+    g_test_add_func("/engine/curves", test_curves);
     g_test_add_func("/engine/tpm-1.2", test_tpm12);
     return g_test_run();
 }
