@@ -224,6 +224,25 @@ static void print_builtin(const HfOptions *options, int builtin)
     }
 }
 
+/* The row getopt found, or -1 for a built-in option. */
+static ssize_t row_of_result(const HfProgram *program, int result)
+{
+    if (result >= ROW_BASE) {
+        return result - ROW_BASE;
+    }
+    return result >= BUILTIN_HELP ? -1 : row_of_letter(program, result);
+}
+
+/* -h and -v are built in where no row took them. */
+static int builtin_of_result(int result)
+{
+    switch (result) {
+    case 'h': return BUILTIN_HELP;
+    case 'v': return BUILTIN_VERSION;
+    default: return result;
+    }
+}
+
 /* Goes through argv. *ret_builtin: the first built-in option seen, or 0. */
 static bool scan(HfOptions *options, int argc, char **argv, int *ret_builtin, GError **error)
 {
@@ -242,13 +261,9 @@ static bool scan(HfOptions *options, int argc, char **argv, int *ret_builtin, GE
         if (result == '?' || result == ':') {
             return refuse(result, argv, error);
         }
-        if (result >= BUILTIN_HELP && result < ROW_BASE) {
-            builtin = builtin ? builtin : result;
-            continue;
-        }
-        ssize_t row = result >= ROW_BASE ? result - ROW_BASE : row_of_letter(program, result);
-        if (row < 0) { /* -h and -v, where no row took them */
-            builtin = builtin ? builtin : result == 'h' ? BUILTIN_HELP : BUILTIN_VERSION;
+        ssize_t row = row_of_result(program, result);
+        if (row < 0) {
+            builtin = builtin ? builtin : builtin_of_result(result);
         } else if (!take_value(options, (size_t)row, optarg ? optarg : "", error)) {
             return false;
         }
