@@ -37,7 +37,8 @@ GPtrArray *hf_pem_read(GBytes *data, const char *type, unsigned max, const char 
 {
     size_t n = 0;
     const char *p = g_bytes_get_data(data, &n);
-    g_autofree char *text = g_strndup(p, n); /* ends at the first NUL: no block goes over one */
+    /* Ends at the first NUL: no block goes over one. There is no p when there are no bytes. */
+    g_autofree char *text = g_strndup(p ? p : "", n);
     g_autofree char *begin = g_strdup_printf("-----BEGIN %s-----", type);
     g_autofree char *end = g_strdup_printf("-----END %s-----", type);
     g_autoptr(GPtrArray) blocks = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);

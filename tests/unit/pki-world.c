@@ -22,11 +22,16 @@ HfSigner *world_key(World *world, HfKeyfileKind kind)
 
 World *world_new(HfRooted rooted)
 {
+    return world_new_with(rooted, HF_KEYFILE_P384);
+}
+
+World *world_new_with(HfRooted rooted, HfKeyfileKind root_kind)
+{
     g_autoptr(GError) error = NULL;
     World *w = g_new0(World, 1);
     w->dir = g_dir_make_tmp("hf-pki-XXXXXX", &error);
     g_assert_no_error(error);
-    w->root_key = world_key(w, HF_KEYFILE_P384);
+    w->root_key = world_key(w, root_kind);
     w->vma_key = world_key(w, HF_KEYFILE_P256);
     w->ek_key = world_key(w, HF_KEYFILE_P384);
     w->vma_key->rooted = rooted;

@@ -31,7 +31,9 @@ typedef struct {
     GBytes *host_digest; /* of the holding */
 } World;
 
-/* rooted: of the vMA. Asserts on failure. */
+/* rooted: of the vMA. root: the kind of the root's key. Asserts on failure. */
+World *world_new_with(HfRooted rooted, HfKeyfileKind root);
+/* The same with a P-384 root. */
 World *world_new(HfRooted rooted);
 void world_free(World *world);
 
