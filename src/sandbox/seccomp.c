@@ -88,6 +88,7 @@ static const Row rows[] = {
     { CALL(unlinkat), BOTH, "state files: volatile state, failed temporaries", ANY },
     { CALL(unlink), EMULATOR, "at the end: sockets and pid file", ANY },
     { CALL(fcntl), BOTH, "storage lock", ONLY(1, F_SETLK) },
+    { CALL(fcntl), BOTH, "storage lock: who holds it, for the message", ONLY(1, F_GETLK) },
     { CALL(fcntl), EMULATOR, "descriptors handed over: blocking mode", ONLY(1, F_GETFL) },
     { CALL(fcntl), EMULATOR, "descriptors handed over: blocking mode", ONLY(1, F_SETFL) },
     { CALL(clock_nanosleep), EMULATOR, "storage lock: 10 ms between two attempts", ANY },
