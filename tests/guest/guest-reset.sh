@@ -10,7 +10,7 @@ tpm2_nvdefine 0x1500001 -C o -a 'nt=counter|ownerread|ownerwrite' >/dev/null 2>&
     tpm2_nvdefine 0x1500002 -C o -s 1 -p secret -a 'authread|authwrite' >/dev/null
 say pcr16 "$(cat /sys/class/tpm/tpm0/pcr-sha256/16)"
 say pcr0 "$(cat /sys/class/tpm/tpm0/pcr-sha256/0)"
-say resets "$(tpm2_readclock | awk '$1 == "reset_count:" { print $2 }')"
+say resets "$(tpm2_readclock | awk '/^ *res(e|tar)t_count:/ { printf "%d ", $2 }')"
 say lockout "$(tpm2_getcap properties-variable | awk '$1 == "TPM2_PT_LOCKOUT_COUNTER:" { print $2 }')"
 tpm2_nvincrement 0x1500001 -C o
 say counter "$(tpm2_nvread 0x1500001 -C o | hexdump -ve '1/1 "%02x"')"
@@ -25,7 +25,7 @@ wait)
 esac
 END
 zeros=0000000000000000000000000000000000000000000000000000000000000000
-resets=0
+resets=
 pcr0=
 
 for device in tpm-tis tpm-crb; do
@@ -42,7 +42,8 @@ for device in tpm-tis tpm-crb; do
         [ "$n" -eq 0 ] || is "$words" "$pcr0" "$vm_name: the firmware measures the same again"
         pcr0=$words
         vm_expect resets
-        [ "$n" -eq 0 ] || ok "$vm_name: the TPM has counted the reset" test "$words" -gt "$resets"
+        # The restart count, when the emulator has saved the TPM for a guest that did not.
+        [ "$n" -eq 0 ] || isnt "$words" "$resets" "$vm_name: the TPM has counted the reset"
         resets=$words
         vm_expect lockout
         is "$words" 0x0 "$vm_name: nothing is held against the lockout"
