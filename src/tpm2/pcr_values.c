@@ -209,7 +209,7 @@ static HfPcrValues *parse_text(const void *data, size_t n, const HfPcrSelection 
                                GError **error)
 {
     g_autoptr(HfPcrValues) values = hf_pcr_values_new();
-    g_autofree char *text = g_strndup(data, n);
+    g_autofree char *text = n > 0 ? g_strndup(data, n) : g_strdup("");
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
     DigestJob complete = { values, NULL };
 

@@ -20,7 +20,6 @@
 #define CC_LOAD 0x00000157u
 #define CC_QUOTE 0x00000158u
 #define CC_START_AUTH_SESSION 0x00000176u
-#define SE_POLICY 0x01u
 
 static GBytes *live_load(void *user, HfBlobKind kind, GError **error)
 {
@@ -240,48 +239,65 @@ void live_tpm_certify(LiveTpm *live, uint32_t signer, uint32_t object, GBytes *n
     take_attest(response, ret_attest, ret_signature);
 }
 
-/* A policy session that satisfies policy A. */
-static uint32_t policy_a_session(LiveTpm *live)
+HfTpmResponse *live_tpm_run(LiveTpm *live, HfTpmCommand *command)
 {
-    g_autoptr(HfTpmCommand) start = hf_tpm_command_new(CC_START_AUTH_SESSION);
-    g_autoptr(HfTpmCommand) secret = hf_tpm_command_new(TPM2_CC_PolicySecret);
-    GByteArray *w = hf_tpm_command_parameters(start);
-    static const uint8_t nonce[16] = { 1 };
-    g_autoptr(HfTpmResponse) session = NULL;
-    g_autoptr(HfTpmResponse) done = NULL;
+    return run(live, command, false);
+}
 
-    hf_tpm_command_handle(start, TPM2_RH_NULL);
-    hf_tpm_command_handle(start, TPM2_RH_NULL);
+uint32_t live_tpm_session(LiveTpm *live, uint8_t type)
+{
+    g_autoptr(HfTpmCommand) command = hf_tpm_command_new(CC_START_AUTH_SESSION);
+    GByteArray *w = hf_tpm_command_parameters(command);
+    static const uint8_t nonce[16] = { 1 };
+    g_autoptr(HfTpmResponse) response = NULL;
+
+    hf_tpm_command_handle(command, TPM2_RH_NULL);
+    hf_tpm_command_handle(command, TPM2_RH_NULL);
     hf_put_tpm2b(w, nonce, sizeof nonce);
     hf_put_u16(w, 0);
-    hf_put_u8(w, SE_POLICY);
+    hf_put_u8(w, type);
     hf_put_u16(w, TPM2_ALG_NULL);
     hf_put_u16(w, TPM2_ALG_SHA256);
-    session = run(live, start, true);
+    response = run(live, command, true);
+    return response->handle;
+}
 
-    hf_tpm_command_handle(secret, TPM2_RH_ENDORSEMENT);
-    hf_tpm_command_handle(secret, session->handle);
-    hf_tpm_command_auth(secret, NULL);
-    w = hf_tpm_command_parameters(secret);
+void live_tpm_policy_secret(LiveTpm *live, uint32_t session, uint32_t entity, GBytes *ref)
+{
+    g_autoptr(HfTpmCommand) command = hf_tpm_command_new(TPM2_CC_PolicySecret);
+    GByteArray *w = hf_tpm_command_parameters(command);
+    g_autoptr(HfTpmResponse) response = NULL;
+
+    hf_tpm_command_handle(command, entity);
+    hf_tpm_command_handle(command, session);
+    hf_tpm_command_auth(command, NULL);
     hf_put_u16(w, 0); /* nonceTPM */
     hf_put_u16(w, 0); /* cpHashA */
-    hf_put_u16(w, 0); /* policyRef */
+    put_2b(w, ref);
     hf_put_u32(w, 0); /* expiration */
-    done = run(live, secret, false);
-    return session->handle;
+    response = run(live, command, false);
 }
 
 GBytes *live_tpm_activate(LiveTpm *live, uint32_t object, uint32_t ek, GBytes *id_object,
                           GBytes *encrypted_secret, uint32_t *ret_code)
 {
     g_autoptr(HfTpmCommand) command = hf_tpm_command_new(CC_ACTIVATE_CREDENTIAL);
-    uint32_t session = policy_a_session(live);
+    uint32_t session = live_tpm_session(live, LIVE_POLICY);
+    g_autoptr(GBytes) none = g_bytes_new(NULL, 0);
     g_autoptr(HfTpmResponse) response = NULL;
+    GError *error = NULL;
+    HfPublic pub;
 
+    g_assert_true(hf_tpm_read_public(&live->transport, ek, &pub, &error));
     hf_tpm_command_handle(command, object);
     hf_tpm_command_handle(command, ek);
     hf_tpm_command_auth(command, NULL);
-    hf_tpm_command_session(command, session);
+    if (pub.attributes & TPMA_OBJECT_USERWITHAUTH) {
+        hf_tpm_command_auth(command, NULL);
+    } else {
+        live_tpm_policy_secret(live, session, TPM2_RH_ENDORSEMENT, none);
+        hf_tpm_command_session(command, session);
+    }
     put_2b(hf_tpm_command_parameters(command), id_object);
     put_2b(hf_tpm_command_parameters(command), encrypted_secret);
     response = hf_tpm_command_run(command, &live->transport, false, ret_code, NULL);

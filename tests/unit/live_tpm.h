@@ -44,7 +44,17 @@ void live_tpm_certify_creation(LiveTpm *live, uint32_t signer, const LiveKey *ke
                                GBytes **ret_attest, GBytes **ret_signature);
 void live_tpm_certify(LiveTpm *live, uint32_t signer, uint32_t object, GBytes *nonce,
                       GBytes **ret_attest, GBytes **ret_signature);
-/* TPM2_ActivateCredential under an EK with policy A. NULL and the response code when refused. */
+/* TPM2_StartAuthSession, unbound and unsalted, SHA-256. */
+#define LIVE_POLICY 0x01u
+#define LIVE_TRIAL 0x03u
+uint32_t live_tpm_session(LiveTpm *live, uint8_t type);
+/* TPM2_PolicySecret with empty auth. */
+void live_tpm_policy_secret(LiveTpm *live, uint32_t session, uint32_t entity, GBytes *ref);
+/* Runs a command that has to work; the answer has no handle. */
+HfTpmResponse *live_tpm_run(LiveTpm *live, HfTpmCommand *command);
+
+/* TPM2_ActivateCredential, by password where the EK has userWithAuth, else by policy A. NULL and
+ * the response code when refused. */
 GBytes *live_tpm_activate(LiveTpm *live, uint32_t object, uint32_t ek, GBytes *id_object,
                           GBytes *encrypted_secret, uint32_t *ret_code);
 

@@ -42,3 +42,15 @@ tests_unit_test_pki_encoding_SOURCES = tests/unit/test-pki-encoding.c $(pki_worl
 tests_unit_test_pki_encoding_LDADD = $(pki_test_libs)
 tests_unit_test_pki_hostile_SOURCES = tests/unit/test-pki-hostile.c $(pki_world)
 tests_unit_test_pki_hostile_LDADD = $(pki_test_libs)
+
+unit_tests += tests/unit/test-tpm2-public
+tests_unit_test_tpm2_public_SOURCES = tests/unit/test-tpm2-public.c
+tests_unit_test_tpm2_public_LDADD = libtpm2.a libcrypto.a libbase.a $(LIBCRYPTO_LIBS) $(GLIB_LIBS)
+unit_tests += tests/unit/test-tpm2-policy
+tests_unit_test_tpm2_policy_SOURCES = tests/unit/test-tpm2-policy.c $(live_tpm_sources)
+tests_unit_test_tpm2_policy_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
+tests_unit_test_tpm2_policy_LDADD = $(live_tpm_libs)
+unit_tests += tests/unit/test-tpm2-attest
+tests_unit_test_tpm2_attest_SOURCES = tests/unit/test-tpm2-attest.c $(live_tpm_sources)
+tests_unit_test_tpm2_attest_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
+tests_unit_test_tpm2_attest_LDADD = $(live_tpm_libs)
