@@ -4,3 +4,4 @@ check_PROGRAMS += tests/cli/pki-probe
 tests_cli_pki_probe_SOURCES = tests/cli/pki-probe.c
 tests_cli_pki_probe_LDADD = $(pki_test_libs)
 cli_tests += tests/cli/pki-accepted.sh
+cli_tests += tests/cli/ctl.sh
