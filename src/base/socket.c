@@ -114,6 +114,12 @@ static bool tcp_literal(const char *text, uint16_t port, const char *ifname, Tcp
     return true;
 }
 
+void hf_socket_no_delay(int fd)
+{
+    int on = 1;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
 int hf_socket_listen_tcp(const char *bindaddr, uint16_t port, const char *ifname, int backlog,
                          GError **error)
 {
@@ -133,6 +139,7 @@ int hf_socket_listen_tcp(const char *bindaddr, uint16_t port, const char *ifname
         hf_error_errno(error, errno, "cannot listen on %s port %u", bindaddr, port);
         return -1;
     }
+    hf_socket_no_delay(fd);
     return hf_fd_steal(&fd);
 }
 
@@ -148,12 +155,6 @@ int hf_socket_connect_unix(const char *path, GError **error)
         return -1;
     }
     return hf_fd_steal(&fd);
-}
-
-static void no_delay(int fd)
-{
-    int on = 1;
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
 int hf_socket_connect_tcp(const char *host, uint16_t port, GError **error)
@@ -180,7 +181,7 @@ int hf_socket_connect_tcp(const char *host, uint16_t port, GError **error)
         hf_error_errno(error, last, "cannot connect to %s port %u", host, port);
         return -1;
     }
-    no_delay(found);
+    hf_socket_no_delay(found);
     return found;
 }
 
@@ -194,7 +195,6 @@ int hf_socket_accept(int listener, GError **error)
         hf_error_errno(error, errno, "cannot accept a connection");
         return -1;
     }
-    no_delay(fd); /* refused on UNIX sockets, which have no delay */
     return fd;
 }
 

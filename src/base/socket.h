@@ -29,7 +29,10 @@ int hf_socket_listen_tcp(const char *bindaddr, uint16_t port, const char *ifname
 int hf_socket_connect_unix(const char *path, GError **error);
 /* host: name or literal. */
 int hf_socket_connect_tcp(const char *host, uint16_t port, GError **error);
-/* accept4 with SOCK_CLOEXEC; TCP gets TCP_NODELAY. */
+/* TCP_NODELAY, which accepted connections inherit from their listener; for sockets handed to us,
+ * the functions above do it themselves. Nothing happens to a UNIX socket. */
+void hf_socket_no_delay(int fd);
+/* accept4 with SOCK_CLOEXEC. */
 int hf_socket_accept(int listener, GError **error);
 
 /* Reads exactly n bytes. HF_ERROR_CLOSED when the peer closes before the first byte,

@@ -39,6 +39,7 @@ static bool adopt(int fd, bool listens, const char *label, int *ret_fd, GError *
                             label, fd, listens ? "listens" : "is connected",
                             listening ? "listens" : "does not listen");
     }
+    hf_socket_no_delay(fd);
     *ret_fd = fd;
     return true;
 }

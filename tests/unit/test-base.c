@@ -14,6 +14,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -269,6 +271,27 @@ static void socket_listens_and_spares_files(Folder *f, gconstpointer data)
     g_assert_error(error, HF_ERROR, HF_ERROR_INVALID);
 }
 
+/* What is set on the listener is there on every connection. */
+static void socket_tcp_has_no_delay(void)
+{
+    g_autoptr(GError) error = NULL;
+    hf_autofd int listener = hf_socket_listen_tcp("127.0.0.1", 0, NULL, 1, &error);
+    g_assert_no_error(error);
+    struct sockaddr_in address = { .sin_family = AF_INET };
+    socklen_t size = sizeof(address);
+    g_assert_cmpint(getsockname(listener, (struct sockaddr *)&address, &size), ==, 0);
+    hf_autofd int client = hf_socket_connect_tcp("127.0.0.1", ntohs(address.sin_port), &error);
+    hf_autofd int server = hf_socket_accept(listener, &error);
+    g_assert_no_error(error);
+    const int ends[] = { client, server };
+    for (size_t i = 0; i < G_N_ELEMENTS(ends); i++) {
+        int on = 0;
+        size = sizeof(on);
+        g_assert_cmpint(getsockopt(ends[i], IPPROTO_TCP, TCP_NODELAY, &on, &size), ==, 0);
+        g_assert_cmpint(on, !=, 0);
+    }
+}
+
 static const HfSubOption state_table[] = {
     { "dir", HF_KIND_PATH, "DIR", NULL, NULL, 0, 0, NULL },
     { "mode", HF_KIND_MODE, "MODE", NULL, "0640", 0, 0, NULL },
@@ -462,6 +485,7 @@ int main(int argc, char **argv)
                folder_close);
     g_test_add_func("/base/socket/descriptor", socket_passes_one_descriptor);
     g_test_add_func("/base/socket/deadline", socket_keeps_deadlines);
+    g_test_add_func("/base/socket/no-delay", socket_tcp_has_no_delay);
     g_test_add("/base/socket/listen", Folder, NULL, folder_open, socket_listens_and_spares_files,
                folder_close);
     g_test_add_func("/base/suboptions/grammar", suboptions_follow_the_grammar);
