@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -267,7 +268,7 @@ static bool dir_lock(HfStore *store, unsigned retries, GError **error)
         if (retries-- == 0) {
             return lock_refused(fd, label, error);
         }
-        g_usleep(HF_STORE_LOCK_INTERVAL_MS * 1000);
+        (void)poll(NULL, 0, HF_STORE_LOCK_INTERVAL_MS);
     }
     dir->lock = hf_fd_steal(&fd);
     return true;
