@@ -57,9 +57,11 @@ typedef enum {
 
 typedef enum {
     HF_PROFILE_EMULATOR,    /* holdfast socket, in service: its threads and sockets exist */
-    HF_PROFILE_MANUFACTURE, /* holdfast-setup's engine child: state directory and one pipe */
+    HF_PROFILE_MANUFACTURE, /* holdfast-setup's engine child: one thread, one socket, no files */
 } HfSeccompProfile;
 
+/* Binds all threads. A thread made before must have begun to run its function: on its way there the
+ * C library makes calls that no profile has. The engine must exist too (it opens descriptors). */
 bool hf_sandbox_seccomp(HfSeccompProfile profile, HfSeccompAction action, GError **error);
 
 /* One rule of a profile; a system call with several permitted arguments has several rules. */

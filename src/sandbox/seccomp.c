@@ -4,11 +4,11 @@
  * An allow-list: one row a permitted call, with the code that needs it; two rows when two kinds of
  * arguments are permitted. What is not in the table kills the process (SIGSYS), so a call that is
  * missing shows in the first test that reaches it. What is left out on purpose: socket, connect and
- * bind (all sockets exist), clone and execve (all threads exist, no program is started), prctl,
- * ioctl, ptrace, memory that is executable, signals to anybody else. Paths cannot be seen from
- * here: where openat and unlinkat may go is Landlock's part. Other processor modes (32 bit, x32)
- * are not in the table, so they kill.
- * A row is added together with the code that needs it, and removed with it.
+ * bind (all sockets exist), clone and execve (all threads exist, no program is started), signal
+ * handlers (there are none), prctl, ioctl, ptrace, memory that is executable, signals to others.
+ * Paths cannot be seen from here: where openat and unlinkat may go is Landlock's part. Other
+ * processor modes (32 bit, x32) are not in the table, so they kill. A row is added together with
+ * the code that needs it, and removed with it.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -17,11 +17,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <seccomp.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -58,73 +55,58 @@ typedef struct {
 #define FUTEX_ONLY(op) #op, 1, { { 1, SCMP_CMP_MASKED_EQ, (uint32_t)FUTEX_CMD_MASK, op } }, false
 
 static const Row rows[] = {
-    /* the two channels */
-    { CALL(read), BOTH, "data channel: command; control: signals; state files", ANY },
-    { CALL(write), BOTH, "state files; log; data channel that is not a socket; pipe", ANY },
+    /* the channels: two of the emulator, one of the manufacturing child */
+    { CALL(read), BOTH, "data channel: command; control thread: signals; state files", ANY },
+    { CALL(write), BOTH, "data channel: response; state files; log; waking a thread", ANY },
+    { CALL(sendto), BOTH, "control channel: response (send, MSG_NOSIGNAL)", ANY },
     { CALL(recvmsg), EMULATOR, "control channel: request, with the data descriptor", ANY },
-    { CALL(sendto), EMULATOR, "both channels: response (send, MSG_NOSIGNAL)", ANY },
-    { CALL(sendmsg), EMULATOR, "control channel: response", ANY },
-    { CALL(poll), EMULATOR, "control channel: rest of a request, with a deadline", ANY },
-    { CALL(ppoll), EMULATOR, "control thread: listeners, client and signals", ANY },
+    { CALL(poll), BOTH, "both threads: who has something; 10 ms between tries of a lock", ANY },
     { CALL(accept4), EMULATOR, "both channels: next client", ANY },
-    { CALL(setsockopt),
-      EMULATOR,
-      "accepted TCP clients",
-      "TCP_NODELAY",
-      2,
-      { INT_IS(1, IPPROTO_TCP), INT_IS(2, TCP_NODELAY) },
-      false },
-    { CALL(shutdown), EMULATOR, "control thread: ends the data thread's blocking read", ANY },
+    { CALL(shutdown), EMULATOR, "control thread: ends a blocking read of the data thread", ANY },
+    { CALL(fcntl), EMULATOR, "data descriptor handed over: blocking?", ONLY(1, F_GETFL) },
+    { CALL(fcntl), EMULATOR, "data descriptor handed over: make it block", ONLY(1, F_SETFL) },
 
     /* state and its lock */
-    { CALL(openat), BOTH, "state files, lock file, directory to sync (Landlock: only there)", ANY },
+    { CALL(openat), BOTH, "state and lock files; openssl.cnf (Landlock says which)", ANY },
     { CALL(close), BOTH, "files, clients, descriptors nobody asked for", ANY },
-    { CALL(newfstatat), BOTH, "state files: type and size (fstat of glibc 2.33 to 2.39)", ANY },
-    { CALL(fstat), BOTH, "state files: type and size (fstat of other C libraries)", ANY },
-    { CALL(fchmod), BOTH, "state files: exact mode", ANY },
-    { CALL(fdatasync), BOTH, "state files: durable before the rename", ANY },
-    { CALL(fsync), BOTH, "state directory: rename durable", ANY },
-    { CALL(renameat), BOTH, "state files: replace", ANY },
-    { CALL(unlinkat), BOTH, "state files: volatile state, failed temporaries", ANY },
-    { CALL(unlink), EMULATOR, "at the end: sockets and pid file", ANY },
-    { CALL(fcntl), BOTH, "storage lock", ONLY(1, F_SETLK) },
-    { CALL(fcntl), BOTH, "storage lock: who holds it, for the message", ONLY(1, F_GETLK) },
-    { CALL(fcntl), EMULATOR, "descriptors handed over: blocking mode", ONLY(1, F_GETFL) },
-    { CALL(fcntl), EMULATOR, "descriptors handed over: blocking mode", ONLY(1, F_SETFL) },
-    { CALL(clock_nanosleep), EMULATOR, "storage lock: 10 ms between two attempts", ANY },
+    { CALL(newfstatat), BOTH, "state files: type, size; whose socket to remove; fstat of glibc",
+      ANY },
+    { CALL(fstat), BOTH, "the same: fstat of glibc before 2.33 and of late ones", ANY },
+    { CALL(fcntl), EMULATOR, "state directory: lock", ONLY(1, F_SETLK) },
+    { CALL(fcntl), EMULATOR, "state directory: who holds the lock, for the message",
+      ONLY(1, F_GETLK) },
+    { CALL(fchmod), EMULATOR, "state files: exact mode", ANY },
+    { CALL(fdatasync), EMULATOR, "state files: durable before the rename", ANY },
+    { CALL(renameat), EMULATOR, "state files: replace", ANY },
+    { CALL(fsync), EMULATOR, "state directory: rename durable", ANY },
+    { CALL(unlinkat), EMULATOR, "volatile state; failed temporaries; sockets and pid file", ANY },
 
-    /* memory: malloc with an arena a thread, secrets on pages of their own */
+    /* memory */
     { CALL(brk), BOTH, "malloc: first arena", ANY },
-    { CALL(mmap), BOTH, "malloc: large blocks, other arenas; secrets", NOT_EXECUTABLE },
+    { CALL(mmap), BOTH, "malloc: large blocks, arenas; secrets", NOT_EXECUTABLE },
     { CALL(mprotect), BOTH, "malloc: growing an arena that is not the first", NOT_EXECUTABLE },
     { CALL(mremap), BOTH, "malloc: realloc of a large block", ANY },
     { CALL(munmap), BOTH, "malloc: large blocks; secrets", ANY },
     { CALL(madvise), BOTH, "malloc: trimming; stack of a thread that ends",
       ONLY(2, MADV_DONTNEED) },
-    { CALL(madvise), BOTH, "secrets: out of core dumps", ONLY(2, MADV_DONTDUMP) },
-    { CALL(mlock), BOTH, "secrets: not swapped out", ANY },
-    { CALL(sched_getaffinity), BOTH, "malloc: how many arenas (first use in a second thread)",
-      ANY },
+    { CALL(madvise), MANUFACTURE, "secrets: out of core dumps", ONLY(2, MADV_DONTDUMP) },
+    { CALL(mlock), MANUFACTURE, "secrets: not swapped out", ANY },
 
     /* the engine: libtpms and libcrypto */
     { CALL(getrandom), BOTH, "all random numbers; names of temporaries", ANY },
-    { CALL(getpid), BOTH, "libcrypto: fork detection of its generator; abort", ANY },
-    { CALL(clock_gettime), BOTH, "TPM clock: processor time; time where the vDSO has none", ANY },
-    { CALL(gettimeofday), BOTH, "libcrypto, libtpms: time where the vDSO has none", ANY },
+    { CALL(getpid), BOTH, "libcrypto: has the process forked; abort", ANY },
+    { CALL(clock_gettime), BOTH, "processor time; any time where the vDSO has none", ANY },
+    { CALL(gettimeofday), BOTH, "libtpms: time where the vDSO has none", ANY },
 
-    /* threads and signals */
-    { CALL(futex), BOTH, "mutexes, condition variables, end of a thread", FUTEX_ONLY(FUTEX_WAIT) },
+    /* threads and their end */
+    { CALL(futex), BOTH, "mutexes, condition variables", FUTEX_ONLY(FUTEX_WAIT) },
     { CALL(futex), BOTH, "mutexes, condition variables", FUTEX_ONLY(FUTEX_WAKE) },
     { CALL(futex), BOTH, "condition variables, join", FUTEX_ONLY(FUTEX_WAIT_BITSET) },
-    { CALL(rseq), EMULATOR, "a thread made just before the filter is still starting", ANY },
-    { CALL(set_robust_list), EMULATOR, "a thread made just before the filter", ANY },
     { CALL(rt_sigprocmask), BOTH, "end of a thread; abort", ANY },
-    { CALL(rt_sigreturn), BOTH, "return from a signal handler", ANY },
-    { CALL(restart_syscall), BOTH, "the kernel itself: a wait interrupted by SIGSTOP goes on",
-      ANY },
+    { CALL(restart_syscall), BOTH, "the kernel: a poll that SIGSTOP interrupted goes on", ANY },
     { CALL(gettid), BOTH, "abort", ANY },
     { CALL(tgkill), BOTH, "abort", OWN_PROCESS },
-    { CALL(exit), BOTH, "end of a thread", ANY },
+    { CALL(exit), EMULATOR, "end of the data thread", ANY },
     { CALL(exit_group), BOTH, "end of the process", ANY },
 
 #ifdef HF_SANITIZERS
