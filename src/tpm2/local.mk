@@ -13,4 +13,7 @@ libtpm2_a_SOURCES = \
     src/tpm2/response.c src/tpm2/response.h \
     src/tpm2/command.c src/tpm2/command.h \
     src/tpm2/command_nv.c src/tpm2/command_pcr.c
+libtpm2_a_SOURCES += \
+    src/tpm2/approval.c src/tpm2/approval.h \
+    src/tpm2/hostkey.c src/tpm2/hostkey.h
 libtpm2_a_CFLAGS = $(AM_CFLAGS) -Wconversion

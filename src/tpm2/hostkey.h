@@ -1,0 +1,33 @@
+/*
+ * hostkey.h - the public areas of holdfast's keys in a host TPM, made by the host and expected by
+ * the fleet's CA: attestation key, vMA signing key, and the approver's key as a TPM loads it.
+ *
+ * One place for both sides: what the host creates is what the CA compares with. P-256 with
+ * ECDSA/SHA-256 throughout, RSA-2048 with PKCS#1 v1.5/SHA-256 for a vMA key on request.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef HOLDFAST_TPM2_HOSTKEY_H
+#define HOLDFAST_TPM2_HOSTKEY_H
+
+#include "tpm2/public.h"
+
+typedef enum { HF_VMA_ECC_P256, HF_VMA_RSA_2048 } HfVmaAlgorithm;
+
+/* Restricted signing key, a primary of the endorsement hierarchy: only there the clock and
+ * firmware fields of what it signs are not obfuscated. */
+void hf_host_ak_template(HfPublic *ret_public);
+/* Its Name as attestation structures have it. */
+HfTpmName hf_host_ak_qualified(const HfPublic *ak);
+
+/* Unrestricted signing key without userWithAuth: `policy` alone (SHA-256) can use it. */
+void hf_vma_template(HfVmaAlgorithm algorithm, const HfDigest *policy, HfPublic *ret_public);
+/* HF_ERROR_POLICY naming the first field in which `found` is not a vMA key for `policy`:
+ * type, name algorithm, attributes (exactly the template's), scheme, size, authPolicy. */
+bool hf_vma_check(const HfPublic *found, const HfDigest *policy, GError **error);
+
+/* The approver's public key as TPM2_LoadExternal takes it; its Name stands in policies. P-256, or
+ * RSA of 2048 or 3072 bits; HF_ERROR_UNSUPPORTED otherwise. */
+bool hf_approver_public(const HfPublicKey *key, HfPublic *ret_public, GError **error);
+
+#endif
