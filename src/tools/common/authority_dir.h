@@ -7,8 +7,8 @@
  *   vma.public, vma.private, vma.creation   the signing key under the host's SRK (signer
  * "host-tpm") vma.key         the signing key, PEM (signer "file") approver.pem    public key of
  * the approver (signer "host-tpm") approval.json   the approved policy and the approver's signature
- * (approval.h) vma.pem         the delegation certificate chain.pem       the CA certificates above
- * it, the next one up first, the root last
+ * (approval_file.h) vma.pem         the delegation certificate chain.pem       the CA certificates
+ * above it, the next one up first, the root last
  *
  * Opening reads files only; the host TPM is connected when the signer is first asked for.
  *
@@ -22,7 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "pki/signer.h"
+#include "pki/certificate.h"
 
 typedef struct HfAuthorityDir HfAuthorityDir;
 
@@ -40,9 +40,9 @@ typedef struct {
     const char *host_tpm; /* manufacturer and model of the host TPM, for people; NULL: none */
 } HfAuthorityFacts;
 
-/* Reads manifest, approval and certificates. tcti: overrides the manifest's; NULL: the manifest's.
- * An authority without certificate opens too. HF_ERROR_NOT_FOUND when there is no authority at
- * `dir`; HF_ERROR_INVALID naming file and field when something in it is wrong. */
+/* Reads manifest, key, approval and certificates. tcti: overrides the manifest's; NULL: the
+ * manifest's. An authority without certificate opens too. HF_ERROR_NOT_FOUND when there is no
+ * authority at `dir`; HF_ERROR_INVALID naming file and field when something in it is wrong. */
 HfAuthorityDir *hf_authority_open(const char *dir, const char *tcti, GError **error);
 /* Closes the connection to the host TPM too. NULL is allowed. */
 void hf_authority_free(HfAuthorityDir *authority);
@@ -53,6 +53,8 @@ const HfAuthorityFacts *hf_authority_facts(const HfAuthorityDir *authority);
  * last. HF_ERROR_STATE when none is installed yet, or it has expired. */
 GBytes *hf_authority_issuer(HfAuthorityDir *authority, GError **error);
 GPtrArray *hf_authority_chain(HfAuthorityDir *authority, GError **error);
+/* The vMA certificate parsed, borrowed: what pki's builders take as issuer. Same errors. */
+const HfCertificate *hf_authority_certificate(HfAuthorityDir *authority, GError **error);
 
 /* The signer of the vMA key, borrowed, good until hf_authority_free; the first call connects to the
  * host TPM. Its sign() walks the approved policy: HF_ERROR_POLICY says in words why the host TPM

@@ -1,2 +1,15 @@
-# sources of src/tools/common
-noinst_HEADERS += src/tools/common/authority_dir.h
+noinst_LIBRARIES += libtools.a
+libtools_a_SOURCES = \
+    src/tools/common/approval_file.c src/tools/common/approval_file.h \
+    src/tools/common/authority_dir.c src/tools/common/authority_dir.h \
+    src/tools/common/authority_parts.h \
+    src/tools/common/blob_file.c src/tools/common/blob_file.h \
+    src/tools/common/evidence.c src/tools/common/evidence.h \
+    src/tools/common/fields.c src/tools/common/fields.h \
+    src/tools/common/manifest.c src/tools/common/manifest.h \
+    src/tools/common/parcel.c src/tools/common/parcel.h \
+    src/tools/common/pcr_lines.c src/tools/common/pcr_lines.h
+libtools_a_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
+# What a program needs that opens an authority, in link order.
+authority_libs = libtools.a libhwtpm.a libpki.a libtpm2.a libcrypto.a libbase.a \
+    $(TSS2_LIBS) $(GNUTLS_LIBS) $(LIBCRYPTO_LIBS) $(JSON_LIBS) $(GLIB_LIBS)

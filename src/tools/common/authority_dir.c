@@ -1,0 +1,369 @@
+/*
+ * authority_dir.c - opening an authority's directory, and its signer.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "tools/common/authority_dir.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "hwtpm/hwcounter.h"
+#include "hwtpm/hwsigner.h"
+#include "pki/pem.h"
+#include "tools/common/authority_parts.h"
+#include "tools/common/blob_file.h"
+#include "tpm2/approval.h"
+
+char *hf_authority_label(const HfAuthorityDir *authority, const char *name)
+{
+    return g_build_filename(authority->path, name, NULL);
+}
+
+void hf_authority_free(HfAuthorityDir *authority)
+{
+    if (!authority) {
+        return;
+    }
+    hf_signer_free(authority->signer);
+    hf_connection_free(authority->connection);
+    hf_key_blob_free(authority->blob);
+    hf_approval_free(authority->approval);
+    g_clear_error(&authority->approval_error);
+    g_clear_pointer(&authority->certificate, hf_certificate_unref);
+    g_clear_error(&authority->certificate_error);
+    g_clear_pointer(&authority->above, g_ptr_array_unref);
+    g_clear_pointer(&authority->chain, g_ptr_array_unref);
+    g_clear_pointer(&authority->facts.tcb_digest, g_bytes_unref);
+    hf_manifest_free(authority->manifest);
+    hf_fd_close(&authority->fd);
+    g_free(authority->tcti);
+    g_free(authority->path);
+    g_free(authority);
+}
+
+static bool open_directory(HfAuthorityDir *authority, GError **error)
+{
+    struct stat st;
+
+    authority->fd = hf_dir_open(authority->path, error);
+    if (authority->fd < 0) {
+        return false;
+    }
+    if (fstat(authority->fd, &st) != 0) {
+        return hf_error_errno(error, errno, "%s", authority->path);
+    }
+    if (st.st_mode & (S_IWGRP | S_IWOTH)) {
+        return hf_error_set(error, HF_ERROR_ACCESS,
+                            "%s: mode 0700 expected, found %04o: others can write it",
+                            authority->path, (unsigned)(st.st_mode & 07777));
+    }
+    return true;
+}
+
+bool hf_authority_approver_parse(GBytes *pem, const char *label, HfPublic *ret_approver,
+                                 GError **error)
+{
+    g_autoptr(GPtrArray) blocks = hf_pem_read(pem, "PUBLIC KEY", 1, label, error);
+    g_autoptr(HfPublicKey) key = NULL;
+    GBytes *der;
+
+    if (!blocks) {
+        return false;
+    }
+    der = g_ptr_array_index(blocks, 0);
+    key = hf_public_key_from_spki(g_bytes_get_data(der, NULL), g_bytes_get_size(der), error);
+    if (!key || !hf_approver_public(key, ret_approver, error)) {
+        g_prefix_error(error, "%s: ", label);
+        return false;
+    }
+    return true;
+}
+
+static bool load_approver(HfAuthorityDir *authority, GError **error)
+{
+    g_autofree char *label = hf_authority_label(authority, HF_AUTHORITY_APPROVER);
+    g_autoptr(GBytes) pem =
+        hf_file_read_at(authority->fd, HF_AUTHORITY_APPROVER, 65536, label, error);
+    HfTpmName name;
+
+    if (!pem || !hf_authority_approver_parse(pem, label, &authority->approver, error)) {
+        return false;
+    }
+    name = hf_public_name(&authority->approver);
+    if (g_bytes_get_size(authority->manifest->approver_name) != name.size ||
+        memcmp(g_bytes_get_data(authority->manifest->approver_name, NULL), name.data, name.size) !=
+            0) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "%s: another key than the one the manifest names", label);
+    }
+    authority->counter =
+        hf_counter_expected_name(authority->manifest->counter_index, &authority->approver);
+    return true;
+}
+
+static bool load_key(HfAuthorityDir *authority, GError **error)
+{
+    g_autofree char *label = hf_authority_label(authority, HF_BLOB_FILE);
+    HfDigest policy = hf_approval_auth_policy(&authority->approver, HF_APPROVAL_SIGN);
+    GBytes *area;
+
+    authority->blob = hf_blob_load(authority->fd, label, error);
+    if (!authority->blob) {
+        return false;
+    }
+    area = authority->blob->public_area;
+    if (!hf_public_parse(g_bytes_get_data(area, NULL), g_bytes_get_size(area), &authority->key,
+                         error) ||
+        !hf_vma_check(&authority->key, &policy, error)) {
+        g_prefix_error(error, "%s: ", label);
+        return false;
+    }
+    return true;
+}
+
+HfApprovalSubject hf_authority_subject(const HfAuthorityDir *authority)
+{
+    return (HfApprovalSubject){ .approver = &authority->approver, .counter = authority->counter };
+}
+
+static void load_approval(HfAuthorityDir *authority)
+{
+    g_autofree char *label = hf_authority_label(authority, HF_APPROVAL_FILE);
+    HfApprovalSubject subject = hf_authority_subject(authority);
+    bool found = false;
+
+    authority->approval =
+        hf_approval_load(&subject, authority->fd, label, &found, &authority->approval_error);
+}
+
+static GPtrArray *load_bundle(HfAuthorityDir *authority, const char *name, GError **error)
+{
+    g_autofree char *label = hf_authority_label(authority, name);
+    g_autoptr(GBytes) data =
+        hf_file_read_at(authority->fd, name, HF_CERTIFICATE_FILE_MAX, label, error);
+
+    return data ? hf_certificate_parse_bundle(data, label, error) : NULL;
+}
+
+static void load_certificates(HfAuthorityDir *authority)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) own = load_bundle(authority, HF_AUTHORITY_CERTIFICATE, &error);
+
+    if (!own) {
+        if (!hf_error_is(error, HF_ERROR_NOT_FOUND)) {
+            authority->certificate_error = g_steal_pointer(&error);
+        }
+        return;
+    }
+    if (own->len != 1) {
+        hf_error_set(&authority->certificate_error, HF_ERROR_INVALID,
+                     "%s/%s: one certificate expected, found %u", authority->path,
+                     HF_AUTHORITY_CERTIFICATE, own->len);
+        return;
+    }
+    authority->above = load_bundle(authority, HF_AUTHORITY_CHAIN, &authority->certificate_error);
+    if (authority->above) {
+        authority->certificate = hf_certificate_ref(g_ptr_array_index(own, 0));
+    }
+}
+
+static void fill_facts(HfAuthorityDir *authority)
+{
+    const HfManifest *manifest = authority->manifest;
+    HfAuthorityFacts *facts = &authority->facts;
+
+    facts->rooted = manifest->host_tpm ? HF_ROOTED_HARDWARE : HF_ROOTED_SOFTWARE;
+    facts->host_ek_digest = manifest->host_ek;
+    if (authority->approval) {
+        facts->tcb_digest =
+            g_bytes_new(authority->approval->policy.data, authority->approval->policy.size);
+    }
+    facts->migration_policy = manifest->migration_policy;
+    facts->aia_url = manifest->aia_url;
+    facts->platform_manufacturer = manifest->platform_manufacturer;
+    facts->platform_model = manifest->platform_model;
+    facts->platform_version = manifest->platform_version;
+    facts->host_tpm = manifest->host_tpm_text;
+}
+
+HfAuthorityDir *hf_authority_open_parts(const char *dir, const char *tcti, GError **error)
+{
+    g_autoptr(HfAuthorityDir) authority = g_new0(HfAuthorityDir, 1);
+    g_autofree char *label = NULL;
+    g_autoptr(GError) local = NULL;
+
+    authority->fd = -1;
+    authority->path = g_strdup(dir);
+    if (!open_directory(authority, error)) {
+        return NULL;
+    }
+    label = hf_authority_label(authority, HF_MANIFEST_FILE);
+    authority->manifest = hf_manifest_load(authority->fd, label, &local);
+    if (hf_error_is(local, HF_ERROR_NOT_FOUND)) {
+        hf_error_set(error, HF_ERROR_NOT_FOUND,
+                     "%s: no authority here (run holdfast-authority init)", dir);
+        return NULL;
+    }
+    if (!authority->manifest) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return NULL;
+    }
+    if (authority->manifest->host_tpm) {
+        authority->tcti = g_strdup(tcti ? tcti : authority->manifest->tcti);
+        if (!load_approver(authority, error) || !load_key(authority, error)) {
+            return NULL;
+        }
+        load_approval(authority);
+    }
+    load_certificates(authority);
+    fill_facts(authority);
+    return g_steal_pointer(&authority);
+}
+
+HfAuthorityDir *hf_authority_open(const char *dir, const char *tcti, GError **error)
+{
+    g_autoptr(HfAuthorityDir) authority = hf_authority_open_parts(dir, tcti, error);
+
+    if (!authority) {
+        return NULL;
+    }
+    if (authority->approval_error) {
+        g_propagate_error(error, g_error_copy(authority->approval_error));
+        return NULL;
+    }
+    if (authority->certificate_error) {
+        g_propagate_error(error, g_error_copy(authority->certificate_error));
+        return NULL;
+    }
+    return g_steal_pointer(&authority);
+}
+
+const HfAuthorityFacts *hf_authority_facts(const HfAuthorityDir *authority)
+{
+    return &authority->facts;
+}
+
+const HfCertificate *hf_authority_certificate(HfAuthorityDir *authority, GError **error)
+{
+    HfCertificate *certificate = authority->certificate;
+    gint64 now = g_get_real_time() / G_USEC_PER_SEC;
+
+    if (!certificate) {
+        hf_error_set(error, HF_ERROR_STATE,
+                     "%s: no certificate installed: run holdfast-ca delegate and "
+                     "holdfast-authority install-certificate",
+                     authority->path);
+        return NULL;
+    }
+    if (now > certificate->not_after || now < certificate->not_before) {
+        g_autoptr(GDateTime) at = g_date_time_new_from_unix_utc(
+            now > certificate->not_after ? certificate->not_after : certificate->not_before);
+        g_autofree char *when = g_date_time_format_iso8601(at);
+
+        hf_error_set(error, HF_ERROR_STATE, "%s/%s: the certificate %s %s", authority->path,
+                     HF_AUTHORITY_CERTIFICATE,
+                     now > certificate->not_after ? "expired at" : "is not valid before", when);
+        return NULL;
+    }
+    return certificate;
+}
+
+GBytes *hf_authority_issuer(HfAuthorityDir *authority, GError **error)
+{
+    const HfCertificate *certificate = hf_authority_certificate(authority, error);
+
+    return certificate ? certificate->der : NULL;
+}
+
+GPtrArray *hf_authority_chain(HfAuthorityDir *authority, GError **error)
+{
+    const HfCertificate *certificate = hf_authority_certificate(authority, error);
+
+    if (!certificate) {
+        return NULL;
+    }
+    if (!authority->chain) {
+        authority->chain = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+        g_ptr_array_add(authority->chain, g_bytes_ref(certificate->der));
+        for (unsigned i = 0; i < authority->above->len; i++) {
+            const HfCertificate *above = g_ptr_array_index(authority->above, i);
+
+            g_ptr_array_add(authority->chain, g_bytes_ref(above->der));
+        }
+    }
+    return authority->chain;
+}
+
+HfConnection *hf_authority_connection(HfAuthorityDir *authority, GError **error)
+{
+    g_autoptr(HfConnection) connection = NULL;
+
+    if (authority->connection) {
+        return authority->connection;
+    }
+    if (!authority->manifest->host_tpm) {
+        hf_error_set(error, HF_ERROR_STATE, "%s: this authority's key is in a file, not in a TPM",
+                     authority->path);
+        return NULL;
+    }
+    connection = hf_connection_open(authority->tcti, error);
+    if (!connection || !hf_storage_open(connection, authority->manifest->srk_handle,
+                                        authority->manifest->srk_name, NULL, error)) {
+        return NULL;
+    }
+    authority->connection = g_steal_pointer(&connection);
+    return authority->connection;
+}
+
+static HfSigner *host_signer(HfAuthorityDir *authority, GError **error)
+{
+    HfHostSignerInput in = {
+        .blob = authority->blob,
+        .approver = &authority->approver,
+        .counter_index = authority->manifest->counter_index,
+    };
+    HfConnection *connection;
+
+    if (authority->approval_error) {
+        g_propagate_error(error, g_error_copy(authority->approval_error));
+        return NULL;
+    }
+    if (!authority->approval) {
+        hf_error_set(error, HF_ERROR_STATE,
+                     "%s: nothing approved yet: run holdfast-authority approve", authority->path);
+        return NULL;
+    }
+    in.environment = (HfEnvironment){
+        .selection = authority->approval->selection,
+        .pcr_digest = authority->approval->pcr_digest,
+        .generation = authority->approval->generation,
+    };
+    in.signature = authority->approval->signature;
+    connection = hf_authority_connection(authority, error);
+    return connection ? hf_signer_host_new(connection, &in, error) : NULL;
+}
+
+static HfSigner *file_signer(HfAuthorityDir *authority, GError **error)
+{
+    g_autofree char *path = hf_authority_label(authority, HF_AUTHORITY_KEY);
+    HfSigner *signer = hf_signer_file_new(path, error);
+
+    if (signer) {
+        signer->rooted = HF_ROOTED_SOFTWARE;
+    }
+    return signer;
+}
+
+HfSigner *hf_authority_signer(HfAuthorityDir *authority, GError **error)
+{
+    if (!authority->signer) {
+        authority->signer = authority->manifest->host_tpm ? host_signer(authority, error)
+                                                          : file_signer(authority, error);
+    }
+    return authority->signer;
+}

@@ -1,0 +1,53 @@
+/*
+ * authority_parts.h - the parts of an authority's directory, for holdfast-authority itself.
+ *
+ * Other tools use authority_dir.h. Here a broken approval or certificate does not keep the
+ * directory from being opened: it is there to be replaced, and `status` tells of it.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef HOLDFAST_TOOLS_COMMON_AUTHORITY_PARTS_H
+#define HOLDFAST_TOOLS_COMMON_AUTHORITY_PARTS_H
+
+#include "hwtpm/hwkey.h"
+#include "tools/common/approval_file.h"
+#include "tools/common/authority_dir.h"
+#include "tools/common/manifest.h"
+
+#define HF_AUTHORITY_APPROVER "approver.pem"
+#define HF_AUTHORITY_KEY "vma.key"
+#define HF_AUTHORITY_CERTIFICATE "vma.pem"
+#define HF_AUTHORITY_CHAIN "chain.pem"
+
+struct HfAuthorityDir {
+    char *path;
+    int fd;
+    HfManifest *manifest;
+    HfPublic approver; /* host TPM only, with the next three */
+    HfTpmName counter; /* Name of the generation counter once written */
+    HfKeyBlob *blob;
+    HfPublic key;         /* its public area */
+    HfApproval *approval; /* NULL: none, or broken (approval_error) */
+    GError *approval_error;
+    HfCertificate *certificate; /* NULL: none, or broken (certificate_error) */
+    GError *certificate_error;
+    GPtrArray *above; /* HfCertificate of chain.pem; NULL with certificate */
+    GPtrArray *chain; /* GBytes, made when asked for */
+    HfAuthorityFacts facts;
+    char *tcti; /* the one to use; NULL with signer "file" */
+    HfConnection *connection;
+    HfSigner *signer;
+};
+
+HfAuthorityDir *hf_authority_open_parts(const char *dir, const char *tcti, GError **error);
+/* "DIR/NAME". Caller frees. */
+char *hf_authority_label(const HfAuthorityDir *authority, const char *name);
+/* Connected, SRK held against the pinned Name, session started; borrowed. */
+HfConnection *hf_authority_connection(HfAuthorityDir *authority, GError **error);
+/* PEM public key as the approver's public area. */
+bool hf_authority_approver_parse(GBytes *pem, const char *label, HfPublic *ret_approver,
+                                 GError **error);
+/* What an approval of this authority is for. */
+HfApprovalSubject hf_authority_subject(const HfAuthorityDir *authority);
+
+#endif
