@@ -1,1 +1,12 @@
-# sources of src/tools/authority
+bin_PROGRAMS += holdfast-authority
+holdfast_authority_SOURCES = \
+    src/tools/authority/authority_approve.c \
+    src/tools/authority/authority_commands.h \
+    src/tools/authority/authority_files.c src/tools/authority/authority_files.h \
+    src/tools/authority/authority_init.c \
+    src/tools/authority/authority_install.c \
+    src/tools/authority/authority_main.c \
+    src/tools/authority/authority_request.c \
+    src/tools/authority/authority_status.c
+holdfast_authority_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
+holdfast_authority_LDADD = $(authority_libs)

@@ -1,0 +1,71 @@
+/*
+ * authority_files.c - passwords and keys in files.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "tools/authority/authority_files.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "pki/pem.h"
+
+bool hf_authority_auth(const HfOptions *options, const char *option, HfConnection *connection,
+                       HfHierarchy hierarchy, GError **error)
+{
+    const char *path = hf_options_string(options, option);
+    g_autoptr(HfSecret) secret = NULL;
+
+    if (!path) {
+        return true;
+    }
+    secret = hf_file_read_secret(path, 256, error);
+    if (!secret) {
+        return false;
+    }
+    if (secret->size > 0 && secret->data[secret->size - 1] == '\n') {
+        hf_secret_truncate(secret, secret->size - 1);
+    }
+    return hf_connection_set_auth(connection, hierarchy, secret, error);
+}
+
+GBytes *hf_authority_public_pem(const char *key_path, GError **error)
+{
+    g_autoptr(HfSigner) signer = hf_signer_file_new(key_path, error);
+    char *pem;
+
+    if (!signer) {
+        return NULL;
+    }
+    pem = hf_pem_write(signer->spki, "PUBLIC KEY");
+    return g_bytes_new_take(pem, strlen(pem));
+}
+
+HfSigner *hf_authority_approver_signer(const HfOptions *options, const HfAuthorityDir *authority,
+                                       GError **error)
+{
+    const char *path = hf_options_string(options, "approver-key");
+    g_autoptr(HfSigner) signer = NULL;
+    g_autoptr(HfPublicKey) key = NULL;
+    g_autoptr(GBytes) spki = NULL;
+
+    if (!authority->manifest->host_tpm) {
+        hf_error_set(error, HF_ERROR_STATE,
+                     "%s: this authority is software-rooted: there is nothing to approve",
+                     authority->path);
+        return NULL;
+    }
+    signer = hf_signer_file_new(path, error);
+    key = signer ? hf_public_key_of(&authority->approver, error) : NULL;
+    if (!key) {
+        return NULL;
+    }
+    spki = hf_public_key_spki(key);
+    if (!g_bytes_equal(spki, signer->spki)) {
+        hf_error_set(error, HF_ERROR_POLICY, "%s: not the key of this authority's approver (%s/%s)",
+                     path, authority->path, HF_AUTHORITY_APPROVER);
+        return NULL;
+    }
+    return g_steal_pointer(&signer);
+}

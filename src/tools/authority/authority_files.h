@@ -1,0 +1,23 @@
+/*
+ * authority_files.h - what several sub-commands of holdfast-authority do with files they are given.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef HOLDFAST_TOOLS_AUTHORITY_AUTHORITY_FILES_H
+#define HOLDFAST_TOOLS_AUTHORITY_AUTHORITY_FILES_H
+
+#include "base/options.h"
+#include "hwtpm/connection.h"
+#include "tools/common/authority_parts.h"
+
+/* Sets the hierarchy's password when the option was given; one newline at the end is dropped. */
+bool hf_authority_auth(const HfOptions *options, const char *option, HfConnection *connection,
+                       HfHierarchy hierarchy, GError **error);
+/* Public key (PEM) of a private key file. */
+GBytes *hf_authority_public_pem(const char *key_path, GError **error);
+/* The approver's signer from --approver-key; HF_ERROR_POLICY when it is another key than the
+ * authority's approver. */
+HfSigner *hf_authority_approver_signer(const HfOptions *options, const HfAuthorityDir *authority,
+                                       GError **error);
+
+#endif

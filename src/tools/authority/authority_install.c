@@ -1,0 +1,130 @@
+/*
+ * authority_install.c - `holdfast-authority install-certificate`.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include <string.h>
+
+#include "base/file.h"
+#include "pki/certificate.h"
+#include "pki/oid.h"
+#include "tools/authority/authority_commands.h"
+#include "tools/common/authority_parts.h"
+
+/* All certificates of all files, in order. */
+static GPtrArray *load_all(const char *const *files, GError **error)
+{
+    g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func((GDestroyNotify)hf_certificate_unref);
+
+    for (; *files; files++) {
+        g_autoptr(GPtrArray) some = hf_certificate_load_bundle(*files, error);
+
+        if (!some) {
+            return NULL;
+        }
+        for (unsigned i = 0; i < some->len; i++) {
+            g_ptr_array_add(all, hf_certificate_ref(g_ptr_array_index(some, i)));
+        }
+    }
+    return g_steal_pointer(&all);
+}
+
+/* The authority's public key, wherever the private one is. */
+static GBytes *own_spki(HfAuthorityDir *authority, GError **error)
+{
+    g_autoptr(HfPublicKey) key = NULL;
+    HfSigner *signer;
+
+    if (authority->manifest->host_tpm) {
+        key = hf_public_key_of(&authority->key, error);
+        return key ? hf_public_key_spki(key) : NULL;
+    }
+    signer = hf_authority_signer(authority, error);
+    return signer ? g_bytes_ref(signer->spki) : NULL;
+}
+
+static bool check_own(const HfCertificate *own, HfAuthorityDir *authority, GError **error)
+{
+    g_autoptr(GBytes) spki = own_spki(authority, error);
+    gint64 now = g_get_real_time() / G_USEC_PER_SEC;
+    HfRooted rooted = HF_ROOTED_NESTED;
+
+    if (!spki) {
+        return false;
+    }
+    if (!g_bytes_equal(spki, own->spki)) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "certificate: it is for another key than this authority's");
+    }
+    if (!own->is_ca || own->path_length != 0 ||
+        !hf_certificate_has_purpose(own, HF_OID_PURPOSE_EK)) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "certificate: no delegation certificate (CA with path length 0 for EK "
+                            "certificates expected)");
+    }
+    if (now > own->not_after) {
+        return hf_error_set(error, HF_ERROR_INVALID, "certificate: it has expired");
+    }
+    if (!hf_certificate_rooted(own, &rooted) || rooted != authority->facts.rooted) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "certificate: policy \"%s\" expected, found another",
+                            hf_rooted_text(authority->facts.rooted));
+    }
+    return true;
+}
+
+/* Each is signed by the next; the last by itself. */
+static bool check_chain(GPtrArray *all, GError **error)
+{
+    if (all->len < 2) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "certificate: the chain to the root is missing (give the root's "
+                            "certificate too)");
+    }
+    for (unsigned i = 0; i < all->len; i++) {
+        const HfCertificate *issuer = g_ptr_array_index(all, MIN(i + 1, all->len - 1));
+        g_autofree char *label = g_strdup_printf("certificate %u of the chain", i + 1);
+
+        if (!issuer->is_ca) {
+            return hf_error_set(error, HF_ERROR_INVALID, "%s: its issuer is no CA", label);
+        }
+        if (!hf_certificate_signed_by(g_ptr_array_index(all, i), issuer, label, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool save(HfAuthorityDir *authority, GPtrArray *all, GError **error)
+{
+    g_autofree char *chain_label = hf_authority_label(authority, HF_AUTHORITY_CHAIN);
+    g_autofree char *own_label = hf_authority_label(authority, HF_AUTHORITY_CERTIFICATE);
+    g_autofree char *own = hf_certificate_pem(g_ptr_array_index(all, 0));
+    g_autoptr(GString) chain = g_string_new(NULL);
+
+    for (unsigned i = 1; i < all->len; i++) {
+        g_autofree char *pem = hf_certificate_pem(g_ptr_array_index(all, i));
+
+        g_string_append(chain, pem);
+    }
+    /* The authority's own last: it is what makes the installation count. */
+    return hf_file_replace_at(authority->fd, HF_AUTHORITY_CHAIN, chain->str, chain->len, 0600,
+                              chain_label, error) &&
+           hf_file_replace_at(authority->fd, HF_AUTHORITY_CERTIFICATE, own, strlen(own), 0600,
+                              own_label, error);
+}
+
+bool hf_authority_command_install(const HfOptions *options, GError **error)
+{
+    g_autoptr(HfAuthorityDir) authority =
+        hf_authority_open_parts(hf_options_string(options, "dir"), NULL, error);
+    g_autoptr(GPtrArray) all = NULL;
+
+    all = authority ? load_all(hf_options_operands(options), error) : NULL;
+    if (!all || !check_own(g_ptr_array_index(all, 0), authority, error) ||
+        !check_chain(all, error) || !save(authority, all, error)) {
+        return false;
+    }
+    printf("%s: certificate installed\n", authority->path);
+    return true;
+}

@@ -1,0 +1,250 @@
+/*
+ * authority_status.c - `holdfast-authority status`: can certificates be issued now, and if not,
+ * why.
+ *
+ * Reasons have a code for programs and words for people; all that can be found are named, not only
+ * the first. When nothing speaks against it the key really signs something.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include <string.h>
+
+#include "crypto/random.h"
+#include "hwtpm/hwcounter.h"
+#include "hwtpm/hwquote.h"
+#include "tools/authority/authority_commands.h"
+#include "tools/common/authority_parts.h"
+#include "tools/common/fields.h"
+#include "tools/common/pcr_lines.h"
+
+typedef struct {
+    const char *code;
+    char *text;
+} HfProblem;
+
+typedef struct {
+    HfAuthorityDir *authority;
+    GArray *problems; /* HfProblem */
+    char *changed;    /* PCRs that differ from the approval, or NULL */
+    uint64_t counter; /* 0: not known */
+} HfStatus;
+
+static void problem_clear(void *p)
+{
+    g_free(((HfProblem *)p)->text);
+}
+
+static void add(HfStatus *status, const char *code, const char *text)
+{
+    HfProblem problem = { .code = code, .text = g_strdup(text) };
+
+    g_array_append_val(status->problems, problem);
+}
+
+static void check_pcrs(HfStatus *status, HfConnection *connection)
+{
+    const HfApproval *approval = status->authority->approval;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(HfPcrValues) now = hf_hwpcr_read(connection, &approval->selection, &error);
+    g_autofree char *text = NULL;
+
+    if (!now) {
+        add(status, "tpm-failed", error->message);
+        return;
+    }
+    status->changed = hf_pcr_lines_changed(approval->values, now, &approval->selection);
+    if (*status->changed) {
+        text = g_strdup_printf("PCRs changed since the approval of %s: %s", approval->time,
+                               status->changed);
+        add(status, "pcr-changed", text);
+    }
+}
+
+static void check_generation(HfStatus *status, HfConnection *connection)
+{
+    HfAuthorityDir *authority = status->authority;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(HfCounter) counter = hf_counter_open(connection, authority->manifest->counter_index,
+                                                   &authority->approver, &error);
+    g_autofree char *text = NULL;
+
+    if (!counter || !hf_counter_value(counter, &status->counter, &error)) {
+        add(status, hf_error_is(error, HF_ERROR_TPM) ? "tpm-failed" : "generation-unknown",
+            error->message);
+        return;
+    }
+    if (status->counter > authority->approval->generation) {
+        text =
+            g_strdup_printf("generation revoked: the approval is for generation %" G_GUINT64_FORMAT
+                            ", the host TPM's counter is at %" G_GUINT64_FORMAT,
+                            authority->approval->generation, status->counter);
+        add(status, "generation-revoked", text);
+    }
+}
+
+static void check_host(HfStatus *status)
+{
+    HfAuthorityDir *authority = status->authority;
+    g_autoptr(GError) error = NULL;
+    HfConnection *connection;
+
+    if (authority->approval_error) {
+        add(status, "approval-invalid", authority->approval_error->message);
+    } else if (!authority->approval) {
+        add(status, "no-approval", "nothing approved yet: run holdfast-authority approve");
+    }
+    connection = hf_authority_connection(authority, &error);
+    if (!connection) {
+        add(status,
+            hf_error_is(error, HF_ERROR_IO)      ? "tpm-unreachable"
+            : hf_error_is(error, HF_ERROR_STATE) ? "tpm-replaced"
+                                                 : "tpm-failed",
+            error->message);
+    } else if (authority->approval) {
+        check_pcrs(status, connection);
+        check_generation(status, connection);
+    }
+}
+
+static void check_certificate(HfStatus *status)
+{
+    HfAuthorityDir *authority = status->authority;
+    g_autoptr(GError) error = NULL;
+
+    if (authority->certificate_error) {
+        add(status, "certificate-invalid", authority->certificate_error->message);
+    } else if (!hf_authority_certificate(authority, &error)) {
+        add(status, authority->certificate ? "certificate-expired" : "no-certificate",
+            error->message);
+    }
+}
+
+/* A signature over a digest nobody knows a message for. */
+static void check_signature(HfStatus *status)
+{
+    HfAuthorityDir *authority = status->authority;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GBytes) signature = NULL;
+    HfSigner *signer = hf_authority_signer(authority, &error);
+    uint8_t digest[48];
+    size_t size;
+
+    if (signer && authority->certificate &&
+        !g_bytes_equal(signer->spki, authority->certificate->spki)) {
+        add(status, "certificate-invalid", "the certificate installed is for another key");
+        return;
+    }
+    if (signer) {
+        size = signer->algorithm == HF_SIGN_ECDSA_SHA384 || signer->algorithm == HF_SIGN_RSA_SHA384
+                   ? 48
+                   : 32;
+        hf_random_bytes(digest, sizeof(digest));
+        signature = signer->class->sign(signer, digest, size, &error);
+    }
+    if (!signature) {
+        add(status, hf_error_is(error, HF_ERROR_STATE) ? "tpm-replaced" : "sign-failed",
+            error->message);
+    }
+}
+
+static void put_facts(JsonBuilder *builder, const HfStatus *status)
+{
+    const HfAuthorityDir *authority = status->authority;
+    const HfManifest *manifest = authority->manifest;
+
+    hf_fields_put(builder, "signer", manifest->host_tpm ? "host-tpm" : "file");
+    hf_fields_put(builder, "migration-policy", manifest->migration_policy);
+    hf_fields_put(builder, "host-tpm", manifest->host_tpm_text);
+    hf_fields_put(builder, "tcti", authority->tcti);
+    hf_fields_put_bytes(builder, "host-ek", manifest->host_ek);
+    if (authority->approval) {
+        hf_fields_put(builder, "approved-at", authority->approval->time);
+        hf_fields_put_number(builder, "approved-generation",
+                             (int64_t)authority->approval->generation);
+        hf_fields_put_bytes(builder, "approved-policy", authority->facts.tcb_digest);
+    }
+    if (status->counter > 0) {
+        hf_fields_put_number(builder, "generation", (int64_t)status->counter);
+    }
+    if (status->changed && *status->changed) {
+        hf_fields_put(builder, "pcrs-changed", status->changed);
+    }
+    if (authority->certificate) {
+        g_autofree char *subject = hf_certificate_subject_text(authority->certificate);
+
+        hf_fields_put(builder, "certificate", subject);
+        hf_fields_put_number(builder, "certificate-not-after", authority->certificate->not_after);
+    }
+}
+
+static void print_json(const HfStatus *status)
+{
+    JsonBuilder *builder = hf_fields_begin("holdfast-authority-status", 1, 1);
+    g_autofree char *text = NULL;
+
+    hf_fields_put_flag(builder, "works", status->problems->len == 0);
+    json_builder_set_member_name(builder, "problems");
+    json_builder_begin_array(builder);
+    for (unsigned i = 0; i < status->problems->len; i++) {
+        const HfProblem *problem = &g_array_index(status->problems, HfProblem, i);
+
+        json_builder_begin_object(builder);
+        hf_fields_put(builder, "code", problem->code);
+        hf_fields_put(builder, "text", problem->text);
+        json_builder_end_object(builder);
+    }
+    json_builder_end_array(builder);
+    if (status->authority) {
+        put_facts(builder, status);
+    }
+    text = hf_fields_end(builder);
+    fputs(text, stdout);
+}
+
+static void print_words(const HfStatus *status, const char *dir)
+{
+    const HfAuthorityDir *authority = status->authority;
+
+    if (status->problems->len == 0) {
+        printf("%s: works (%s, migration policy %s)\n", dir,
+               authority->manifest->host_tpm ? authority->manifest->host_tpm_text
+                                             : "software-rooted",
+               authority->manifest->migration_policy);
+    }
+    for (unsigned i = 0; i < status->problems->len; i++) {
+        printf("does not work: %s\n", g_array_index(status->problems, HfProblem, i).text);
+    }
+}
+
+bool hf_authority_command_status(const HfOptions *options, bool *ret_works, GError **error)
+{
+    const char *dir = hf_options_string(options, "dir");
+    HfStatus status = { .problems = g_array_new(FALSE, FALSE, sizeof(HfProblem)) };
+    g_autoptr(GError) local = NULL;
+
+    (void)error;
+    g_array_set_clear_func(status.problems, problem_clear);
+    status.authority = hf_authority_open_parts(dir, hf_options_string(options, "tcti"), &local);
+    if (!status.authority) {
+        add(&status, hf_error_is(local, HF_ERROR_NOT_FOUND) ? "no-authority" : "invalid",
+            local->message);
+    } else {
+        if (status.authority->manifest->host_tpm) {
+            check_host(&status);
+        }
+        if (status.problems->len == 0) {
+            check_signature(&status);
+        }
+        check_certificate(&status);
+    }
+    *ret_works = status.problems->len == 0;
+    if (hf_options_flag(options, "json")) {
+        print_json(&status);
+    } else {
+        print_words(&status, dir);
+    }
+    g_array_unref(status.problems);
+    g_free(status.changed);
+    hf_authority_free(status.authority);
+    return true;
+}
