@@ -1,0 +1,211 @@
+/*
+ * ca_delegate.c - `holdfast-ca delegate`: from a verified request to a delegation certificate.
+ *
+ * Order: verify, use up the nonce, sign, record durably, hand out. A certificate that is not in the
+ * record never leaves the CA.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include <string.h>
+
+#include "base/file.h"
+#include "pki/delegation.h"
+#include "pki/pem.h"
+#include "tools/ca/ca_commands.h"
+#include "tools/ca/ca_dir.h"
+#include "tools/ca/ca_verify.h"
+#include "tools/common/parcel.h"
+#include "tpm2/hostkey.h"
+
+typedef struct {
+    HfPcrSelection selection;
+    HfPublic approver;
+    HfCaExpected expected;
+} HfRules;
+
+static void rules_clear(HfRules *rules)
+{
+    g_clear_pointer(&rules->expected.environments, g_ptr_array_unref);
+    g_clear_pointer(&rules->expected.known_keys, g_ptr_array_unref);
+}
+
+static bool load_approver(const char *path, HfPublic *ret_approver, GError **error)
+{
+    g_autoptr(GBytes) pem = hf_file_read(path, 65536, error);
+    g_autoptr(GPtrArray) blocks = pem ? hf_pem_read(pem, "PUBLIC KEY", 1, path, error) : NULL;
+    g_autoptr(HfPublicKey) key = NULL;
+    GBytes *der;
+
+    if (!blocks) {
+        return false;
+    }
+    der = g_ptr_array_index(blocks, 0);
+    key = hf_public_key_from_spki(g_bytes_get_data(der, NULL), g_bytes_get_size(der), error);
+    if (!key || !hf_approver_public(key, ret_approver, error)) {
+        g_prefix_error(error, "%s: ", path);
+        return false;
+    }
+    return true;
+}
+
+static bool load_environments(const HfOptions *options, HfRules *rules, GError **error)
+{
+    const char *const *files = hf_options_list(options, "approved-pcrs");
+
+    for (; *files; files++) {
+        g_autoptr(GBytes) file = hf_file_read(*files, 65536, error);
+        HfPcrValues *values;
+
+        if (!file) {
+            return false;
+        }
+        values = hf_pcr_values_parse(g_bytes_get_data(file, NULL), g_bytes_get_size(file),
+                                     &rules->selection, error);
+        if (!values) {
+            g_prefix_error(error, "%s: ", *files);
+            return false;
+        }
+        g_ptr_array_add(rules->expected.environments, values);
+    }
+    return true;
+}
+
+static bool load_rules(const HfOptions *options, HfCaDir *ca, HfRules *rules, GError **error)
+{
+    const char *approver = hf_options_string(options, "approver-public");
+    g_autoptr(GPtrArray) issued = hf_ca_dir_issued(ca, error);
+
+    rules->expected.environments =
+        g_ptr_array_new_with_free_func((GDestroyNotify)hf_pcr_values_free);
+    rules->expected.known_keys = g_ptr_array_new_with_free_func(g_free);
+    rules->expected.selection = &rules->selection;
+    rules->expected.allow_software = hf_options_flag(options, "allow-software");
+    if (!issued ||
+        !hf_pcr_selection_parse(hf_options_string(options, "pcrs"), &rules->selection, error) ||
+        !load_environments(options, rules, error)) {
+        return false;
+    }
+    for (unsigned i = 0; i < issued->len; i++) {
+        const HfIssued *entry = g_ptr_array_index(issued, i);
+
+        g_ptr_array_add(rules->expected.known_keys, g_strdup(entry->key));
+    }
+    if (approver) {
+        if (!load_approver(approver, &rules->approver, error)) {
+            return false;
+        }
+        rules->expected.approver = &rules->approver;
+    }
+    return true;
+}
+
+static char *part_text(const HfEvidence *evidence, HfEvidencePart part)
+{
+    GBytes *bytes = evidence->parts[part];
+
+    return bytes ? g_strndup(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes)) : NULL;
+}
+
+static bool record(HfCaDir *ca, const HfEvidence *evidence, const HfCaVerdict *verdict,
+                   const HfCertificate *certificate, GError **error)
+{
+    g_autoptr(HfIssued) entry = g_new0(HfIssued, 1);
+    g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+
+    entry->time = g_date_time_format_iso8601(now);
+    entry->serial =
+        hf_hex(g_bytes_get_data(certificate->serial, NULL), g_bytes_get_size(certificate->serial));
+    entry->subject = hf_certificate_subject_text(certificate);
+    entry->rooted = g_strdup(hf_rooted_text(verdict->rooted));
+    entry->key = g_strdup(verdict->key_name);
+    entry->migration_policy = part_text(evidence, HF_EVIDENCE_MIGRATION);
+    entry->platform = part_text(evidence, HF_EVIDENCE_PLATFORM);
+    entry->host_tpm = part_text(evidence, HF_EVIDENCE_HOST_TPM);
+    if (verdict->ek_digest) {
+        entry->host_ek = hf_hex(g_bytes_get_data(verdict->ek_digest, NULL),
+                                g_bytes_get_size(verdict->ek_digest));
+    }
+    entry->not_after = certificate->not_after;
+    return hf_ca_dir_record(ca, entry, error);
+}
+
+static HfCertificate *issue(const HfOptions *options, HfCaDir *ca, const HfCaVerdict *verdict,
+                            GError **error)
+{
+    const HfDelegation in = {
+        .spki = verdict->spki,
+        .rooted = verdict->rooted,
+        .organization = hf_options_string(options, "organization"),
+        .name_constraints = hf_options_flag(options, "name-constraints"),
+        .crl_url = hf_options_string(options, "crl-url"),
+        .not_before = g_get_real_time() / G_USEC_PER_SEC,
+        .days = (unsigned)hf_options_int(options, "days"),
+    };
+
+    return hf_delegation_new(&in, ca->signer, ca->root, error);
+}
+
+static bool hand_out(const char *out, const HfCertificate *certificate, const HfCertificate *root,
+                     GError **error)
+{
+    g_autofree char *own = hf_certificate_pem(certificate);
+    g_autofree char *above = hf_certificate_pem(root);
+    g_autofree char *both = g_strconcat(own, above, NULL);
+
+    return hf_file_replace(out, both, strlen(both), 0644, error);
+}
+
+static void report(const char *out, const HfCaVerdict *verdict, const HfCertificate *certificate)
+{
+    g_autofree char *subject = hf_certificate_subject_text(certificate);
+
+    printf("%s: %s to %s (%s)\n", out, verdict->renewal ? "delegation renewed" : "delegated",
+           subject, hf_rooted_text(verdict->rooted));
+    if (verdict->rooted == HF_ROOTED_HARDWARE && !verdict->ek_challenged) {
+        printf("note: the attestation key is not yet tied to the host's endorsement key by a "
+               "challenge\n");
+    }
+}
+
+static bool delegate(const HfOptions *options, HfCaDir *ca, const HfEvidence *evidence,
+                     const HfRules *rules, GError **error)
+{
+    const char *out = hf_options_string(options, "out");
+    GBytes *nonce = evidence->parts[HF_EVIDENCE_NONCE];
+    g_autoptr(HfCertificate) certificate = NULL;
+    HfCaVerdict verdict = { 0 };
+    bool done;
+
+    if (!hf_ca_dir_nonce_check(ca, nonce, error) ||
+        !hf_ca_verify(evidence, &rules->expected, &verdict, error)) {
+        return false;
+    }
+    certificate =
+        hf_ca_dir_nonce_use(ca, nonce, error) ? issue(options, ca, &verdict, error) : NULL;
+    done = certificate && record(ca, evidence, &verdict, certificate, error) &&
+           hand_out(out, certificate, ca->root, error);
+    if (done) {
+        report(out, &verdict, certificate);
+    }
+    hf_ca_verdict_clear(&verdict);
+    return done;
+}
+
+bool hf_ca_command_delegate(const HfOptions *options, GError **error)
+{
+    const char *path = hf_options_string(options, "request");
+    g_autoptr(HfCaDir) ca = hf_ca_dir_open(hf_options_string(options, "dir"), error);
+    g_autoptr(HfEvidence) evidence = NULL;
+    g_autoptr(GBytes) file = NULL;
+    HfRules rules = { 0 };
+    bool done;
+
+    file = ca ? hf_file_read(path, HF_PARCEL_FILE_MAX, error) : NULL;
+    evidence = file ? hf_evidence_read(file, path, error) : NULL;
+    if (!evidence) {
+        return false;
+    }
+    done = load_rules(options, ca, &rules, error) && delegate(options, ca, evidence, &rules, error);
+    rules_clear(&rules);
+    return done;
+}

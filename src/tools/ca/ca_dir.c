@@ -1,0 +1,289 @@
+/*
+ * ca_dir.c - the directory of the fleet's CA.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "tools/ca/ca_dir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "crypto/random.h"
+#include "pki/delegation.h"
+#include "pki/keyfile.h"
+#include "tools/common/evidence.h"
+#include "tools/common/fields.h"
+
+#define ROOT_KEY "root.key"
+#define ROOT_CERTIFICATE "root.pem"
+#define NONCES "nonces"
+#define ISSUED "issued"
+#define ISSUED_FORMAT "holdfast-ca-issued"
+#define ISSUED_VERSION 1
+#define ISSUED_MAX (64 * 1024 * 1024)
+#define NONCE_LIFE_S (7 * 24 * 3600)
+
+void hf_ca_dir_free(HfCaDir *ca)
+{
+    if (!ca) {
+        return;
+    }
+    hf_signer_free(ca->signer);
+    g_clear_pointer(&ca->root, hf_certificate_unref);
+    hf_fd_close(&ca->fd);
+    g_free(ca->path);
+    g_free(ca);
+}
+
+void hf_issued_free(HfIssued *entry)
+{
+    if (!entry) {
+        return;
+    }
+    g_free(entry->time);
+    g_free(entry->serial);
+    g_free(entry->subject);
+    g_free(entry->rooted);
+    g_free(entry->key);
+    g_free(entry->migration_policy);
+    g_free(entry->platform);
+    g_free(entry->host_tpm);
+    g_free(entry->host_ek);
+    g_free(entry);
+}
+
+/* The key is made new, never replaced; the certificate last: without it there is no CA. */
+static bool create_root(int fd, const char *path, HfKeyfileKind kind, const HfRootInput *in,
+                        GError **error)
+{
+    g_autofree char *key_path = g_build_filename(path, ROOT_KEY, NULL);
+    g_autofree char *label = g_build_filename(path, ROOT_CERTIFICATE, NULL);
+    g_autoptr(HfSigner) signer = NULL;
+    g_autoptr(HfCertificate) root = NULL;
+    g_autofree char *pem = NULL;
+
+    if (!hf_keyfile_generate(key_path, kind, error)) {
+        return false;
+    }
+    signer = hf_signer_file_new(key_path, error);
+    root = signer ? hf_delegation_root(in, signer, error) : NULL;
+    if (!root) {
+        (void)unlinkat(fd, ROOT_KEY, 0);
+        return false;
+    }
+    pem = hf_certificate_pem(root);
+    return hf_file_create_at(fd, ROOT_CERTIFICATE, pem, strlen(pem), 0644, label, error);
+}
+
+bool hf_ca_dir_create(const char *path, const char *algorithm, const char *organization,
+                      const char *common_name, unsigned days, GError **error)
+{
+    g_autofree char *nonces = g_build_filename(path, NONCES, NULL);
+    const HfRootInput in = {
+        .organization = organization,
+        .common_name = common_name,
+        .not_before = g_get_real_time() / G_USEC_PER_SEC,
+        .days = days,
+    };
+    HfKeyfileKind kind;
+    hf_autofd int fd = -1;
+    hf_autofd int sub = -1;
+
+    if (!hf_keyfile_kind_parse(algorithm, &kind, error)) {
+        return false;
+    }
+    fd = hf_dir_make(path, 0700, error);
+    if (fd < 0) {
+        return false;
+    }
+    if (faccessat(fd, ROOT_CERTIFICATE, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+        return hf_error_set(error, HF_ERROR_EXISTS, "%s: there is a CA already", path);
+    }
+    sub = hf_dir_make(nonces, 0700, error);
+    return sub >= 0 && create_root(fd, path, kind, &in, error);
+}
+
+HfCaDir *hf_ca_dir_open(const char *path, GError **error)
+{
+    g_autofree char *key_path = g_build_filename(path, ROOT_KEY, NULL);
+    g_autofree char *label = g_build_filename(path, ROOT_CERTIFICATE, NULL);
+    g_autoptr(HfCaDir) ca = g_new0(HfCaDir, 1);
+    g_autoptr(GPtrArray) root = NULL;
+    g_autoptr(GBytes) pem = NULL;
+
+    ca->path = g_strdup(path);
+    ca->fd = hf_dir_open(path, error);
+    if (ca->fd < 0) {
+        g_prefix_error(error, "no CA here (run holdfast-ca init): ");
+        return NULL;
+    }
+    pem = hf_file_read_at(ca->fd, ROOT_CERTIFICATE, HF_CERTIFICATE_FILE_MAX, label, error);
+    if (!pem) {
+        g_prefix_error(error, "no CA here (run holdfast-ca init): ");
+        return NULL;
+    }
+    root = hf_certificate_parse_bundle(pem, label, error);
+    ca->signer = root ? hf_signer_file_new(key_path, error) : NULL;
+    if (!ca->signer) {
+        return NULL;
+    }
+    ca->root = hf_certificate_ref(g_ptr_array_index(root, 0));
+    if (!g_bytes_equal(ca->root->spki, ca->signer->spki)) {
+        hf_error_set(error, HF_ERROR_INVALID, "%s: is not the certificate of %s", label, key_path);
+        return NULL;
+    }
+    return g_steal_pointer(&ca);
+}
+
+char *hf_ca_dir_nonce(HfCaDir *ca, GError **error)
+{
+    hf_autofd int fd = hf_dir_open_at(ca->fd, NONCES, error);
+    uint8_t bytes[HF_NONCE_SIZE];
+    g_autofree char *hex = NULL;
+    g_autofree char *now = NULL;
+
+    if (fd < 0) {
+        return NULL;
+    }
+    hf_random_bytes(bytes, sizeof(bytes));
+    hex = hf_hex(bytes, sizeof(bytes));
+    now = g_strdup_printf("%" G_GINT64_FORMAT "\n", g_get_real_time() / G_USEC_PER_SEC);
+    return hf_file_create_at(fd, hex, now, strlen(now), 0600, "nonce", error)
+               ? g_steal_pointer(&hex)
+               : NULL;
+}
+
+bool hf_ca_dir_nonce_check(HfCaDir *ca, GBytes *nonce, GError **error)
+{
+    hf_autofd int fd = hf_dir_open_at(ca->fd, NONCES, error);
+    g_autofree char *hex = hf_hex(g_bytes_get_data(nonce, NULL), g_bytes_get_size(nonce));
+    g_autoptr(GError) local = NULL;
+    g_autoptr(GBytes) content = NULL;
+    g_autofree char *text = NULL;
+    gint64 given;
+
+    if (fd < 0) {
+        return false;
+    }
+    content = hf_file_read_at(fd, hex, 64, "nonce", &local);
+    if (hf_error_is(local, HF_ERROR_NOT_FOUND)) {
+        return hf_error_set(error, HF_ERROR_POLICY,
+                            "nonce: this CA did not give it out, or it was used already");
+    }
+    if (!content) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return false;
+    }
+    text = g_strndup(g_bytes_get_data(content, NULL), g_bytes_get_size(content));
+    given = g_ascii_strtoll(text, NULL, 10);
+    if (g_get_real_time() / G_USEC_PER_SEC - given > NONCE_LIFE_S) {
+        return hf_error_set(error, HF_ERROR_POLICY, "nonce: older than a week; ask for a new one");
+    }
+    return true;
+}
+
+bool hf_ca_dir_nonce_use(HfCaDir *ca, GBytes *nonce, GError **error)
+{
+    hf_autofd int fd = hf_dir_open_at(ca->fd, NONCES, error);
+    g_autofree char *hex = hf_hex(g_bytes_get_data(nonce, NULL), g_bytes_get_size(nonce));
+
+    if (fd < 0) {
+        return false;
+    }
+    if (unlinkat(fd, hex, 0) != 0) {
+        return errno == ENOENT ? hf_error_set(error, HF_ERROR_POLICY,
+                                              "nonce: it was used by another request just now")
+                               : hf_error_errno(error, errno, "nonce");
+    }
+    return fsync(fd) == 0 || hf_error_errno(error, errno, "%s/%s", ca->path, NONCES);
+}
+
+static HfIssued *parse_entry(const char *line, const char *label, GError **error)
+{
+    g_autoptr(GBytes) bytes = g_bytes_new(line, strlen(line));
+    g_autoptr(HfFields) fields =
+        hf_fields_parse(bytes, label, ISSUED_FORMAT, ISSUED_VERSION, error);
+    g_autoptr(HfIssued) entry = g_new0(HfIssued, 1);
+
+    if (!fields) {
+        return NULL;
+    }
+    entry->time = hf_fields_text(fields, "time", true);
+    entry->serial = hf_fields_text(fields, "serial", true);
+    entry->subject = hf_fields_text(fields, "subject", true);
+    entry->rooted = hf_fields_text(fields, "rooted", true);
+    entry->key = hf_fields_text(fields, "key", true);
+    entry->migration_policy = hf_fields_text(fields, "migration-policy", true);
+    entry->platform = hf_fields_text(fields, "platform", true);
+    entry->host_tpm = hf_fields_text(fields, "host-tpm", false);
+    entry->host_ek = hf_fields_text(fields, "host-ek", false);
+    entry->not_after = hf_fields_number(fields, "not-after", 0, G_MAXINT64);
+    return hf_fields_finish(fields, error) ? g_steal_pointer(&entry) : NULL;
+}
+
+GPtrArray *hf_ca_dir_issued(HfCaDir *ca, GError **error)
+{
+    g_autofree char *label = g_build_filename(ca->path, ISSUED, NULL);
+    g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func((GDestroyNotify)hf_issued_free);
+    g_autoptr(GError) local = NULL;
+    g_autoptr(GBytes) content = hf_file_read_at(ca->fd, ISSUED, ISSUED_MAX, label, &local);
+    g_autofree char *text = NULL;
+    g_auto(GStrv) lines = NULL;
+
+    if (hf_error_is(local, HF_ERROR_NOT_FOUND)) {
+        return g_steal_pointer(&entries);
+    }
+    if (!content) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return NULL;
+    }
+    text = g_strndup(g_bytes_get_data(content, NULL), g_bytes_get_size(content));
+    lines = g_strsplit(text, "\n", -1);
+    for (unsigned i = 0; lines[i]; i++) {
+        g_autofree char *where = g_strdup_printf("%s: line %u", label, i + 1);
+        HfIssued *entry;
+
+        if (!*lines[i]) {
+            continue;
+        }
+        entry = parse_entry(lines[i], where, error);
+        if (!entry) {
+            return NULL;
+        }
+        g_ptr_array_add(entries, entry);
+    }
+    return g_steal_pointer(&entries);
+}
+
+bool hf_ca_dir_record(HfCaDir *ca, const HfIssued *entry, GError **error)
+{
+    g_autofree char *label = g_build_filename(ca->path, ISSUED, NULL);
+    JsonBuilder *builder = hf_fields_begin(ISSUED_FORMAT, ISSUED_VERSION, ISSUED_VERSION);
+    g_autofree char *line = NULL;
+    hf_autofd int fd = -1;
+
+    hf_fields_put(builder, "time", entry->time);
+    hf_fields_put(builder, "serial", entry->serial);
+    hf_fields_put(builder, "subject", entry->subject);
+    hf_fields_put(builder, "rooted", entry->rooted);
+    hf_fields_put(builder, "key", entry->key);
+    hf_fields_put(builder, "migration-policy", entry->migration_policy);
+    hf_fields_put(builder, "platform", entry->platform);
+    hf_fields_put(builder, "host-tpm", entry->host_tpm);
+    hf_fields_put(builder, "host-ek", entry->host_ek);
+    hf_fields_put_number(builder, "not-after", entry->not_after);
+    line = hf_fields_end_line(builder);
+    fd = openat(ca->fd, ISSUED, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        return hf_error_errno(error, errno, "%s", label);
+    }
+    if (!hf_fd_write_all(fd, line, strlen(line), label, error)) {
+        return false;
+    }
+    return (fsync(fd) == 0 && fsync(ca->fd) == 0) || hf_error_errno(error, errno, "%s", label);
+}

@@ -1,0 +1,136 @@
+/*
+ * ca_main.c - holdfast-ca: the fleet's side.
+ *
+ * The option table and the way to the sub-commands; what they do is in ca_NAME.c.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "base/log.h"
+#include "pki/delegation.h"
+#include "tools/ca/ca_commands.h"
+
+enum { INIT = 1 << 0, NONCE = 1 << 1, DELEGATE = 1 << 2, LIST = 1 << 3 };
+
+static const HfCommand commands[] = {
+    { "init", INIT, "make the fleet's root: key, certificate, directory", NULL, 0, 0 },
+    { "nonce", NONCE, "print a fresh nonce for one delegation request", NULL, 0, 0 },
+    { "delegate", DELEGATE, "verify a delegation request and issue its certificate", NULL, 0, 0 },
+    { "list", LIST, "list what was issued", NULL, 0, 0 },
+    { 0 },
+};
+
+static const HfOption option_table[] = {
+    { .name = "dir",
+      .kind = HF_KIND_PATH,
+      .arg = "DIR",
+      .help = "directory of the CA",
+      .preset = HF_LOCALSTATEDIR "/lib/holdfast/ca" },
+    { .name = "subject",
+      .kind = HF_KIND_STRING,
+      .arg = "NAME",
+      .help = "common name of the root",
+      .preset = "holdfast fleet root",
+      .where = INIT },
+    { .name = "organization",
+      .kind = HF_KIND_STRING,
+      .arg = "NAME",
+      .help = "organization in the subject",
+      .where = INIT | DELEGATE },
+    { .name = "key-algorithm",
+      .kind = HF_KIND_CHOICE,
+      .arg = "NAME",
+      .help = "of the root's key",
+      .preset = "p256",
+      .choices = "p256|p384|rsa3072",
+      .where = INIT },
+    { .name = "root-days",
+      .kind = HF_KIND_INT,
+      .arg = "N",
+      .help = "days the root is valid; 0: no end",
+      .preset = "7300",
+      .min = 0,
+      .max = 36500,
+      .where = INIT },
+    { .name = "request",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "the delegation request (holdfast-authority request)",
+      .where = DELEGATE,
+      .flags = HF_OPTION_REQUIRED },
+    { .name = "out",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "where certificate and root go, PEM",
+      .where = DELEGATE,
+      .flags = HF_OPTION_REQUIRED },
+    { .name = "approver-public",
+      .kind = HF_KIND_PATH,
+      .arg = "PEM",
+      .help = "public key of the approver to whose policy the signing key must be bound",
+      .where = DELEGATE },
+    { .name = "approved-pcrs",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "PCR values of an approved environment; may be given several times",
+      .where = DELEGATE,
+      .flags = HF_OPTION_MULTI },
+    { .name = "pcrs",
+      .kind = HF_KIND_STRING,
+      .arg = "SELECTION",
+      .help = "the PCRs that must be quoted",
+      .preset = "sha256:0,2,4,7",
+      .where = DELEGATE },
+    { .name = "days",
+      .kind = HF_KIND_INT,
+      .arg = "N",
+      .help = "days the delegation is valid",
+      .preset = "365",
+      .min = 1,
+      .max = HF_DELEGATION_DAYS_MAX,
+      .where = DELEGATE },
+    { .name = "crl-url",
+      .kind = HF_KIND_STRING,
+      .arg = "URL",
+      .help = "where this CA's revocation list is to be had",
+      .where = DELEGATE },
+    { .name = "name-constraints",
+      .kind = HF_KIND_FLAG,
+      .help = "also forbid all host names, addresses and mail domains in the certificate",
+      .where = DELEGATE },
+    { .name = "allow-software",
+      .kind = HF_KIND_FLAG,
+      .help = "also delegate to a key that is in no TPM; the certificate says so",
+      .where = DELEGATE },
+    { .name = "json", .kind = HF_KIND_FLAG, .help = "print facts as JSON", .where = LIST },
+    { 0 },
+};
+
+static const HfProgram program = {
+    .name = "holdfast-ca",
+    .summary = "the fleet's CA: delegates to the authorities of approved hosts",
+    .commands = commands,
+    .options = option_table,
+    .usage_exit = 2,
+};
+
+static bool run(const HfOptions *options, GError **error)
+{
+    switch (hf_options_command(options)->bit) {
+    case INIT: return hf_ca_command_init(options, error);
+    case NONCE: return hf_ca_command_nonce(options, error);
+    case DELEGATE: return hf_ca_command_delegate(options, error);
+    default: return hf_ca_command_list(options, error);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_autoptr(HfOptions) options = hf_options_parse_or_exit(&program, argc, argv);
+    g_autoptr(GError) error = NULL;
+
+    if (!run(options, &error)) {
+        hf_log_error(program.name, error);
+        return hf_error_is(error, HF_ERROR_USAGE) ? 2 : 1;
+    }
+    return 0;
+}

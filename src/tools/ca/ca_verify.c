@@ -1,0 +1,322 @@
+/*
+ * ca_verify.c - the checks of a delegation request.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "tools/ca/ca_verify.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "pki/certificate.h"
+#include "pki/request.h"
+#include "tools/common/pcr_lines.h"
+#include "tpm2/approval.h"
+#include "tpm2/attest.h"
+#include "tpm2/hostkey.h"
+
+typedef struct {
+    const HfEvidence *evidence;
+    const HfCaExpected *expected;
+    HfPublic key;
+    HfPublic ak;
+    HfTpmName key_name;
+    HfTpmName ak_qualified;
+    char *name_hex;
+    GBytes *spki;
+    GBytes *ek_digest;
+    bool renewal;
+} HfCheck;
+
+static const void *part_data(const HfCheck *check, HfEvidencePart part, size_t *ret_size)
+{
+    return g_bytes_get_data(check->evidence->parts[part], ret_size);
+}
+
+static bool parse_public(const HfCheck *check, HfEvidencePart part, const char *what,
+                         HfPublic *ret_public, GError **error)
+{
+    size_t size = 0;
+    const void *data = part_data(check, part, &size);
+
+    if (!hf_public_parse(data, size, ret_public, error)) {
+        g_prefix_error(error, "%s: ", what);
+        return false;
+    }
+    return true;
+}
+
+static bool names_known(const HfCheck *check)
+{
+    for (unsigned i = 0; i < check->expected->known_keys->len; i++) {
+        if (strcmp(g_ptr_array_index(check->expected->known_keys, i), check->name_hex) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The key's public area: what the policy of the fleet demands of a vMA key. */
+static bool check_key(HfCheck *check, GError **error)
+{
+    HfDigest policy = hf_approval_auth_policy(check->expected->approver, HF_APPROVAL_SIGN);
+    g_autoptr(HfPublicKey) key = NULL;
+
+    if (!parse_public(check, HF_EVIDENCE_KEY, "signing key", &check->key, error) ||
+        !hf_vma_check(&check->key, &policy, error)) {
+        return false;
+    }
+    key = hf_public_key_of(&check->key, error);
+    if (!key) {
+        g_prefix_error(error, "signing key: ");
+        return false;
+    }
+    check->spki = hf_public_key_spki(key);
+    check->key_name = hf_public_name(&check->key);
+    check->name_hex = hf_hex(check->key_name.data, check->key_name.size);
+    check->renewal = names_known(check);
+    return true;
+}
+
+static bool check_request(HfCheck *check, GError **error)
+{
+    g_autoptr(HfRequest) request = hf_request_parse(check->evidence->parts[HF_EVIDENCE_REQUEST],
+                                                    "certification request", error);
+
+    if (!request) {
+        return false;
+    }
+    if (check->spki && !g_bytes_equal(request->spki, check->spki)) {
+        return hf_error_set(error, HF_ERROR_POLICY,
+                            "certification request: its key is not the signing key");
+    }
+    if (!check->spki) {
+        check->spki = g_bytes_ref(request->spki);
+    }
+    return true;
+}
+
+/* Exactly the template in everything but the key itself. */
+static bool check_ak(HfCheck *check, GError **error)
+{
+    g_autoptr(GByteArray) wanted = g_byte_array_new();
+    g_autoptr(GByteArray) found = g_byte_array_new();
+    HfPublic template;
+
+    if (!parse_public(check, HF_EVIDENCE_AK, "attestation key", &check->ak, error)) {
+        return false;
+    }
+    if (!hf_public_check_ak(&check->ak, error)) {
+        g_prefix_error(error, "attestation key: ");
+        return false;
+    }
+    hf_host_ak_template(&template);
+    template.unique_size = check->ak.unique_size;
+    template.y_size = check->ak.y_size;
+    memcpy(template.unique, check->ak.unique, template.unique_size);
+    memcpy(template.y, check->ak.y, template.y_size);
+    hf_public_write(&template, wanted);
+    hf_public_write(&check->ak, found);
+    if (wanted->len != found->len || memcmp(wanted->data, found->data, found->len) != 0) {
+        return hf_error_set(error, HF_ERROR_POLICY,
+                            "attestation key: attributes or scheme are not the template's");
+    }
+    check->ak_qualified = hf_host_ak_qualified(&check->ak);
+    return true;
+}
+
+/* The TPM of the attestation key made this key, for this nonce. A renewed key was made for an
+ * earlier one, which the first delegation has checked. */
+static bool check_creation(HfCheck *check, GError **error)
+{
+    HfAttestExpected expected = { .key = &check->ak, .signer = &check->ak_qualified };
+    size_t attest_size = 0, signature_size = 0, creation_size = 0, outside_size = 0;
+    const void *attest = part_data(check, HF_EVIDENCE_CREATION_ATTEST, &attest_size);
+    const void *signature = part_data(check, HF_EVIDENCE_CREATION_SIGNATURE, &signature_size);
+    const void *creation = part_data(check, HF_EVIDENCE_CREATION, &creation_size);
+    const void *outside = part_data(check, HF_EVIDENCE_NONCE, &outside_size);
+    HfCreationData data;
+
+    expected.nonce = part_data(check, HF_EVIDENCE_NONCE, &expected.nonce_size);
+    if (!hf_creation_data_parse(creation, creation_size, &data, error)) {
+        g_prefix_error(error, "creation of the signing key: ");
+        return false;
+    }
+    if (check->renewal) {
+        outside = data.outside;
+        outside_size = data.outside_size;
+    }
+    if (!hf_attest_verify_creation(attest, attest_size, signature, signature_size, &expected,
+                                   &check->key, creation, creation_size, outside, outside_size,
+                                   error)) {
+        g_prefix_error(error, "creation of the signing key: ");
+        return false;
+    }
+    return true;
+}
+
+/* Which approved environment the host claims to be in; the quote proves it. */
+static const HfPcrValues *find_environment(const HfCheck *check, GError **error)
+{
+    size_t size = 0;
+    const void *data = part_data(check, HF_EVIDENCE_PCRS, &size);
+    const HfCaExpected *expected = check->expected;
+    g_autoptr(HfPcrValues) claimed = hf_pcr_values_parse(data, size, expected->selection, error);
+    g_autofree char *nearest = NULL;
+
+    if (!claimed) {
+        g_prefix_error(error, "PCR values: ");
+        return NULL;
+    }
+    for (unsigned i = 0; i < expected->environments->len; i++) {
+        const HfPcrValues *values = g_ptr_array_index(expected->environments, i);
+        g_autofree char *changed = hf_pcr_lines_changed(values, claimed, expected->selection);
+
+        if (!*changed) {
+            return values;
+        }
+        if (!nearest || strlen(changed) < strlen(nearest)) {
+            g_free(nearest);
+            nearest = g_steal_pointer(&changed);
+        }
+    }
+    hf_error_set(error, HF_ERROR_POLICY, "PCR values: the host is in no approved environment: %s",
+                 nearest ? nearest : "none is approved");
+    return NULL;
+}
+
+static bool check_quote(HfCheck *check, GError **error)
+{
+    HfDigest extra = hf_evidence_digest(check->evidence->parts[HF_EVIDENCE_NONCE], &check->key_name,
+                                        check->evidence->parts[HF_EVIDENCE_REQUEST]);
+    HfAttestExpected expected = {
+        .key = &check->ak,
+        .nonce = extra.data,
+        .nonce_size = extra.size,
+        .signer = &check->ak_qualified,
+        .selection = check->expected->selection,
+    };
+    size_t quote_size = 0, signature_size = 0;
+    const void *quote = part_data(check, HF_EVIDENCE_QUOTE, &quote_size);
+    const void *signature = part_data(check, HF_EVIDENCE_QUOTE_SIGNATURE, &signature_size);
+
+    expected.values = find_environment(check, error);
+    if (!expected.values) {
+        return false;
+    }
+    if (!hf_attest_verify_quote(quote, quote_size, signature, signature_size, &expected, NULL,
+                                error)) {
+        g_prefix_error(error, "quote: ");
+        return false;
+    }
+    return true;
+}
+
+/* The endorsement key as claimed, with its certificate where there is one. */
+static bool check_endorsement(HfCheck *check, GError **error)
+{
+    GBytes *der = check->evidence->parts[HF_EVIDENCE_EK_CERTIFICATE];
+    g_autoptr(HfCertificate) certificate = NULL;
+    g_autoptr(HfPublicKey) key = NULL;
+    g_autoptr(GBytes) spki = NULL;
+    HfDigest digest;
+    HfPublic ek;
+
+    if (!parse_public(check, HF_EVIDENCE_EK, "endorsement key", &ek, error)) {
+        return false;
+    }
+    if (!hf_public_check_ek(&ek, error) || !(key = hf_public_key_of(&ek, error))) {
+        g_prefix_error(error, "endorsement key: ");
+        return false;
+    }
+    spki = hf_public_key_spki(key);
+    if (der) {
+        certificate = hf_certificate_new(der, "certificate of the endorsement key", error);
+        if (!certificate) {
+            return false;
+        }
+        if (!g_bytes_equal(certificate->spki, spki)) {
+            return hf_error_set(error, HF_ERROR_POLICY,
+                                "endorsement key: its certificate is for another key");
+        }
+    }
+    digest = hf_digest_of(HF_HASH_SHA256, g_bytes_get_data(spki, NULL), g_bytes_get_size(spki));
+    check->ek_digest = g_bytes_new(digest.data, digest.size);
+    return true;
+}
+
+/* The key signed all of the request, the parts that nothing else covers too. */
+static bool check_proof(HfCheck *check, GError **error)
+{
+    GBytes *proof = check->evidence->parts[HF_EVIDENCE_PROOF];
+    g_autoptr(HfPublicKey) key = hf_public_key_from_spki(g_bytes_get_data(check->spki, NULL),
+                                                         g_bytes_get_size(check->spki), error);
+    HfVerifyScheme scheme;
+    HfDigest digest;
+    bool longer;
+
+    if (!key) {
+        return false;
+    }
+    scheme = hf_public_key_kind(key) == HF_KEY_EC ? HF_VERIFY_ECDSA : HF_VERIFY_RSASSA;
+    longer = hf_public_key_bits(key) == 384 || hf_public_key_bits(key) > 3072;
+    digest = hf_evidence_proof(check->evidence, longer ? HF_HASH_SHA384 : HF_HASH_SHA256);
+    return hf_public_key_verify(key, scheme, digest.alg, digest.data, digest.size,
+                                g_bytes_get_data(proof, NULL), g_bytes_get_size(proof), NULL) ||
+           hf_error_set(error, HF_ERROR_AUTH,
+                        "proof: the signing key did not sign this request as it is");
+}
+
+static bool check_hardware(HfCheck *check, GError **error)
+{
+    if (!check->expected->approver) {
+        return hf_error_set(error, HF_ERROR_USAGE,
+                            "--approver-public expected: the request is hardware-rooted");
+    }
+    return check_key(check, error) && check_request(check, error) && check_ak(check, error) &&
+           check_creation(check, error) && check_quote(check, error) &&
+           check_endorsement(check, error) && check_proof(check, error);
+}
+
+static bool check_software(HfCheck *check, GError **error)
+{
+    if (!check->expected->allow_software) {
+        return hf_error_set(error, HF_ERROR_POLICY,
+                            "the request is software-rooted: its key is in no TPM; "
+                            "--allow-software delegates to it all the same");
+    }
+    if (!check_request(check, error)) {
+        return false;
+    }
+    check->key_name = hf_evidence_software_name(check->spki);
+    check->name_hex = hf_hex(check->key_name.data, check->key_name.size);
+    check->renewal = names_known(check);
+    return check_proof(check, error);
+}
+
+void hf_ca_verdict_clear(HfCaVerdict *verdict)
+{
+    g_clear_pointer(&verdict->spki, g_bytes_unref);
+    g_clear_pointer(&verdict->ek_digest, g_bytes_unref);
+    g_clear_pointer(&verdict->key_name, g_free);
+}
+
+bool hf_ca_verify(const HfEvidence *evidence, const HfCaExpected *expected,
+                  HfCaVerdict *ret_verdict, GError **error)
+{
+    HfCheck check = { .evidence = evidence, .expected = expected };
+    HfCaVerdict verdict = { .rooted = evidence->rooted };
+    bool good = evidence->rooted == HF_ROOTED_HARDWARE ? check_hardware(&check, error)
+                                                       : check_software(&check, error);
+
+    verdict.spki = check.spki;
+    verdict.key_name = check.name_hex;
+    verdict.ek_digest = check.ek_digest;
+    verdict.renewal = check.renewal;
+    if (!good) {
+        hf_ca_verdict_clear(&verdict);
+        return false;
+    }
+    *ret_verdict = verdict;
+    return true;
+}
