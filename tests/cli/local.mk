@@ -5,3 +5,5 @@ tests_cli_pki_probe_SOURCES = tests/cli/pki-probe.c
 tests_cli_pki_probe_LDADD = $(pki_test_libs)
 cli_tests += tests/cli/pki-accepted.sh
 cli_tests += tests/cli/ctl.sh
+cli_tests += tests/cli/authority.sh
+EXTRA_DIST += tests/cli/host-tpm.sh
