@@ -1,6 +1,7 @@
 # Manual pages are POD; man1 for programs, man5 for formats, man7 for concepts.
 EXTRA_DIST += $(pod_files)
 pod_files = \
+    man/holdfast-attest.1.pod \
     man/holdfast-ctl.1.pod \
     man/holdfast-state.5.pod \
     man/holdfast-control.7.pod \

@@ -1,0 +1,163 @@
+/*
+ * attest_main.c - holdfast-attest: the verifier's side of proving what a guest's TPM is and says.
+ *
+ * Command line and exit codes; `challenge` is in challenge.c, `verify` in verdict.c. It talks to no
+ * TPM and no network: everything comes and goes as files. A further command is a row in both
+ * tables below and a file of its own.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/options.h"
+#include "tools/attest/challenge.h"
+#include "tools/attest/verdict.h"
+
+enum { CHALLENGE = 1 << 0, VERIFY = 1 << 1 };
+
+static const HfCommand commands[] = {
+    { "challenge", CHALLENGE, "make a credential that only the TPM with this EK and AK can open",
+      NULL, 0, 0 },
+    { "verify", VERIFY, "check a quote, the answer to a challenge and the EK certificate's chain",
+      NULL, 0, 0 },
+    { .name = NULL },
+};
+
+static const HfOption options_table[] = {
+    { .name = "ek-certificate",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "certificate of the TPM's endorsement key, DER or PEM",
+      .flags = HF_OPTION_REQUIRED },
+    { .name = "ek-public",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "its public area, when it was not made from a standard template" },
+    { .name = "ak-public",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "public area of the attestation key, as tpm2_createak -u writes it",
+      .flags = HF_OPTION_REQUIRED },
+    { .name = "out",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "where the credential goes, for tpm2_activatecredential -i",
+      .where = CHALLENGE,
+      .flags = HF_OPTION_REQUIRED },
+    { .name = "secret-out",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "where the verifier's secret goes; it never leaves the verifier",
+      .where = CHALLENGE,
+      .flags = HF_OPTION_REQUIRED },
+    { .name = "quote",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "what the TPM signed, as tpm2_quote -m writes it",
+      .where = VERIFY,
+      .flags = HF_OPTION_REQUIRED },
+    { .name = "signature",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "the signature, as tpm2_quote -s writes it",
+      .where = VERIFY,
+      .flags = HF_OPTION_REQUIRED },
+    { .name = "nonce",
+      .kind = HF_KIND_STRING,
+      .arg = "HEX",
+      .help = "the nonce the quote was asked with",
+      .where = VERIFY,
+      .flags = HF_OPTION_REQUIRED },
+    { .name = "selection",
+      .kind = HF_KIND_STRING,
+      .arg = "BANK:PCRS",
+      .help = "the PCRs the quote must be over, as sha256:0,2,4,7",
+      .where = VERIFY,
+      .flags = HF_OPTION_REQUIRED },
+    { .name = "pcrs",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "PCR values the quote must match: from tpm2_quote -o or tpm2_pcrread -o, or lines "
+              "BANK:PCR:HEX",
+      .where = VERIFY },
+    { .name = "chain",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "certificates between the EK's and the root, in that order",
+      .where = VERIFY,
+      .flags = HF_OPTION_REQUIRED | HF_OPTION_MULTI },
+    { .name = "root",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "trusted root certificates",
+      .where = VERIFY,
+      .flags = HF_OPTION_REQUIRED | HF_OPTION_MULTI },
+    { .name = "secret",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "the secret that `challenge` made",
+      .where = VERIFY,
+      .flags = HF_OPTION_REQUIRED },
+    { .name = "activated",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "the TPM's answer, as tpm2_activatecredential -o writes it",
+      .where = VERIFY,
+      .flags = HF_OPTION_REQUIRED },
+    { .name = "hardware-only",
+      .help = "refuse a TPM whose authority is not held by a hardware TPM",
+      .where = VERIFY },
+    { .name = "json", .help = "print the result as one JSON object", .where = VERIFY },
+    { .name = NULL },
+};
+
+static const HfProgram program = {
+    .name = "holdfast-attest",
+    .summary = "Verify that a quote comes from a virtual TPM that is held by a host's TPM",
+    .commands = commands,
+    .options = options_table,
+    .usage_exit = 2,
+};
+
+static bool verify(const HfOptions *options, GError **error)
+{
+    g_autoptr(HfVerdict) verdict = hf_verdict_new(options, error);
+    bool json = hf_options_flag(options, "json");
+    g_autoptr(GError) why = NULL;
+
+    if (!verdict) {
+        return false;
+    }
+    hf_verdict_reach(verdict, &why);
+    if (json) {
+        hf_verdict_print_json(verdict, why);
+    } else if (!why) {
+        hf_verdict_print_tree(verdict);
+    }
+    if (why) {
+        g_propagate_error(error, g_steal_pointer(&why));
+        return false;
+    }
+    if (fflush(stdout) != 0) {
+        return hf_error_set(error, HF_ERROR_IO, "cannot write the result");
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    g_autoptr(HfOptions) options = hf_options_parse_or_exit(&program, argc, argv);
+    g_autoptr(GError) error = NULL;
+    bool good = hf_options_command(options)->bit == CHALLENGE ? hf_attest_challenge(options, &error)
+                                                              : verify(options, &error);
+
+    if (good) {
+        return EXIT_SUCCESS;
+    }
+    fprintf(stderr, "%s: %s\n", program.name, error->message);
+    return hf_error_is(error, HF_ERROR_USAGE) ? program.usage_exit : EXIT_FAILURE;
+}

@@ -1,0 +1,263 @@
+/*
+ * verdict_print.c - a verdict for people (a tree) and for programs (JSON).
+ *
+ * The tree is printed only for a verdict that is good; text out of certificates goes through
+ * printable(), because who made the certificate chose it.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "config.h"
+
+#include <json-glib/json-glib.h>
+#include <stdio.h>
+
+#include "tools/attest/verdict.h"
+
+/* NULL becomes "-"; what could steer a terminal becomes '?'. Caller frees. */
+static char *printable(const char *text)
+{
+    char *copy = g_strdup(text ? text : "-");
+
+    for (char *p = copy; *p; p++) {
+        if (!g_ascii_isprint(*p)) {
+            *p = '?';
+        }
+    }
+    return copy;
+}
+
+static char *key_text(GBytes *spki)
+{
+    g_autoptr(HfPublicKey) key =
+        hf_public_key_from_spki(g_bytes_get_data(spki, NULL), g_bytes_get_size(spki), NULL);
+
+    return key ? hf_public_key_describe(key) : g_strdup("unknown key");
+}
+
+static char *until_text(const HfCertificate *certificate)
+{
+    g_autoptr(GDateTime) time = g_date_time_new_from_unix_utc(certificate->not_after);
+
+    /* The profile's "no expiry" is the last second of the year 9999. */
+    if (!time || g_date_time_get_year(time) >= 9999) {
+        return g_strdup("no expiry");
+    }
+    return g_date_time_format(time, "valid to %Y-%m-%d");
+}
+
+static void print_authority(const HfCertificate *certificate, const char *lead, const char *what)
+{
+    g_autofree char *subject = hf_certificate_subject_text(certificate);
+    g_autofree char *name = printable(subject);
+    g_autofree char *key = key_text(certificate->spki);
+    g_autofree char *until = until_text(certificate);
+
+    printf("%s%s: %s (%s, %s)\n", lead, what, name, key, until);
+}
+
+static const char *rooted_sentence(HfRooted rooted)
+{
+    switch (rooted) {
+    case HF_ROOTED_HARDWARE: return "its key is in the host's hardware TPM";
+    case HF_ROOTED_SOFTWARE: return "its key is in software, no hardware vouches for it";
+    case HF_ROOTED_NESTED: return "its key is in another virtual TPM";
+    default: return "unknown";
+    }
+}
+
+static void print_digest(const char *lead, const char *what, GBytes *digest)
+{
+    if (digest) {
+        g_autofree char *hex = hf_hex(g_bytes_get_data(digest, NULL), g_bytes_get_size(digest));
+
+        printf("%s%s: %s\n", lead, what, hex);
+    }
+}
+
+static void print_ek(const HfVerdict *v)
+{
+    const HfCertificate *ek = v->proof.leaf;
+    const HfHolding *holding = v->proof.holding;
+    g_autofree char *key = key_text(ek->spki);
+    g_autofree char *model = printable(ek->tpm_model);
+    g_autofree char *manufacturer = printable(ek->tpm_manufacturer);
+    g_autofree char *version = printable(ek->tpm_version);
+
+    printf("   └─ endorsement key of the virtual TPM: %s\n", key);
+    printf("      │  model: %s, manufacturer %s, version %s\n", model, manufacturer, version);
+    if (holding) {
+        g_autofree char *policy = printable(holding->migration_policy);
+
+        print_digest("      │  ", "host TPM's endorsement key", holding->host_ek);
+        print_digest("      │  ", "emulator's measurement", holding->device_model);
+        print_digest("      │  ", "policy of the key that certified it", holding->tcb_policy);
+        printf("      │  migration policy: %s%s\n", policy,
+               holding->reproducible ? ", endorsement key reproducible on its host" : "");
+    }
+}
+
+static void print_values(const HfVerdict *v)
+{
+    for (uint32_t i = 0; v->values && i < v->selection.count; i++) {
+        const HfPcrBank *bank = &v->selection.banks[i];
+
+        for (unsigned pcr = 0; pcr < HF_PCR_COUNT; pcr++) {
+            if (bank->mask >> pcr & 1) {
+                g_autofree char *hex =
+                    hf_hex(hf_pcr_values_get(v->values, bank->hash, pcr), hf_hash_size(bank->hash));
+
+                printf("               %s:%u %s\n", hf_hash_name(bank->hash), pcr, hex);
+            }
+        }
+    }
+}
+
+void hf_verdict_print_tree(const HfVerdict *v)
+{
+    g_autofree char *name = hf_hex(v->ak_name.data, v->ak_name.size);
+    g_autofree char *selection = hf_pcr_selection_text(&v->attest.selection);
+    g_autofree char *nonce = hf_hex(v->attest.extra, v->attest.extra_size);
+
+    printf("verified: the quote is by a key inside the TPM whose endorsement key this chain "
+           "certifies\n\n");
+    print_authority(v->proof.root, "", "root of trust");
+    print_authority(v->proof.vma, "└─ ", "virtual manufacturer authority");
+    printf("   │  %s: %s\n", hf_rooted_text(v->proof.rooted), rooted_sentence(v->proof.rooted));
+    print_ek(v);
+    printf("      └─ attestation key: %s\n", name);
+    printf("         └─ quote of %s\n", selection);
+    printf("               nonce %s\n", nonce);
+    printf("               reset count %u, restart count %u, firmware 0x%016" G_GINT64_MODIFIER
+           "x%s\n",
+           v->attest.reset_count, v->attest.restart_count, (guint64)v->attest.firmware,
+           v->attest.safe ? "" : ", clock not safe");
+    print_values(v);
+    if (!v->values) {
+        printf("               PCR values were not given, so nothing is known about them\n");
+    }
+}
+
+static void add_string(JsonBuilder *b, const char *name, const char *value)
+{
+    json_builder_set_member_name(b, name);
+    if (value) {
+        g_autofree char *valid = g_utf8_make_valid(value, -1);
+
+        json_builder_add_string_value(b, valid);
+    } else {
+        json_builder_add_null_value(b);
+    }
+}
+
+static void add_hex(JsonBuilder *b, const char *name, const void *data, size_t n)
+{
+    g_autofree char *hex = hf_hex(data, n);
+
+    add_string(b, name, hex);
+}
+
+static void add_digest(JsonBuilder *b, const char *name, GBytes *digest)
+{
+    if (digest) {
+        add_hex(b, name, g_bytes_get_data(digest, NULL), g_bytes_get_size(digest));
+    } else {
+        add_string(b, name, NULL);
+    }
+}
+
+static void add_certificate(JsonBuilder *b, const char *name, const HfCertificate *certificate)
+{
+    g_autofree char *subject = hf_certificate_subject_text(certificate);
+    g_autofree char *fingerprint = hf_certificate_fingerprint(certificate);
+    g_autofree char *key = key_text(certificate->spki);
+
+    json_builder_set_member_name(b, name);
+    json_builder_begin_object(b);
+    add_string(b, "subject", subject);
+    add_string(b, "sha256", fingerprint);
+    add_string(b, "key", key);
+    json_builder_end_object(b);
+}
+
+static void add_tpm(JsonBuilder *b, const HfVerdict *v)
+{
+    const HfHolding *holding = v->proof.holding;
+
+    json_builder_set_member_name(b, "tpm");
+    json_builder_begin_object(b);
+    add_string(b, "manufacturer", v->proof.leaf->tpm_manufacturer);
+    add_string(b, "model", v->proof.leaf->tpm_model);
+    add_string(b, "version", v->proof.leaf->tpm_version);
+    if (holding) {
+        add_digest(b, "host-ek", holding->host_ek);
+        add_digest(b, "device-model", holding->device_model);
+        add_digest(b, "tcb-policy", holding->tcb_policy);
+        add_string(b, "migration-policy", holding->migration_policy);
+        json_builder_set_member_name(b, "reproducible");
+        json_builder_add_boolean_value(b, holding->reproducible);
+    }
+    json_builder_end_object(b);
+}
+
+static void add_quote(JsonBuilder *b, const HfVerdict *v)
+{
+    g_autofree char *selection = hf_pcr_selection_text(&v->attest.selection);
+
+    json_builder_set_member_name(b, "quote");
+    json_builder_begin_object(b);
+    add_string(b, "selection", selection);
+    add_hex(b, "nonce", v->attest.extra, v->attest.extra_size);
+    add_hex(b, "pcr-digest", v->attest.pcr_digest, v->attest.pcr_digest_size);
+    json_builder_set_member_name(b, "reset-count");
+    json_builder_add_int_value(b, v->attest.reset_count);
+    json_builder_set_member_name(b, "restart-count");
+    json_builder_add_int_value(b, v->attest.restart_count);
+    json_builder_set_member_name(b, "pcr-values-compared");
+    json_builder_add_boolean_value(b, v->values != NULL);
+    json_builder_end_object(b);
+}
+
+/* What was proved; only when everything was. */
+static void add_facts(JsonBuilder *b, const HfVerdict *v)
+{
+    add_string(b, "rooted", hf_rooted_text(v->proof.rooted));
+    add_certificate(b, "root", v->proof.root);
+    add_certificate(b, "authority", v->proof.vma);
+    add_certificate(b, "endorsement-key", v->proof.leaf);
+    add_tpm(b, v);
+    add_hex(b, "attestation-key-name", v->ak_name.data, v->ak_name.size);
+    add_quote(b, v);
+}
+
+void hf_verdict_print_json(const HfVerdict *v, const GError *error)
+{
+    g_autoptr(JsonBuilder) b = json_builder_new();
+    g_autoptr(JsonGenerator) generator = json_generator_new();
+    g_autoptr(JsonNode) root = NULL;
+    g_autofree char *text = NULL;
+
+    json_builder_begin_object(b);
+    json_builder_set_member_name(b, "verified");
+    json_builder_add_boolean_value(b, error == NULL);
+    json_builder_set_member_name(b, "passed");
+    json_builder_begin_array(b);
+    for (unsigned i = 0; i < v->passed; i++) {
+        const char *name = hf_verdict_check_name(v, i);
+
+        if (name) {
+            json_builder_add_string_value(b, name);
+        }
+    }
+    json_builder_end_array(b);
+    if (error) {
+        add_string(b, "failed", v->failed);
+        add_string(b, "error", error->message);
+    } else {
+        add_facts(b, v);
+    }
+    json_builder_end_object(b);
+    root = json_builder_get_root(b);
+    json_generator_set_root(generator, root);
+    text = json_generator_to_data(generator, NULL);
+    printf("%s\n", text);
+}
