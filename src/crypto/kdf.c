@@ -1,8 +1,7 @@
 /*
- * kdf.c - HKDF, KDFa and KDFe, written over HMAC and hash.
+ * kdf.c - HKDF, KDFa and KDFe, written over HMAC and hash; PBKDF2 is libcrypto's.
  *
- * All three produce whole hash blocks and cut the last one; every block that held key material is
- * wiped.
+ * All produce whole hash blocks and cut the last one; every block that held key material is wiped.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -10,6 +9,9 @@
 
 #include "crypto/kdf.h"
 
+#include <limits.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -99,4 +101,17 @@ void hf_kdf_e(uint16_t alg, const void *z, size_t z_size, const char *label, con
         done += take_block(out + done, out_size - done, block, size);
     }
     explicit_bzero(block, sizeof block);
+}
+
+void hf_kdf_pbkdf2(uint16_t alg, const void *password, size_t password_size, const void *salt,
+                   size_t salt_size, unsigned iterations, uint8_t *out, size_t out_size)
+{
+    g_assert(hf_hash_name(alg) && password_size <= INT_MAX && salt_size <= INT_MAX &&
+             out_size <= INT_MAX && iterations >= 1 && iterations <= INT_MAX);
+    /* A NULL password would mean "use strlen". */
+    if (PKCS5_PBKDF2_HMAC(password_size ? password : "", (int)password_size, salt, (int)salt_size,
+                          (int)iterations, EVP_get_digestbyname(hf_hash_name(alg)), (int)out_size,
+                          out) != 1) {
+        abort();
+    }
 }

@@ -4,6 +4,7 @@ libcrypto_a_SOURCES = \
     src/crypto/hmac.c src/crypto/hmac.h \
     src/crypto/kdf.c src/crypto/kdf.h \
     src/crypto/aead.c src/crypto/aead.h \
+    src/crypto/cbc.c src/crypto/cbc.h \
     src/crypto/random.c src/crypto/random.h \
     src/crypto/pubkey.c src/crypto/pubkey.h \
     src/crypto/pubkey_use.c src/crypto/pubkey_private.h

@@ -3,8 +3,9 @@
  * that must not pass.
  *
  * Sources of the vectors stand beside them: FIPS 180-4 examples, RFC 4231, RFC 5869, McGrew and
- * Viega's GCM test cases, NIST SP 800-38A, RFC 6979. KDFa and KDFe were computed with OpenSSL's own
- * KBKDF and SSKDF; RSA signatures with the openssl command and a throw-away key.
+ * Viega's GCM test cases, NIST SP 800-38A, RFC 6979; PBKDF2 by Python's hashlib. KDFa and KDFe were
+ * computed with OpenSSL's own KBKDF and SSKDF; RSA signatures with the openssl command and a
+ * throw-away key.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -15,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "crypto/aead.h"
+#include "crypto/cbc.h"
 #include "crypto/hash.h"
 #include "crypto/hmac.h"
 #include "crypto/kdf.h"
@@ -519,6 +521,46 @@ static void test_encrypt_and_agree(void)
     g_assert_cmpuint(z->size, ==, 48);
 }
 
+/* NIST SP 800-38A F.2.1 and F.2.5. */
+static void test_cbc(void)
+{
+    static const struct {
+        const char *key, *cipher;
+    } rows[] = { { "2b7e151628aed2a6abf7158809cf4f3c",
+                   "7649abac8119b246cee98e9b12e9197d5086cb9b507219ee95db113a917678b2" },
+                 { "603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4",
+                   "f58c4c04d6e5f1ba779eabfb5f7bfbd69cfc4e967edb808d679f777bc6702c7d" } };
+    g_autoptr(GBytes) iv = unhex("000102030405060708090a0b0c0d0e0f");
+    g_autoptr(GBytes) plain =
+        unhex("6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51");
+    uint8_t out[32];
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GBytes) key = unhex(rows[i].key);
+        const uint8_t *k = g_bytes_get_data(key, NULL);
+
+        hf_cbc_encrypt(k, g_bytes_get_size(key), g_bytes_get_data(iv, NULL),
+                       g_bytes_get_data(plain, NULL), sizeof out, out);
+        assert_hex(out, sizeof out, rows[i].cipher);
+        hf_cbc_decrypt(k, g_bytes_get_size(key), g_bytes_get_data(iv, NULL), out, sizeof out, out);
+        g_assert_cmpmem(out, sizeof out, g_bytes_get_data(plain, NULL), g_bytes_get_size(plain));
+    }
+}
+
+static void test_pbkdf2(void)
+{
+    uint8_t out[64];
+
+    hf_kdf_pbkdf2(HF_HASH_SHA512, "password", 8, "salt", 4, 1, out, 64);
+    assert_hex(out, 64,
+               "867f70cf1ade02cff3752599a3a53dc4af34c7a669815ae5d513554e1c8cf252"
+               "c02d470a285a0501bad999bfe943c08f050235d7d68b1da55e63f73b60a57fce");
+    hf_kdf_pbkdf2(HF_HASH_SHA512, "secret\n", 7, "swtpm", 5, 1000, out, 32);
+    assert_hex(out, 32, "92bb9ef4ea654697a65e1689d0a0185b4e7f7e2b3173633277e1408c93d83826");
+    hf_kdf_pbkdf2(HF_HASH_SHA512, NULL, 0, "swtpm", 5, 1000, out, 16);
+    assert_hex(out, 16, "c55dfd0c4fbdffdf11d67b7016497837");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
@@ -530,6 +572,8 @@ int main(int argc, char **argv)
     g_test_add_func("/crypto/gcm", test_gcm);
     g_test_add_func("/crypto/gcm-refuses", test_gcm_refuses);
     g_test_add_func("/crypto/cfb", test_cfb);
+    g_test_add_func("/crypto/cbc", test_cbc);
+    g_test_add_func("/crypto/pbkdf2", test_pbkdf2);
     g_test_add_func("/crypto/ecdsa", test_ecdsa);
     g_test_add_func("/crypto/ecdsa-der", test_ecdsa_der);
     g_test_add_func("/crypto/rsa", test_rsa);
