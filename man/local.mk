@@ -3,6 +3,7 @@ EXTRA_DIST += $(pod_files)
 pod_files = \
     man/holdfast-attest.1.pod \
     man/holdfast-ctl.1.pod \
+    man/holdfast-setup.1.pod \
     man/holdfast-state.5.pod \
     man/holdfast-control.7.pod \
     man/holdfast-security.7.pod

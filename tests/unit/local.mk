@@ -58,3 +58,7 @@ unit_tests += tests/unit/test-tpm2-attest
 tests_unit_test_tpm2_attest_SOURCES = tests/unit/test-tpm2-attest.c $(live_tpm_sources)
 tests_unit_test_tpm2_attest_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
 tests_unit_test_tpm2_attest_LDADD = $(live_tpm_libs)
+unit_tests += tests/unit/test-setup
+tests_unit_test_setup_SOURCES = tests/unit/test-setup.c
+tests_unit_test_setup_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
+tests_unit_test_setup_LDADD = $(SETUP_LIBS)

@@ -40,12 +40,16 @@ struct HfEngineChild {
 
 /* --- both sides ------------------------------------------------------------------------------ */
 
+/* One write: the child's filter knows write(2), and no sending that it could aim elsewhere. */
 static bool send_message(int fd, uint8_t code, const void *data, size_t size, GError **error)
 {
-    uint8_t header[HEADER_SIZE] = { code };
-    hf_store_u32(header + 1, (uint32_t)size);
-    return hf_socket_write_full(fd, header, sizeof(header), error) &&
-           (size == 0 || hf_socket_write_full(fd, data, size, error));
+    g_autoptr(HfSecret) message = hf_secret_new(HEADER_SIZE + size);
+    message->data[0] = code;
+    hf_store_u32(message->data + 1, (uint32_t)size);
+    if (size > 0) {
+        memcpy(message->data + HEADER_SIZE, data, size);
+    }
+    return hf_fd_write_all(fd, message->data, message->size, "the TPM's process", error);
 }
 
 static HfSecret *receive_message(int fd, int64_t deadline, uint8_t *ret_code, GError **error)
@@ -177,7 +181,7 @@ static bool answer(Child *child, uint8_t code, const HfSecret *payload)
 /* Descriptors other than the socket and stderr go away; 0 and 1 lead nowhere. */
 static bool close_descriptors(int keep, GError **error)
 {
-    hf_autofd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0) {
         return hf_error_errno(error, errno, "/dev/null");
     }
@@ -185,18 +189,15 @@ static bool close_descriptors(int keep, GError **error)
     if ((unsigned)keep > first) {
         close_range(first, (unsigned)keep - 1, 0);
     }
-    close_range((unsigned)keep + 1, ~0u, 0);
-    /* The range above closed it already when it was not below `keep`. */
-    null = -1;
+    close_range((unsigned)keep + 1, ~0u, 0); /* `null` is in one of the two */
     return true;
 }
 
-static bool confine(int keep, GError **error)
+static bool confine(GError **error)
 {
     bool active;
     const HfSandboxPaths nothing = { 0 };
-    return close_descriptors(keep, error) && hf_sandbox_landlock(&nothing, &active, error) &&
-           hf_sandbox_drop_capabilities(error) &&
+    return hf_sandbox_landlock(&nothing, &active, error) && hf_sandbox_drop_capabilities(error) &&
            hf_sandbox_seccomp(HF_PROFILE_MANUFACTURE, HF_SECCOMP_KILL, error);
 }
 
@@ -208,8 +209,9 @@ G_GNUC_NORETURN static void child_main(int fd, pid_t parent)
     if (getppid() != parent) {
         _exit(1);
     }
-    if (!confine(fd, &error) ||
-        !(child.engine = hf_engine_new(HF_TPM_2_0, &memory_storage, &child, &error))) {
+    if (!close_descriptors(fd, &error) ||
+        !(child.engine = hf_engine_new(HF_TPM_2_0, &memory_storage, &child, &error)) ||
+        !confine(&error)) {
         reply_failed(&child, error);
         _exit(1);
     }
@@ -249,14 +251,26 @@ HfEngineChild *hf_engine_child_start(GError **error)
     return child;
 }
 
+static bool reap(pid_t pid, int *ret_status)
+{
+    while (waitpid(pid, ret_status, 0) < 0) {
+        if (errno != EINTR) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void hf_engine_child_free(HfEngineChild *child)
 {
     if (!child) {
         return;
     }
     hf_fd_close(&child->fd);
-    kill(child->pid, SIGKILL);
-    while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR) {
+    if (child->pid > 0) {
+        int status;
+        kill(child->pid, SIGKILL);
+        reap(child->pid, &status);
     }
     g_free(child);
 }
@@ -265,8 +279,9 @@ void hf_engine_child_free(HfEngineChild *child)
 static void explain_death(HfEngineChild *child, GError **error)
 {
     int status = 0;
-    if (!hf_error_is(*error, HF_ERROR_TIMEOUT) && waitpid(child->pid, &status, WNOHANG) < 0) {
-        return;
+    /* Only a child that ends closes its socket, so there is nothing long to wait for. */
+    if (!hf_error_is(*error, HF_ERROR_TIMEOUT) && child->pid > 0 && reap(child->pid, &status)) {
+        child->pid = 0;
     }
     if (WIFSIGNALED(status)) {
         g_prefix_error(error, "the TPM's process was ended by signal %d: ", WTERMSIG(status));
@@ -305,11 +320,20 @@ bool hf_engine_child_power_on(HfEngineChild *child, const HfSecret *permanent, G
     return reply != NULL;
 }
 
-GBytes *hf_engine_child_transmit(HfEngineChild *child, const uint8_t *command, size_t size,
-                                 GError **error)
+static bool transmit(void *user, const uint8_t *command, size_t size, GByteArray *response,
+                     GError **error)
 {
-    g_autoptr(HfSecret) reply = ask(child, ASK_COMMAND, command, size, error);
-    return reply ? g_bytes_new(reply->data, reply->size) : NULL;
+    g_autoptr(HfSecret) reply = ask(user, ASK_COMMAND, command, size, error);
+    if (!reply) {
+        return false;
+    }
+    hf_put_bytes(response, reply->data, reply->size);
+    return true;
+}
+
+HfTransport hf_engine_child_transport(HfEngineChild *child)
+{
+    return (HfTransport){ transmit, child };
 }
 
 char *hf_engine_child_info(HfEngineChild *child, uint64_t flags, GError **error)

@@ -17,22 +17,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/secret.h"
+#include "tpm2/command.h"
 
 typedef struct HfEngineChild HfEngineChild;
 
-/* Forks. To be called while the process has one thread and no secrets. */
+/* Forks. To be called while the process has one thread and no secrets, as the user it will stay;
+ * SIGPIPE must be ignored. */
 HfEngineChild *hf_engine_child_start(GError **error);
 /* Ends the child and waits for it. NULL is allowed. */
 void hf_engine_child_free(HfEngineChild *child);
 
-/* Power on: manufactures a TPM when `permanent` is NULL, else loads that blob (never manufactures).
- * TPM2_Startup is the caller's. */
+/* Power on: manufactures a TPM when `permanent` is NULL, else loads that blob (never
+ * manufactures). TPM2_Startup is the caller's. */
 bool hf_engine_child_power_on(HfEngineChild *child, const HfSecret *permanent, GError **error);
-/* One TPM 2 command and its response, whatever the response code. Fails when the child dies, takes
- * longer than two minutes, or could not keep its state. */
-GBytes *hf_engine_child_transmit(HfEngineChild *child, const uint8_t *command, size_t size,
-                                 GError **error);
+/* For TPM commands (tpm2/command.h); good as long as the child. A command fails when the child
+ * dies, takes longer than two minutes, or could not keep its state. */
+HfTransport hf_engine_child_transport(HfEngineChild *child);
 /* JSON about the engine (TPMLIB_GetInfo flags); works before power on. Caller frees. */
 char *hf_engine_child_info(HfEngineChild *child, uint64_t flags, GError **error);
 /* Power off and hand over the permanent blob; the child ends. */

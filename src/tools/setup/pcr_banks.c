@@ -20,8 +20,8 @@ static const struct {
     const char *name;
     uint16_t algorithm;
 } bank_names[] = {
-    { "sha1", 0x0004 },     { "sha256", 0x000b },   { "sha384", 0x000c },   { "sha512", 0x000d },
-    { "sm3-256", 0x0012 },  { "sha3-256", 0x0027 }, { "sha3-384", 0x0028 }, { "sha3-512", 0x0029 },
+    { "sha1", 0x0004 },    { "sha256", 0x000b },   { "sha384", 0x000c },   { "sha512", 0x000d },
+    { "sm3-256", 0x0012 }, { "sha3-256", 0x0027 }, { "sha3-384", 0x0028 }, { "sha3-512", 0x0029 },
 };
 
 static uint16_t bank_by_name(const char *name)

@@ -23,7 +23,8 @@ bool hf_bank_choice_parse(const char *text, const char *what, HfBankChoice *ret_
 
 /* Allocates the chosen banks among those the TPM implements; takes effect at the next reset.
  * *ret_after is what the TPM will then have; *ret_changed whether that is a change (no command that
- * changes anything is sent otherwise). HF_ERROR_UNSUPPORTED when the TPM implements none of them. */
+ * changes anything is sent otherwise). HF_ERROR_UNSUPPORTED when the TPM implements none of them.
+ */
 bool hf_bank_choice_apply(const HfBankChoice *choice, const HfTransport *tpm,
                           HfPcrSelection *ret_after, bool *ret_changed, GError **error);
 

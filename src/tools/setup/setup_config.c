@@ -1,8 +1,8 @@
 /*
  * setup_config.c - the configuration file of holdfast-setup: search, read, and write a first one.
  *
- * One table row a key. The reader is strict where swtpm's is lenient (a misspelt key is an error, not
- * a silent default), because the file decides who signs.
+ * One table row a key. The reader is strict where swtpm's is lenient (a misspelt key is an error,
+ * not a silent default), because the file decides who signs.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -20,7 +20,7 @@
 
 typedef struct {
     const char *key;
-    size_t offset;    /* of the char * in HfSetupConfig; unused when ignored */
+    size_t offset; /* of the char * in HfSetupConfig; unused when ignored */
     bool ignored;
     const char *help; /* comment in a file written by --create-config-files; NULL: not in it */
     const char *example;
@@ -260,7 +260,7 @@ static bool parse_mode(const char *text, CreateMode *ret_mode, GError **error)
 
 static GString *first_file(void)
 {
-    GString *text = g_string_new("# Configuration of holdfast-setup; see holdfast-setup(8).\n");
+    GString *text = g_string_new("# Configuration of holdfast-setup; see holdfast-setup(1).\n");
     for (size_t i = 0; i < G_N_ELEMENTS(config_keys); i++) {
         const ConfigKey *key = &config_keys[i];
         if (key->help) {
@@ -273,7 +273,7 @@ static GString *first_file(void)
 bool hf_setup_config_create(const char *mode_text, char **ret_path, bool *ret_written,
                             GError **error)
 {
-    CreateMode mode;
+    CreateMode mode = { 0 };
     if (!parse_mode(mode_text, &mode, error)) {
         return false;
     }

@@ -1,10 +1,10 @@
 /*
  * setup_config.h - holdfast-setup.conf: what a site sets once instead of on every command line.
  *
- * A line is `key = value`; `#` starts a comment anywhere; `${NAME}` is replaced from the environment;
- * the first occurrence of a key wins. An unknown key, a line without `=` or a variable that is not
- * set is an error that names file and line. The keys of swtpm_setup.conf that name its certificate
- * tool are known and ignored, so that such a file can be given with --config.
+ * A line is `key = value`; `#` starts a comment anywhere; `${NAME}` is replaced from the
+ * environment; the first occurrence of a key wins. An unknown key, a line without `=` or a variable
+ * that is not set is an error that names file and line. The keys of swtpm_setup.conf that name its
+ * certificate tool are known and ignored, so that such a file can be given with --config.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -29,16 +29,17 @@ typedef struct {
     GPtrArray *ignored; /* char *: names of the keys that were read and have no effect */
 } HfSetupConfig;
 
-/* Reads `path`, or without one the first of $XDG_CONFIG_HOME/holdfast-setup.conf (default ~/.config) and
- * SYSCONFDIR/holdfast-setup.conf that exists; none of them is fine, a missing `path` is not. */
+/* Reads `path`, or without one the first of $XDG_CONFIG_HOME/holdfast-setup.conf (default
+ * ~/.config) and SYSCONFDIR/holdfast-setup.conf that exists; none of them is fine, a missing `path`
+ * is not. */
 HfSetupConfig *hf_setup_config_load(const char *path, GError **error);
 /* The same from text; `label` is the file's name in messages. */
 HfSetupConfig *hf_setup_config_parse(const char *text, size_t size, const char *label,
                                      GError **error);
 void hf_setup_config_free(HfSetupConfig *config);
 
-/* --create-config-files: writes the user's file, mode 0644. `mode` is NULL or a comma-separated list
- * of: overwrite (replace an existing file), root (do it for root too), skip-if-exist (leave an
+/* --create-config-files: writes the user's file, mode 0644. `mode` is NULL or a comma-separated
+ * list of: overwrite (replace an existing file), root (do it for root too), skip-if-exist (leave an
  * existing file and succeed). *ret_path gets the file's name, *ret_written whether it was made. */
 bool hf_setup_config_create(const char *mode, char **ret_path, bool *ret_written, GError **error);
 

@@ -15,10 +15,10 @@
 
 #include "base/error.h"
 
-#define REFUSED HF_OPTION_HIDDEN
-
 static const HfOption setup_options[] = {
-    { .name = "tpm-state", .kind = HF_KIND_PATH, .arg = "DIR",
+    { .name = "tpm-state",
+      .kind = HF_KIND_PATH,
+      .arg = "DIR",
       .help = "directory of the TPM's state, also as dir://DIR" },
     { .name = "tpmstate", .kind = HF_KIND_PATH, .arg = "DIR", .help = "the same as --tpm-state" },
     { .name = "tpm2", .help = "make a TPM 2.0 (the only version that can be made)" },
@@ -32,63 +32,108 @@ static const HfOption setup_options[] = {
     { .name = "allow-signing", .help = "endorsement keys that sign (not the standard kind)" },
     { .name = "decryption", .help = "with --allow-signing: keys that sign and decrypt" },
     { .name = "lock-nvram", .help = "write-lock the NV indices that are made" },
-    { .name = "pcr-banks", .kind = HF_KIND_STRING, .arg = "LIST",
+    { .name = "pcr-banks",
+      .kind = HF_KIND_STRING,
+      .arg = "LIST",
       .help = "PCR banks to switch on (sha1,sha256,...), - for all; by default sha256" },
-    { .name = "rsa-keysize", .kind = HF_KIND_CHOICE, .arg = "BITS",
+    { .name = "rsa-keysize",
+      .kind = HF_KIND_CHOICE,
+      .arg = "BITS",
       .choices = "2048|3072|max",
       .help = "a larger size adds a second RSA endorsement key" },
-    { .name = "ek1keyalgo", .kind = HF_KIND_STRING, .arg = "ALGO",
+    { .name = "ek1keyalgo",
+      .kind = HF_KIND_STRING,
+      .arg = "ALGO",
       .help = "first endorsement key: rsa2048, rsa3072, ecc_nist_p256, ecc_nist_p384 or none",
       .features = "cmdarg-ek1keyalgo" },
-    { .name = "ek2keyalgo", .kind = HF_KIND_STRING, .arg = "ALGO",
-      .help = "second endorsement key", .features = "cmdarg-ek2keyalgo" },
-    { .name = "authority", .kind = HF_KIND_PATH, .arg = "DIR",
+    { .name = "ek2keyalgo",
+      .kind = HF_KIND_STRING,
+      .arg = "ALGO",
+      .help = "second endorsement key",
+      .features = "cmdarg-ek2keyalgo" },
+    { .name = "authority",
+      .kind = HF_KIND_PATH,
+      .arg = "DIR",
       .help = "authority that issues the certificates; overrides the configuration file" },
-    { .name = "tcti", .kind = HF_KIND_STRING, .arg = "TCTI",
+    { .name = "tcti",
+      .kind = HF_KIND_STRING,
+      .arg = "TCTI",
       .help = "connection to the host TPM; overrides what the authority says" },
-    { .name = "vmid", .kind = HF_KIND_STRING, .arg = "ID",
+    { .name = "vmid",
+      .kind = HF_KIND_STRING,
+      .arg = "ID",
       .help = "name of the virtual machine, for the platform certificate" },
-    { .name = "write-ek-cert-files", .kind = HF_KIND_PATH, .arg = "DIR",
+    { .name = "write-ek-cert-files",
+      .kind = HF_KIND_PATH,
+      .arg = "DIR",
       .help = "write the certificates into this directory too",
       .features = "cmdarg-write-ek-cert-files" },
-    { .name = "overwrite", .help = "replace an existing TPM; it stays until the new one is complete" },
+    { .name = "overwrite",
+      .help = "replace an existing TPM; it stays until the new one is complete" },
     { .name = "not-overwrite", .help = "succeed without doing anything when there is a TPM" },
-    { .name = "reconfigure", .help = "change the PCR banks of an existing TPM, nothing else",
+    { .name = "reconfigure",
+      .help = "change the PCR banks of an existing TPM, nothing else",
       .features = "cmdarg-reconfigure-pcr-banks" },
-    { .name = "config", .kind = HF_KIND_PATH, .arg = "FILE",
+    { .name = "config",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
       .help = "configuration file instead of holdfast-setup.conf in ~/.config or " HF_SYSCONFDIR },
-    { .name = "create-config-files", .kind = HF_KIND_STRING, .arg = "WORDS",
+    { .name = "create-config-files",
+      .kind = HF_KIND_STRING,
+      .arg = "WORDS",
       .flags = HF_OPTION_OPTIONAL,
       .help = "write a configuration file for this user: overwrite, root, skip-if-exist",
       .features = "cmdarg-create-config-files" },
     { .name = "runas", .kind = HF_KIND_STRING, .arg = "USER", .help = "become this user first" },
-    { .name = "logfile", .kind = HF_KIND_PATH, .arg = "FILE",
+    { .name = "logfile",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
       .help = "append messages to this file instead of standard output" },
     { .name = "display", .help = "show at the end what the TPM is made of" },
     { .name = "print-capabilities", .help = "show as JSON what this program can do" },
-    { .name = "tpm", .kind = HF_KIND_STRING, .arg = "PROGRAM", .flags = HF_OPTION_IGNORED,
+    { .name = "tpm",
+      .kind = HF_KIND_STRING,
+      .arg = "PROGRAM",
+      .flags = HF_OPTION_IGNORED,
       .help = "TPM program; the engine is built in" },
-    { .name = "swtpm_ioctl", .kind = HF_KIND_STRING, .arg = "PROGRAM", .flags = HF_OPTION_IGNORED,
+    { .name = "swtpm_ioctl",
+      .kind = HF_KIND_STRING,
+      .arg = "PROGRAM",
+      .flags = HF_OPTION_IGNORED,
       .help = "control program; none is needed" },
-    { .name = "tcsd-system-ps-file", .kind = HF_KIND_STRING, .arg = "FILE",
-      .flags = HF_OPTION_IGNORED, .help = "file of the TPM 1.2 stack; none is needed" },
-    { .name = "ownerpass", .kind = HF_KIND_STRING, .arg = "TEXT", .flags = HF_OPTION_IGNORED,
+    { .name = "tcsd-system-ps-file",
+      .kind = HF_KIND_STRING,
+      .arg = "FILE",
+      .flags = HF_OPTION_IGNORED,
+      .help = "file of the TPM 1.2 stack; none is needed" },
+    { .name = "ownerpass",
+      .kind = HF_KIND_STRING,
+      .arg = "TEXT",
+      .flags = HF_OPTION_IGNORED,
       .help = "TPM 1.2 owner password" },
     { .name = "owner-well-known", .flags = HF_OPTION_IGNORED, .help = "TPM 1.2 owner password" },
-    { .name = "srkpass", .kind = HF_KIND_STRING, .arg = "TEXT", .flags = HF_OPTION_IGNORED,
+    { .name = "srkpass",
+      .kind = HF_KIND_STRING,
+      .arg = "TEXT",
+      .flags = HF_OPTION_IGNORED,
       .help = "TPM 1.2 storage key password" },
-    { .name = "srk-well-known", .flags = HF_OPTION_IGNORED,
+    { .name = "srk-well-known",
+      .flags = HF_OPTION_IGNORED,
       .help = "TPM 1.2 storage key password" },
-    { .name = "take-ownership", .flags = REFUSED, .help = "TPM 1.2 only: refused" },
-    { .name = "keyfile", .kind = HF_KIND_PATH, .arg = "FILE", .flags = REFUSED,
+    { .name = "take-ownership", .help = "TPM 1.2 only: refused" },
+    { .name = "keyfile", .kind = HF_KIND_PATH, .arg = "FILE", .help = "state encryption: refused" },
+    { .name = "keyfile-fd",
+      .kind = HF_KIND_STRING,
+      .arg = "FD",
       .help = "state encryption: refused" },
-    { .name = "keyfile-fd", .kind = HF_KIND_STRING, .arg = "FD", .flags = REFUSED,
+    { .name = "pwdfile", .kind = HF_KIND_PATH, .arg = "FILE", .help = "state encryption: refused" },
+    { .name = "pwdfile-fd",
+      .kind = HF_KIND_STRING,
+      .arg = "FD",
       .help = "state encryption: refused" },
-    { .name = "pwdfile", .kind = HF_KIND_PATH, .arg = "FILE", .flags = REFUSED,
-      .help = "state encryption: refused" },
-    { .name = "pwdfile-fd", .kind = HF_KIND_STRING, .arg = "FD", .flags = REFUSED,
-      .help = "state encryption: refused" },
-    { .name = "cipher", .kind = HF_KIND_STRING, .arg = "NAME", .flags = REFUSED,
+    { .name = "cipher",
+      .kind = HF_KIND_STRING,
+      .arg = "NAME",
       .help = "state encryption: refused" },
     { .name = NULL },
 };
@@ -135,9 +180,10 @@ static bool check_refused(const HfOptions *o, GError **error)
 
 static bool check_reconfigure(const HfOptions *o, GError **error)
 {
-    static const char *const excluded[] = { "createek",   "create-ek-cert", "create-platform-cert",
-                                            "create-spk", "overwrite",      "not-overwrite",
-                                            "write-ek-cert-files" };
+    static const char *const excluded[] = {
+        "createek",  "create-ek-cert", "create-platform-cert", "create-spk",
+        "overwrite", "not-overwrite",  "write-ek-cert-files"
+    };
     if (!hf_options_flag(o, "reconfigure")) {
         return true;
     }
@@ -216,8 +262,8 @@ static bool add_key(HfSetupPlan *plan, const HfEkRow *row, const char *what, GEr
 {
     for (unsigned i = 0; i < plan->key_count; i++) {
         if (plan->keys[i] == row) {
-            return hf_error_set(error, HF_ERROR_USAGE, "%s: there is one %s endorsement key already",
-                                what, row->title);
+            return hf_error_set(error, HF_ERROR_USAGE,
+                                "%s: there is one %s endorsement key already", what, row->title);
         }
     }
     plan->keys[plan->key_count++] = row;
@@ -277,28 +323,35 @@ static bool plan_authority(HfSetupPlan *plan, const HfOptions *o, const HfSetupC
     plan->authority = g_strdup(given ? given : c->authority);
     plan->tcti = g_strdup(tcti ? tcti : c->tcti);
     if (!plan->authority && (plan->ek_certificates || plan->platform_certificate)) {
-        return hf_error_set(error, HF_ERROR_FAILED,
-                            "no authority to issue the certificates: give --authority DIR, or a line "
-                            "\"authority = DIR\" in %s",
-                            c->path ? c->path : HF_SYSCONFDIR "/" HF_SETUP_CONFIG_NAME);
+        return hf_error_set(
+            error, HF_ERROR_FAILED,
+            "no authority to issue the certificates: give --authority DIR, or a line "
+            "\"authority = DIR\" in %s",
+            c->path ? c->path : HF_SYSCONFDIR "/" HF_SETUP_CONFIG_NAME);
     }
     return true;
 }
 
-HfSetupPlan *hf_setup_plan_new(const HfOptions *o, const HfSetupConfig *c, unsigned rsa_limit,
-                               GError **error)
+static HfExisting existing_of(const HfOptions *o)
 {
-    g_autoptr(HfSetupPlan) plan = g_new0(HfSetupPlan, 1);
+    if (hf_options_flag(o, "overwrite")) {
+        return HF_EXISTING_REPLACE;
+    }
+    return hf_options_flag(o, "not-overwrite") ? HF_EXISTING_KEEP : HF_EXISTING_REFUSE;
+}
+
+/* What needs no second look. */
+static HfSetupPlan *plan_from_options(const HfOptions *o)
+{
+    HfSetupPlan *plan = g_new0(HfSetupPlan, 1);
     const char *state = hf_options_string(o, "tpm-state");
     plan->state = g_strdup(state ? state : hf_options_string(o, "tpmstate"));
-    plan->existing = hf_options_flag(o, "overwrite")       ? HF_EXISTING_REPLACE
-                     : hf_options_flag(o, "not-overwrite") ? HF_EXISTING_KEEP
-                                                           : HF_EXISTING_REFUSE;
+    plan->existing = existing_of(o);
     plan->reconfigure = hf_options_flag(o, "reconfigure");
     plan->ek_certificates = hf_options_flag(o, "create-ek-cert");
     plan->platform_certificate = hf_options_flag(o, "create-platform-cert");
-    plan->create_ek = plan->ek_certificates || plan->platform_certificate ||
-                      hf_options_flag(o, "createek");
+    plan->create_ek =
+        plan->ek_certificates || plan->platform_certificate || hf_options_flag(o, "createek");
     plan->create_spk = hf_options_flag(o, "create-spk");
     plan->spk_ecc = hf_options_flag(o, "ecc");
     plan->allow_signing = hf_options_flag(o, "allow-signing");
@@ -307,9 +360,22 @@ HfSetupPlan *hf_setup_plan_new(const HfOptions *o, const HfSetupConfig *c, unsig
     plan->display = hf_options_flag(o, "display");
     plan->certificate_dir = g_strdup(hf_options_string(o, "write-ek-cert-files"));
     plan->vmid = g_strdup(hf_options_string(o, "vmid"));
+    return plan;
+}
+
+static bool plan_banks(HfSetupPlan *plan, const HfOptions *o, const HfSetupConfig *c,
+                       GError **error)
+{
     g_auto(Wish) banks = wish_for(o, "pcr-banks", c, c->active_pcr_banks, "active_pcr_banks");
-    if (!hf_bank_choice_parse(banks.text ? banks.text : HF_BANKS_DEFAULT,
-                              banks.text ? banks.what : "PCR banks", &plan->banks, error) ||
+    return hf_bank_choice_parse(banks.text ? banks.text : HF_BANKS_DEFAULT,
+                                banks.text ? banks.what : "PCR banks", &plan->banks, error);
+}
+
+HfSetupPlan *hf_setup_plan_new(const HfOptions *o, const HfSetupConfig *c, unsigned rsa_limit,
+                               GError **error)
+{
+    g_autoptr(HfSetupPlan) plan = plan_from_options(o);
+    if (!plan_banks(plan, o, c, error) ||
         (plan->create_ek && !plan_keys(plan, o, c, rsa_limit, error)) ||
         !plan_authority(plan, o, c, error)) {
         return NULL;

@@ -1,5 +1,6 @@
 /*
- * setup_options.h - what holdfast-setup was asked to do: command line and configuration as one plan.
+ * setup_options.h - what holdfast-setup was asked to do: command line and configuration as one
+ * plan.
  *
  * The option table is swtpm_setup's with a few rows more. Everything that can be wrong with the
  * wishes themselves is found here, before anything is opened.
@@ -43,8 +44,9 @@ typedef struct {
     char *tcti;            /* or NULL */
 } HfSetupPlan;
 
-/* What can be said about the command line alone: contradictions and missing options (HF_ERROR_USAGE),
- * what this program does not do (HF_ERROR_UNSUPPORTED: TPM 1.2, encrypted state). */
+/* What can be said about the command line alone: contradictions and missing options
+ * (HF_ERROR_USAGE), what this program does not do (HF_ERROR_UNSUPPORTED: TPM 1.2, encrypted state).
+ */
 bool hf_setup_options_check(const HfOptions *options, GError **error);
 /* Options that passed the check above, and `config` for what they leave out. rsa_limit: bits of the
  * largest RSA key the engine can make. */

@@ -1,0 +1,296 @@
+/*
+ * manufacture.c - the commands that make a TPM, in their order, and the check of the result.
+ *
+ * Hierarchy auths are empty: nobody else is on this TPM yet, and firmware sets the platform's at
+ * each boot. Keys are created under the endorsement hierarchy, made persistent with owner auth and
+ * flushed; NV indices belong to the platform, as a manufacturer's do.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "config.h"
+
+#include "tools/setup/manufacture.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "tpm2/constants.h"
+
+/* PLATFORMCREATE, NO_DA, readable by anyone, written by the platform once it is defined: 0x42072001
+ */
+#define NV_ATTRIBUTES                                                                \
+    (TPMA_NV_PLATFORMCREATE | TPMA_NV_NO_DA | TPMA_NV_AUTHREAD | TPMA_NV_OWNERREAD | \
+     TPMA_NV_PPREAD | TPMA_NV_WRITEDEFINE | TPMA_NV_PPWRITE)
+
+/* One manufacture under way. */
+typedef struct {
+    const HfSetupPlan *plan;
+    HfCertifier *certifier;
+    const HfTransport *tpm;
+    HfManufacture *made;
+} Job;
+
+static void made_index_free(void *data)
+{
+    HfMadeIndex *index = data;
+    g_free(index->title);
+    g_bytes_unref(index->content);
+    g_free(index);
+}
+
+void hf_manufacture_free(HfManufacture *made)
+{
+    if (!made) {
+        return;
+    }
+    g_ptr_array_unref(made->indices);
+    g_ptr_array_unref(made->keys);
+    hf_secret_free(made->permanent);
+    g_free(made);
+}
+
+static HfManufacture *manufacture_empty(void)
+{
+    HfManufacture *made = g_new0(HfManufacture, 1);
+    made->keys = g_ptr_array_new_with_free_func(g_free);
+    made->indices = g_ptr_array_new_with_free_func(made_index_free);
+    return made;
+}
+
+/* --- what the TPM is ------------------------------------------------------------------------- */
+
+static bool read_identity(const HfTransport *tpm, HfTpmIdentity *ret_identity, GError **error)
+{
+    HfTpmIdentity identity = { 0 };
+    uint32_t family, manufacturer, version;
+    if (!hf_tpm_get_property(tpm, TPM2_PT_FAMILY_INDICATOR, &family, error) ||
+        !hf_tpm_get_property(tpm, TPM2_PT_LEVEL, &identity.level, error) ||
+        !hf_tpm_get_property(tpm, TPM2_PT_REVISION, &identity.revision, error) ||
+        !hf_tpm_get_property(tpm, TPM2_PT_MANUFACTURER, &manufacturer, error) ||
+        !hf_tpm_get_property(tpm, TPM2_PT_FIRMWARE_VERSION_1, &version, error)) {
+        return false;
+    }
+    g_snprintf(identity.manufacturer, sizeof(identity.manufacturer), "id:%08X", manufacturer);
+    g_snprintf(identity.version, sizeof(identity.version), "id:%08X", version);
+    hf_store_u32((uint8_t *)identity.family, family); /* four characters, zero-padded */
+    *ret_identity = identity;
+    return true;
+}
+
+/* --- NV -------------------------------------------------------------------------------------- */
+
+static HfMadeIndex *add_index(Job *job, uint32_t index, GBytes *content, char *title,
+                              GError **error)
+{
+    HfMadeIndex *entry = g_new0(HfMadeIndex, 1);
+    entry->title = title;
+    entry->index = index;
+    entry->content = g_bytes_ref(content);
+    entry->attributes =
+        NV_ATTRIBUTES | TPMA_NV_WRITTEN | (job->plan->lock_nvram ? TPMA_NV_WRITELOCKED : 0u);
+    g_ptr_array_add(job->made->indices, entry);
+
+    size_t size;
+    const void *data = g_bytes_get_data(content, &size);
+    HfNvPublic public = { .index = index,
+                          .name_alg = HF_HASH_SHA256,
+                          .attributes = NV_ATTRIBUTES,
+                          .size = (uint16_t)MIN(size, UINT16_MAX) };
+    if (!hf_tpm_nv_define(job->tpm, TPM2_RH_PLATFORM, NULL, &public, NULL, error) ||
+        !hf_tpm_nv_write(job->tpm, TPM2_RH_PLATFORM, NULL, index, data, size, error) ||
+        (job->plan->lock_nvram &&
+         !hf_tpm_nv_write_lock(job->tpm, TPM2_RH_PLATFORM, NULL, index, error))) {
+        g_prefix_error(error, "%s, NV index 0x%08x: ", entry->title, index);
+        return NULL;
+    }
+    return entry;
+}
+
+/* The chain, cut into pieces where it is longer than an index may be. */
+static bool write_chain(Job *job, GError **error)
+{
+    uint32_t largest;
+    g_autoptr(GBytes) chain = hf_certifier_chain(job->certifier, error);
+    if (!chain || !hf_tpm_get_property(job->tpm, TPM2_PT_NV_INDEX_MAX, &largest, error)) {
+        return false;
+    }
+    size_t size = g_bytes_get_size(chain);
+    uint32_t index = HF_NV_CHAIN;
+    for (size_t offset = 0; offset < size; offset += largest, index++) {
+        g_autoptr(GBytes) piece =
+            g_bytes_new_from_bytes(chain, offset, MIN(largest, size - offset));
+        if (index > HF_NV_CHAIN_LAST) {
+            return hf_error_set(error, HF_ERROR_NO_SPACE,
+                                "certificate chain of %zu bytes does not fit below NV index 0x%08x",
+                                size, HF_NV_CHAIN_LAST);
+        }
+        if (!add_index(job, index, piece, g_strdup("certificate chain"), error)) {
+            return false;
+        }
+    }
+    hf_log(1, "Wrote the authority's certificate chain at NV index 0x%08x.", HF_NV_CHAIN);
+    return true;
+}
+
+/* --- keys ------------------------------------------------------------------------------------ */
+
+static const HfMadeKey *make_key(Job *job, HfTemplate which, const HfPublic *template,
+                                 const char *title, GError **error)
+{
+    const HfTemplateInfo *info = hf_template_info(which);
+    HfMadeKey *key = g_new0(HfMadeKey, 1);
+    key->title = title;
+    key->handle = info->handle;
+    g_ptr_array_add(job->made->keys, key);
+    uint32_t transient;
+    if (!hf_tpm_create_primary(job->tpm, info->hierarchy, NULL, template, &transient, &key->public,
+                               error) ||
+        !hf_tpm_evict_control(job->tpm, TPM2_RH_OWNER, NULL, transient, info->handle, error) ||
+        !hf_tpm_flush_context(job->tpm, transient, error)) {
+        g_prefix_error(error, "%s key: ", title);
+        return NULL;
+    }
+    hf_log(1, "Created the %s key at handle 0x%08x.", title, info->handle);
+    return key;
+}
+
+static bool make_certificate(Job *job, const HfEkRow *row, const HfMadeKey *key, GError **error)
+{
+    const HfTemplateInfo *info = hf_template_info(row->template);
+    g_autoptr(HfCertificate) certificate =
+        hf_certifier_ek(job->certifier, &job->made->identity, &key->public, error);
+    if (!certificate) {
+        g_prefix_error(error, "certificate of the %s EK: ", row->title);
+        return false;
+    }
+    HfMadeIndex *index = add_index(job, info->certificate_index, certificate->der,
+                                   g_strdup_printf("certificate of the %s EK", row->title), error);
+    if (!index) {
+        return false;
+    }
+    index->certifies = row;
+    index->key = &key->public;
+    hf_log(1, "Wrote the %s at NV index 0x%08x.", index->title, index->index);
+    return true;
+}
+
+/* Users of a key that is not the standard one cannot guess its template: it is left beside the
+ * certificate. */
+static bool write_template(Job *job, const HfEkRow *row, const HfPublic *template, GError **error)
+{
+    uint32_t index = hf_template_info(row->template)->template_index;
+    if (!job->plan->allow_signing || !index) {
+        return true;
+    }
+    GByteArray *bytes = g_byte_array_new();
+    hf_public_write(template, bytes);
+    g_autoptr(GBytes) content = g_byte_array_free_to_bytes(bytes);
+    return add_index(job, index, content, g_strdup_printf("template of the %s EK", row->title),
+                     error) != NULL;
+}
+
+static bool make_ek(Job *job, const HfEkRow *row, GError **error)
+{
+    HfPublic template;
+    hf_template_public(row->template, &template);
+    if (job->plan->allow_signing) {
+        hf_template_allow_signing(&template, job->plan->decryption);
+    }
+    const HfMadeKey *key = make_key(job, row->template, &template, row->title, error);
+    return key && write_template(job, row, &template, error) &&
+           (!job->plan->ek_certificates || make_certificate(job, row, key, error));
+}
+
+static bool make_platform_certificate(Job *job, GError **error)
+{
+    const HfMadeKey *first = g_ptr_array_index(job->made->keys, 0);
+    g_autoptr(HfCertificate) certificate =
+        hf_certifier_platform(job->certifier, &job->made->identity, &first->public, error);
+    if (!certificate) {
+        g_prefix_error(error, "platform certificate: ");
+        return false;
+    }
+    if (!add_index(job, HF_NV_PLATFORM, certificate->der, g_strdup("platform certificate"),
+                   error)) {
+        return false;
+    }
+    hf_log(1, "Wrote the platform certificate at NV index 0x%08x.", HF_NV_PLATFORM);
+    return true;
+}
+
+static bool make_spk(Job *job, GError **error)
+{
+    HfTemplate which = job->plan->spk_ecc ? HF_TEMPLATE_SRK_P256 : HF_TEMPLATE_SRK_RSA2048;
+    HfPublic template;
+    hf_template_public(which, &template);
+    return make_key(job, which, &template, "storage primary", error) != NULL;
+}
+
+/* --- the whole ------------------------------------------------------------------------------- */
+
+static bool activate_banks(Job *job, bool *ret_changed, GError **error)
+{
+    if (!hf_bank_choice_apply(&job->plan->banks, job->tpm, &job->made->banks, ret_changed, error)) {
+        return false;
+    }
+    g_autofree char *active = hf_bank_names(&job->made->banks, false);
+    g_autofree char *all = hf_bank_names(&job->made->banks, true);
+    hf_log(1, *ret_changed ? "Activated the PCR banks %s among %s." : "PCR banks are %s among %s.",
+           active, all);
+    return true;
+}
+
+static bool make_everything(Job *job, GError **error)
+{
+    const HfSetupPlan *plan = job->plan;
+    bool changed;
+    for (unsigned i = 0; i < plan->key_count; i++) {
+        if (!make_ek(job, plan->keys[i], error)) {
+            return false;
+        }
+    }
+    return (!plan->create_spk || make_spk(job, error)) &&
+           (!plan->platform_certificate || make_platform_certificate(job, error)) &&
+           (!job->certifier || write_chain(job, error)) && activate_banks(job, &changed, error);
+}
+
+/* A clean stop, so that the first start finds an orderly TPM. */
+static bool finish(Job *job, HfEngineChild *engine, GError **error)
+{
+    return hf_tpm_shutdown(job->tpm, TPM2_SU_CLEAR, error) &&
+           (job->made->permanent = hf_engine_child_finish(engine, error));
+}
+
+HfManufacture *hf_manufacture_new(const HfSetupPlan *plan, HfEngineChild *engine,
+                                  HfCertifier *certifier, GError **error)
+{
+    const HfTransport tpm = hf_engine_child_transport(engine);
+    g_autoptr(HfManufacture) made = manufacture_empty();
+    Job job = { plan, certifier, &tpm, made };
+    if (!hf_engine_child_power_on(engine, NULL, error) ||
+        !hf_tpm_startup(&tpm, TPM2_SU_CLEAR, error) ||
+        !read_identity(&tpm, &made->identity, error) || !make_everything(&job, error) ||
+        !finish(&job, engine, error)) {
+        return NULL;
+    }
+    return g_steal_pointer(&made);
+}
+
+HfManufacture *hf_manufacture_reconfigure(const HfSetupPlan *plan, HfEngineChild *engine,
+                                          const HfSecret *permanent, bool *ret_changed,
+                                          GError **error)
+{
+    const HfTransport tpm = hf_engine_child_transport(engine);
+    g_autoptr(HfManufacture) made = manufacture_empty();
+    Job job = { plan, NULL, &tpm, made };
+    bool changed;
+    if (!hf_engine_child_power_on(engine, permanent, error) ||
+        !hf_tpm_startup(&tpm, TPM2_SU_CLEAR, error) ||
+        !read_identity(&tpm, &made->identity, error) || !activate_banks(&job, &changed, error) ||
+        !finish(&job, engine, error)) {
+        return NULL;
+    }
+    *ret_changed = changed;
+    return g_steal_pointer(&made);
+}

@@ -1,0 +1,60 @@
+/*
+ * manufacture.h - makes a TPM: keys, certificates in NV, PCR banks; and proves that it did.
+ *
+ * Works on an engine in its own process (engine_child.h) and returns everything that was made,
+ * the permanent blob included; nothing is written anywhere. hf_manufacture_check loads the blob
+ * into a second engine that knows nothing of the first and looks at all of it again.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef HOLDFAST_TOOLS_SETUP_MANUFACTURE_H
+#define HOLDFAST_TOOLS_SETUP_MANUFACTURE_H
+
+#include "tools/setup/engine_child.h"
+#include "tools/setup/certifier.h"
+
+/* Where the certificates that are not an EK's are. */
+#define HF_NV_CHAIN 0x01c00100u /* first index; more pieces follow */
+#define HF_NV_CHAIN_LAST 0x01c001ffu
+#define HF_NV_PLATFORM 0x01c08000u
+
+typedef struct {
+    const char *title; /* "RSA-2048 EK" */
+    uint32_t handle;   /* persistent */
+    HfPublic public;   /* as the TPM made it */
+} HfMadeKey;
+
+typedef struct {
+    char *title; /* "certificate of the RSA-2048 EK" */
+    uint32_t index;
+    uint32_t attributes; /* as they read when everything is written and locked */
+    GBytes *content;
+    const HfEkRow *certifies; /* the content is this key's certificate; NULL: something else */
+    const HfPublic *key;      /* that key, borrowed from the HfMadeKey */
+} HfMadeIndex;
+
+typedef struct {
+    GPtrArray *keys;    /* HfMadeKey */
+    GPtrArray *indices; /* HfMadeIndex */
+    HfPcrSelection banks;
+    HfTpmIdentity identity;
+    HfSecret *permanent;
+} HfManufacture;
+
+/* A new TPM as planned. certifier: NULL when the plan asks for no certificates. */
+HfManufacture *hf_manufacture_new(const HfSetupPlan *plan, HfEngineChild *engine,
+                                  HfCertifier *certifier, GError **error);
+/* The TPM in `permanent` with other PCR banks. *ret_changed false: it has them already, and what is
+ * returned need not be stored. */
+HfManufacture *hf_manufacture_reconfigure(const HfSetupPlan *plan, HfEngineChild *engine,
+                                          const HfSecret *permanent, bool *ret_changed,
+                                          GError **error);
+void hf_manufacture_free(HfManufacture *made);
+
+/* Loads made->permanent into `engine` (fresh, off) and compares: every key, every index and its
+ * attributes, every certificate's key with the TPM's, the PCR banks. */
+bool hf_manufacture_check(const HfManufacture *made, HfEngineChild *engine, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfManufacture, hf_manufacture_free)
+
+#endif

@@ -1,0 +1,97 @@
+/*
+ * manufacture_check.c - a second engine looks at what the first one made, before it is stored.
+ *
+ * It starts from nothing but the permanent blob, as the emulator will. What it does with the blob
+ * is thrown away.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "config.h"
+
+#include "tools/setup/manufacture.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "tpm2/constants.h"
+
+static bool check_key(const HfTransport *tpm, const HfMadeKey *key, GError **error)
+{
+    HfPublic found;
+    if (!hf_tpm_read_public(tpm, key->handle, &found, error)) {
+        return false;
+    }
+    HfTpmName made = hf_public_name(&key->public);
+    HfTpmName loaded = hf_public_name(&found);
+    if (made.size != loaded.size || memcmp(made.data, loaded.data, made.size) != 0) {
+        return hf_error_set(error, HF_ERROR_INVALID, "it is not the key that was made");
+    }
+    return true;
+}
+
+static bool check_certificate(const HfMadeIndex *index, GBytes *stored, GError **error)
+{
+    g_autoptr(HfCertificate) certificate = hf_certificate_new(stored, index->title, error);
+    g_autoptr(HfPublicKey) key = hf_public_key_of(index->key, error);
+    if (!certificate || !key) {
+        return false;
+    }
+    g_autoptr(GBytes) spki = hf_public_key_spki(key);
+    return g_bytes_equal(spki, certificate->spki) ||
+           hf_error_set(error, HF_ERROR_INVALID, "it certifies another key than the TPM's");
+}
+
+static bool check_index(const HfTransport *tpm, const HfMadeIndex *index, GError **error)
+{
+    HfNvPublic public;
+    if (!hf_tpm_nv_read_public(tpm, index->index, &public, error)) {
+        return false;
+    }
+    if (public.attributes != index->attributes) {
+        return hf_error_set(error, HF_ERROR_INVALID, "attributes 0x%08x, expected 0x%08x",
+                            public.attributes, index->attributes);
+    }
+    g_autoptr(GBytes) stored = hf_tpm_nv_read(tpm, index->index, NULL, index->index, error);
+    if (!stored) {
+        return false;
+    }
+    if (!g_bytes_equal(stored, index->content)) {
+        return hf_error_set(error, HF_ERROR_INVALID, "it does not hold what was written");
+    }
+    return !index->certifies || check_certificate(index, stored, error);
+}
+
+static bool check_contents(const HfManufacture *made, const HfTransport *tpm, GError **error)
+{
+    for (unsigned i = 0; i < made->keys->len; i++) {
+        const HfMadeKey *key = g_ptr_array_index(made->keys, i);
+        if (!check_key(tpm, key, error)) {
+            g_prefix_error(error, "%s key at 0x%08x: ", key->title, key->handle);
+            return false;
+        }
+    }
+    for (unsigned i = 0; i < made->indices->len; i++) {
+        const HfMadeIndex *index = g_ptr_array_index(made->indices, i);
+        if (!check_index(tpm, index, error)) {
+            g_prefix_error(error, "%s, NV index 0x%08x: ", index->title, index->index);
+            return false;
+        }
+    }
+    HfPcrSelection banks;
+    if (!hf_tpm_get_pcrs(tpm, &banks, error)) {
+        return false;
+    }
+    return hf_pcr_selection_equal(&banks, &made->banks) ||
+           hf_error_set(error, HF_ERROR_INVALID, "PCR banks: not those that were activated");
+}
+
+bool hf_manufacture_check(const HfManufacture *made, HfEngineChild *engine, GError **error)
+{
+    const HfTransport tpm = hf_engine_child_transport(engine);
+    if (!hf_engine_child_power_on(engine, made->permanent, error) ||
+        !hf_tpm_startup(&tpm, TPM2_SU_CLEAR, error) || !check_contents(made, &tpm, error)) {
+        g_prefix_error(error, "the finished TPM does not pass its check: ");
+        return false;
+    }
+    return true;
+}

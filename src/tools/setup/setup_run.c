@@ -1,0 +1,171 @@
+/*
+ * setup_run.c - the story of a run: look, lock, make, check, replace, tell.
+ *
+ * Everything that can fail comes before the one step that changes the directory, so a failure of
+ * any kind leaves what was there.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "config.h"
+
+#include "tools/setup/setup_run.h"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "tools/setup/certificate_files.h"
+#include "tools/setup/replacement.h"
+
+static bool has_tpm(HfStore *store, bool *ret_there, GError **error)
+{
+    int64_t size;
+    if (!store->class->stat(store, HF_STATE_PERMANENT, &size, error)) {
+        return false;
+    }
+    *ret_there = size >= 0;
+    return true;
+}
+
+/* Whether the run goes on: *ret_go_on false with success means that there is nothing to do. */
+static bool decide(const HfSetupPlan *plan, HfStore *store, bool *ret_go_on, GError **error)
+{
+    bool there;
+    if (!has_tpm(store, &there, error)) {
+        return false;
+    }
+    if (plan->reconfigure) {
+        *ret_go_on = true;
+        return there || hf_error_set(error, HF_ERROR_NOT_FOUND,
+                                     "%s: there is no TPM to reconfigure", plan->state);
+    }
+    if (there && plan->existing == HF_EXISTING_REFUSE) {
+        return hf_error_set(error, HF_ERROR_EXISTS,
+                            "%s: there is a TPM already (%s); --overwrite replaces it, "
+                            "--not-overwrite keeps it",
+                            plan->state, hf_state_kind_name(HF_STATE_PERMANENT));
+    }
+    *ret_go_on = !there || plan->existing == HF_EXISTING_REPLACE;
+    return true;
+}
+
+static bool lock(HfStore *store, const HfSetupPlan *plan, GError **error)
+{
+    if (store->class->lock(store, 0, error)) {
+        return true;
+    }
+    if (error && hf_error_is(*error, HF_ERROR_BUSY)) {
+        g_prefix_error(error, "%s is in use by a running TPM: ", plan->state);
+    }
+    return false;
+}
+
+static HfManufacture *make(const HfSetupPlan *plan, const HfEngines *engines, GError **error)
+{
+    g_autoptr(HfCertifier) certifier = NULL;
+    if (plan->ek_certificates || plan->platform_certificate) {
+        certifier = hf_certifier_open(plan, error);
+        if (!certifier) {
+            g_prefix_error(error, "authority: ");
+            return NULL;
+        }
+        hf_log(1, "Certificates are issued by the authority %s.",
+               hf_certifier_description(certifier));
+    }
+    return hf_manufacture_new(plan, engines->maker, certifier, error);
+}
+
+static HfManufacture *reconfigure(const HfSetupPlan *plan, const HfEngines *engines, HfStore *store,
+                                  bool *ret_changed, GError **error)
+{
+    g_autoptr(GBytes) blob = store->class->load(store, HF_STATE_PERMANENT, error);
+    if (!blob) {
+        return NULL;
+    }
+    size_t size;
+    const void *data = g_bytes_get_data(blob, &size);
+    g_autoptr(HfSecret) permanent = hf_secret_copy(data, size);
+    return hf_manufacture_reconfigure(plan, engines->maker, permanent, ret_changed, error);
+}
+
+static bool store_all(const HfSetupPlan *plan, const HfManufacture *made, HfStore *store,
+                      GError **error)
+{
+    g_autoptr(HfCertificateFiles) files = NULL;
+    if (plan->certificate_dir &&
+        !(files = hf_certificate_files_prepare(plan->certificate_dir, made, error))) {
+        return false;
+    }
+    if (!hf_replacement_commit(store, made->permanent, error)) {
+        g_prefix_error(error, "the new TPM could not be stored: ");
+        return false;
+    }
+    return !files || hf_certificate_files_publish(files, error);
+}
+
+static void display(const HfManufacture *made)
+{
+    const HfTpmIdentity *tpm = &made->identity;
+    hf_log(1, "TPM %s, level %u, revision %u, manufacturer %s, version %s", tpm->family, tpm->level,
+           tpm->revision, tpm->manufacturer, tpm->version);
+    for (unsigned i = 0; i < made->keys->len; i++) {
+        const HfMadeKey *key = g_ptr_array_index(made->keys, i);
+        HfTpmName name = hf_public_name(&key->public);
+        g_autofree char *hex = hf_hex(name.data, name.size);
+        hf_log(1, "key 0x%08x: %s, name %s", key->handle, key->title, hex);
+    }
+    for (unsigned i = 0; i < made->indices->len; i++) {
+        const HfMadeIndex *index = g_ptr_array_index(made->indices, i);
+        hf_log(1, "NV index 0x%08x: %s, %zu bytes, attributes 0x%08x", index->index, index->title,
+               g_bytes_get_size(index->content), index->attributes);
+    }
+    g_autofree char *banks = hf_bank_names(&made->banks, false);
+    hf_log(1, "PCR banks: %s", banks);
+}
+
+static void announce(const HfSetupPlan *plan)
+{
+    const struct passwd *user = getpwuid(geteuid());
+    g_autoptr(GDateTime) now = g_date_time_new_now_local();
+    g_autofree char *when = g_date_time_format(now, "%a %d %b %Y %H:%M:%S %Z");
+    hf_log(1, "%s a TPM 2.0 in %s as user %s at %s.",
+           plan->reconfigure ? "Reconfiguring" : "Making", plan->state,
+           user ? user->pw_name : "unknown", when);
+}
+
+bool hf_setup_run(const HfSetupPlan *plan, const HfEngines *engines, GError **error)
+{
+    const HfStoreConfig config = { .tpm2 = true, .fsync = true };
+    g_autoptr(HfStore) store = hf_store_open_uri(plan->state, &config, error);
+    bool go_on = false;
+    /* Looked at without the lock first: keeping a running TPM needs none. */
+    if (!store || !decide(plan, store, &go_on, error)) {
+        return false;
+    }
+    if (!go_on) {
+        hf_log(1, "%s holds a TPM already: nothing to do.", plan->state);
+        return true;
+    }
+    if (!lock(store, plan, error) || !decide(plan, store, &go_on, error)) {
+        return false;
+    }
+    if (!go_on) {
+        hf_log(1, "%s holds a TPM now: nothing to do.", plan->state);
+        return true;
+    }
+    announce(plan);
+    bool changed = true;
+    g_autoptr(HfManufacture) made = plan->reconfigure
+                                        ? reconfigure(plan, engines, store, &changed, error)
+                                        : make(plan, engines, error);
+    if (!made || !hf_manufacture_check(made, engines->checker, error) ||
+        (changed && !store_all(plan, made, store, error))) {
+        return false;
+    }
+    if (plan->display) {
+        display(made);
+    }
+    hf_log(1, "Finished: the TPM is %s.", changed ? "complete and stored" : "as it was asked for");
+    return true;
+}
