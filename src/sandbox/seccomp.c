@@ -112,28 +112,21 @@ static const Row rows[] = {
 #ifdef HF_SANITIZERS
     /* AddressSanitizer's reports, and LeakSanitizer, which at the end starts a task that stops all
      * threads with ptrace and reads /proc/self. */
-    { CALL(open), BOTH, "sanitizers: /proc/self/maps", ANY },
-    { CALL(stat), BOTH, "sanitizers: files of a report", ANY },
-    { CALL(lseek), BOTH, "sanitizers: report", ANY },
-    { CALL(dup), BOTH, "sanitizers: report", ANY },
-    { CALL(writev), BOTH, "sanitizers: report", ANY },
-    { CALL(ioctl), BOTH, "sanitizers: is the report's descriptor a terminal", ANY },
-    { CALL(readlink), BOTH, "sanitizers: name of the program", ANY },
+    { CALL(open), BOTH, "sanitizers: /proc/self/maps and task", ANY },
+    { CALL(lseek), BOTH, "sanitizers: going over /proc/self/task once more", ANY },
     { CALL(getdents), BOTH, "sanitizers: threads in /proc/self/task", ANY },
+    { CALL(readlink), BOTH, "sanitizers: name of the program, for a report", ANY },
+    { CALL(ioctl), BOTH, "sanitizers: does a report go to a terminal", ANY },
     { CALL(madvise), BOTH, "sanitizers: shadow memory", ANY },
-    { CALL(sigaltstack), BOTH, "sanitizers: stack for signal handlers", ANY },
-    { CALL(rt_sigaction), BOTH, "sanitizers: handlers of the stopping task", ANY },
     { CALL(sched_yield), BOTH, "sanitizers: locks", ANY },
-    { CALL(getppid), BOTH, "sanitizers: the stopping task", ANY },
-    { CALL(getrlimit), BOTH, "sanitizers: size of the stack", ANY },
-    { CALL(prlimit64), BOTH, "sanitizers: size of the stack", ANY },
-    { CALL(prctl), BOTH, "sanitizers: names of mappings, consent to ptrace", ANY },
-    { CALL(arch_prctl), BOTH, "sanitizers: thread-local storage of the stopping task", ANY },
+    { CALL(prctl), BOTH, "sanitizers: consent to ptrace", ANY },
     { CALL(clone), BOTH, "sanitizers: the stopping task", ANY },
-    { CALL(wait4), BOTH, "sanitizers: the stopping task", ANY },
+    { CALL(getppid), BOTH, "sanitizers: the stopping task", ANY },
+    { CALL(sigaltstack), BOTH, "sanitizers: the stopping task", ANY },
+    { CALL(rt_sigaction), BOTH, "sanitizers: the stopping task", ANY },
     { CALL(ptrace), BOTH, "sanitizers: the stopping task", ANY },
-    { CALL(futex), BOTH, "sanitizers: locks", ANY },
-    { CALL(pipe), BOTH, "sanitizers: is a pointer readable", ANY },
+    { CALL(wait4), BOTH, "sanitizers: the stopping task", ANY },
+    { CALL(exit), MANUFACTURE, "sanitizers: the stopping task", ANY },
 #endif
 };
 
