@@ -55,12 +55,12 @@ typedef struct {
 #define FUTEX_ONLY(op) #op, 1, { { 1, SCMP_CMP_MASKED_EQ, (uint32_t)FUTEX_CMD_MASK, op } }, false
 
 static const Row rows[] = {
-    /* the channels: two of the emulator, one of the manufacturing child */
-    { CALL(read), BOTH, "data channel: command; control thread: signals; state files", ANY },
-    { CALL(write), BOTH, "data channel: response; state files; log; waking a thread", ANY },
-    { CALL(sendto), BOTH, "control channel: response (send, MSG_NOSIGNAL)", ANY },
+    /* the channels: two of the emulator; a socket pair of the manufacturing child */
+    { CALL(read), BOTH, "data channel: command; control thread: signals; socket pair; files", ANY },
+    { CALL(write), BOTH, "data channel: response; waking a thread; socket pair; files; log", ANY },
+    { CALL(sendto), EMULATOR, "control channel: response (send, MSG_NOSIGNAL)", ANY },
     { CALL(recvmsg), EMULATOR, "control channel: request, with the data descriptor", ANY },
-    { CALL(poll), BOTH, "both threads: who has something; 10 ms between tries of a lock", ANY },
+    { CALL(poll), EMULATOR, "both threads: who has something; 10 ms between tries of a lock", ANY },
     { CALL(accept4), EMULATOR, "both channels: next client", ANY },
     { CALL(shutdown), EMULATOR, "control thread: ends a blocking read of the data thread", ANY },
     { CALL(fcntl), EMULATOR, "data descriptor handed over: blocking?", ONLY(1, F_GETFL) },
@@ -103,7 +103,7 @@ static const Row rows[] = {
     { CALL(futex), BOTH, "mutexes, condition variables", FUTEX_ONLY(FUTEX_WAKE) },
     { CALL(futex), BOTH, "condition variables, join", FUTEX_ONLY(FUTEX_WAIT_BITSET) },
     { CALL(rt_sigprocmask), BOTH, "end of a thread; abort", ANY },
-    { CALL(restart_syscall), BOTH, "the kernel: a poll that SIGSTOP interrupted goes on", ANY },
+    { CALL(restart_syscall), EMULATOR, "the kernel: a poll that SIGSTOP interrupted goes on", ANY },
     { CALL(gettid), BOTH, "abort", ANY },
     { CALL(tgkill), BOTH, "abort", OWN_PROCESS },
     { CALL(exit), EMULATOR, "end of the data thread", ANY },
