@@ -31,6 +31,9 @@ HfConnection *hf_connection_open(const char *tcti, GError **error)
     g_autoptr(HfConnection) connection = g_new0(HfConnection, 1);
     TSS2_RC rc;
 
+    /* tpm2-tss writes lines of its own to stderr, also where nothing is wrong; ours say it in words.
+     * Whoever wants to see them sets the variable. */
+    g_setenv("TSS2_LOG", "all+NONE", FALSE);
     connection->tcti_name = g_strdup(tcti ? tcti : HF_TCTI_DEFAULT);
     connection->srk = ESYS_TR_NONE;
     connection->session = ESYS_TR_NONE;

@@ -191,8 +191,6 @@ int main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
     bool works = true;
 
-    /* tpm2-tss writes its own lines to stderr; ours say the same in words. */
-    g_setenv("TSS2_LOG", "all+NONE", FALSE);
     options = hf_options_parse_or_exit(&program, argc, argv);
     if (!run(options, &works, &error)) {
         hf_log_error(program.name, error);
