@@ -62,3 +62,9 @@ unit_tests += tests/unit/test-setup
 tests_unit_test_setup_SOURCES = tests/unit/test-setup.c
 tests_unit_test_setup_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
 tests_unit_test_setup_LDADD = $(SETUP_LIBS)
+
+unit_tests += tests/unit/test-ca-verify
+tests_unit_test_ca_verify_SOURCES = tests/unit/test-ca-verify.c \
+    src/tools/ca/ca_verify.c src/tools/ca/ca_verify.h
+tests_unit_test_ca_verify_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
+tests_unit_test_ca_verify_LDADD = $(holdfast_ca_LDADD)
