@@ -563,7 +563,7 @@ static void test_pbkdf2(void)
 
 int main(int argc, char **argv)
 {
-    g_test_init(&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
+    g_test_init(&argc, &argv, NULL);
     g_test_add_func("/crypto/hash", test_hash);
     g_test_add_func("/crypto/digest-equal", test_digest_equal);
     g_test_add_func("/crypto/hmac", test_hmac);

@@ -494,7 +494,7 @@ static void test_credential_refused(void)
 
 int main(int argc, char **argv)
 {
-    g_test_init(&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
+    g_test_init(&argc, &argv, NULL);
     g_test_add_data_func("/tpm2/quote/ecdsa", GUINT_TO_POINTER(TPM2_ALG_ECDSA), test_quote);
     g_test_add_data_func("/tpm2/quote/rsassa", GUINT_TO_POINTER(TPM2_ALG_RSASSA), test_quote);
     g_test_add_data_func("/tpm2/quote/rsapss", GUINT_TO_POINTER(TPM2_ALG_RSAPSS), test_quote);

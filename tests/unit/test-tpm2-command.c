@@ -436,7 +436,7 @@ static void test_response_text(void)
 
 int main(int argc, char **argv)
 {
-    g_test_init(&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
+    g_test_init(&argc, &argv, NULL);
     g_test_add_func("/tpm2/command/life", test_life);
     g_test_add_func("/tpm2/command/primary", test_primary);
     g_test_add_func("/tpm2/command/primary-refused", test_primary_refused);

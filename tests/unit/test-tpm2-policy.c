@@ -353,7 +353,7 @@ static void test_policy_a(void)
 
 int main(int argc, char **argv)
 {
-    g_test_init(&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
+    g_test_init(&argc, &argv, NULL);
     g_test_add_func("/tpm2/pcr/selection-text", test_selection_text);
     g_test_add_func("/tpm2/pcr/selection-wire", test_selection_wire);
     g_test_add_func("/tpm2/pcr/values", test_values);

@@ -341,7 +341,7 @@ static void test_nv_public(void)
 
 int main(int argc, char **argv)
 {
-    g_test_init(&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
+    g_test_init(&argc, &argv, NULL);
     g_test_add_func("/tpm2/public/known-answer", test_known_answer);
     g_test_add_func("/tpm2/public/templates", test_templates);
     g_test_add_func("/tpm2/public/template-for-key", test_template_for_key);
