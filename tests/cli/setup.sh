@@ -165,20 +165,17 @@ ok 'is not written through' test "$(sha256sum <"$tap_dir/target")" = "$made"
 
 state busy
 "$setup" --tpm2 --tpm-state "$dir" >/dev/null
+free_ports 2
+start emulator "$emulator" socket --tpm2 --tpmstate "dir=$dir" --flags not-need-init,startup-clear \
+    --server "type=tcp,port=$port" --ctrl "type=tcp,port=$((port + 1))"
+running=$started
+wait_port "$port" "$running" || { diag_file "$tap_dir/emulator.log"; bail 'the emulator does not start'; }
 made=$(sum "$dir")
-start locker python3 -c "
-import fcntl, os, signal, sys
-fd = os.open(sys.argv[1] + '/.lock', os.O_RDWR | os.O_CREAT, 0o660)
-fcntl.lockf(fd, fcntl.LOCK_EX)
-open(sys.argv[2], 'w').write('locked')
-signal.pause()" "$dir" "$tap_dir/locked"
-locker=$started
-wait_file "$tap_dir/locked" "$locker" || bail 'the lock could not be taken'
 refuses 1 'in use' 'a running TPM is not overwritten' "$setup" --tpm2 --tpm-state "$dir" --overwrite
 refuses 1 'in use' 'nor reconfigured' "$setup" --tpm2 --tpm-state "$dir" --reconfigure --pcr-banks sha1
 ok 'and can be kept' "$setup" --tpm2 --tpm-state "$dir" --not-overwrite
 same 'it is as it was' "$made"
-stop "$locker"
+stop "$running"
 ok 'afterwards it can be overwritten' "$setup" --tpm2 --tpm-state "$dir" --overwrite
 
 # --- volatile state of the old TPM

@@ -68,3 +68,7 @@ tests_unit_test_ca_verify_SOURCES = tests/unit/test-ca-verify.c \
     src/tools/ca/ca_verify.c src/tools/ca/ca_verify.h
 tests_unit_test_ca_verify_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
 tests_unit_test_ca_verify_LDADD = $(holdfast_ca_LDADD)
+unit_tests += tests/unit/test-setup-engine
+tests_unit_test_setup_engine_SOURCES = tests/unit/test-setup-engine.c
+tests_unit_test_setup_engine_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
+tests_unit_test_setup_engine_LDADD = $(SETUP_LIBS)

@@ -1,0 +1,212 @@
+/*
+ * test-setup-engine.c - the engine's process of holdfast-setup: what it does, refuses, and is told
+ * to have died of; a manufacture from first command to check, and checks that must fail.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "config.h"
+
+#include <fcntl.h>
+#include <glib.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "tools/setup/capabilities.h"
+#include "tools/setup/manufacture.h"
+#include "tpm2/constants.h"
+
+static HfEngineChild *start(void)
+{
+    g_autoptr(GError) error = NULL;
+    HfEngineChild *child = hf_engine_child_start(&error);
+    g_assert_no_error(error);
+    return child;
+}
+
+/* The only child process there is, by the kernel's list. */
+static pid_t find_child(void)
+{
+    g_autofree char *path = g_strdup_printf("/proc/self/task/%d/children", (int)getpid());
+    g_autofree char *text = NULL;
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    g_auto(GStrv) words = g_strsplit(g_strstrip(text), " ", -1);
+    g_assert_cmpuint(g_strv_length(words), ==, 1);
+    return (pid_t)g_ascii_strtoll(words[0], NULL, 10);
+}
+
+/* The value of a "Name:\tvalue" line of the child's status. */
+static char *status_of(pid_t pid, const char *name)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/status", (int)pid);
+    g_autofree char *text = NULL;
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    for (unsigned i = 0; lines[i]; i++) {
+        if (g_str_has_prefix(lines[i], name) && lines[i][strlen(name)] == ':') {
+            return g_strstrip(g_strdup(lines[i] + strlen(name) + 1));
+        }
+    }
+    g_assert_not_reached();
+}
+
+static void child_is_confined(void)
+{
+    g_autoptr(GError) error = NULL;
+    int inherited = open("/etc/passwd", O_RDONLY); /* on purpose without close-on-exec */
+    g_assert_cmpint(inherited, >=, 0);
+    g_autoptr(HfEngineChild) child = start();
+    close(inherited);
+    unsigned limit = 0;
+    g_assert_true(hf_capabilities_rsa_limit(child, &limit, &error)); /* it has answered: confined */
+    g_assert_cmpuint(limit, >=, 2048);
+    pid_t pid = find_child();
+    g_autofree char *filter = status_of(pid, "Seccomp");
+    g_autofree char *privileges = status_of(pid, "NoNewPrivs");
+    g_autofree char *effective = status_of(pid, "CapEff");
+    g_autofree char *bounding = status_of(pid, "CapBnd");
+    g_assert_cmpstr(filter, ==, "2");
+    g_assert_cmpstr(privileges, ==, "1");
+    g_assert_cmpstr(effective, ==, "0000000000000000");
+    g_assert_cmpstr(bounding, ==, geteuid() == 0 ? "0000000000000000" : bounding);
+    g_autofree char *fds = g_strdup_printf("/proc/%d/fd", (int)pid);
+    g_autoptr(GDir) dir = g_dir_open(fds, 0, NULL);
+    g_assert_nonnull(dir);
+    for (const char *name; (name = g_dir_read_name(dir)) != NULL;) {
+        g_autofree char *link = g_build_filename(fds, name, NULL);
+        g_autofree char *target = g_file_read_link(link, NULL);
+        g_test_message("descriptor %s: %s", name, target);
+        g_assert_cmpstr(target, !=, "/etc/passwd");
+    }
+}
+
+static void child_refuses(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(HfEngineChild) child = start();
+    HfTransport tpm = hf_engine_child_transport(child);
+    g_assert_false(hf_tpm_startup(&tpm, TPM2_SU_CLEAR, &error));
+    g_assert_nonnull(strstr(error->message, "the TPM is off"));
+    g_clear_error(&error);
+    g_assert_null(hf_engine_child_finish(child, &error)); /* nothing was made */
+    g_assert_nonnull(error);
+}
+
+/* A blob that cannot be loaded is an error, never a new TPM. */
+static void child_never_replaces(void)
+{
+    static const char *const blobs[] = { "garbage", "\x00\x03\xab\x36\x47\x23" };
+    for (size_t i = 0; i < G_N_ELEMENTS(blobs); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(HfEngineChild) child = start();
+        g_autoptr(HfSecret) blob = hf_secret_copy(blobs[i], 6);
+        g_assert_false(hf_engine_child_power_on(child, blob, &error));
+        g_assert_nonnull(error);
+        g_test_message("%s", error->message);
+        g_autoptr(HfSecret) after = hf_engine_child_finish(child, NULL);
+        g_assert_true(!after || (after->size == 6 && memcmp(after->data, blobs[i], 6) == 0));
+    }
+}
+
+static void child_death_is_told(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(HfEngineChild) child = start();
+    g_assert_true(hf_engine_child_power_on(child, NULL, &error));
+    kill(find_child(), SIGKILL);
+    HfTransport tpm = hf_engine_child_transport(child);
+    g_assert_false(hf_tpm_startup(&tpm, TPM2_SU_CLEAR, &error));
+    g_assert_nonnull(strstr(error->message, "was ended by signal 9"));
+    g_clear_error(&error);
+    g_assert_false(hf_tpm_startup(&tpm, TPM2_SU_CLEAR, &error)); /* and again, without a child */
+    g_assert_nonnull(error);
+}
+
+/* --- a manufacture --------------------------------------------------------------------------- */
+
+static HfSetupPlan small_plan(void)
+{
+    HfSetupPlan plan = {
+        .create_ek = true, .allow_signing = true, .decryption = true, .key_count = 1
+    };
+    plan.keys[0] = hf_ek_row_find("ecc_nist_p256", "", NULL);
+    g_assert_true(hf_bank_choice_parse("sha256", "", &plan.banks, NULL));
+    return plan;
+}
+
+static HfManufacture *manufacture(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(HfEngineChild) engine = start();
+    HfSetupPlan plan = small_plan();
+    HfManufacture *made = hf_manufacture_new(&plan, engine, NULL, &error);
+    g_assert_no_error(error);
+    return made;
+}
+
+static bool passes(const HfManufacture *made, char **ret_message)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(HfEngineChild) engine = start();
+    bool passed = hf_manufacture_check(made, engine, &error);
+    *ret_message = error ? g_strdup(error->message) : NULL;
+    return passed;
+}
+
+static void check_accepts(void)
+{
+    g_autoptr(HfManufacture) made = manufacture();
+    g_autofree char *message = NULL;
+    g_assert_true(passes(made, &message));
+    g_assert_cmpuint(made->keys->len, ==, 1);
+    g_assert_cmpuint(made->indices->len, ==, 1); /* the template of a key that signs */
+    g_assert_cmpstr(made->identity.family, ==, "2.0");
+    g_assert_cmpstr(made->identity.manufacturer, ==, "id:49424D00");
+}
+
+/* What was made is changed behind the check's back, one thing at a time. */
+static void check_refuses(void)
+{
+    enum { KEY, CONTENT, ATTRIBUTES, INDEX, BANKS, BLOB, COUNT };
+    static const char *const messages[COUNT] = { "not the key", "does not hold", "attributes",
+                                                 "0x01c0000d",  "PCR banks",     "" };
+    for (int what = 0; what < COUNT; what++) {
+        g_autoptr(HfManufacture) made = manufacture();
+        g_autoptr(HfManufacture) other = manufacture();
+        HfMadeKey *key = g_ptr_array_index(made->keys, 0);
+        HfMadeIndex *index = g_ptr_array_index(made->indices, 0);
+        switch (what) {
+        case KEY: key->public = ((HfMadeKey *)g_ptr_array_index(other->keys, 0))->public; break;
+        case CONTENT:
+            g_bytes_unref(index->content);
+            index->content = g_bytes_new_static("something else", 14);
+            break;
+        case ATTRIBUTES: index->attributes |= TPMA_NV_WRITELOCKED; break;
+        case INDEX: index->index = 0x01c0000d; break;
+        case BANKS: made->banks.banks[0].mask ^= 1; break;
+        default: hf_secret_truncate(made->permanent, made->permanent->size - 1); break;
+        }
+        g_autofree char *message = NULL;
+        g_assert_false(passes(made, &message));
+        g_test_message("%s", message);
+        g_assert_true(g_str_has_prefix(message, "the finished TPM does not pass its check: "));
+        g_assert_nonnull(strstr(message, messages[what]));
+    }
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN);
+    hf_log_to_fd(-1); /* progress messages are not TAP */
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/setup/engine/confined", child_is_confined);
+    g_test_add_func("/setup/engine/refuse", child_refuses);
+    g_test_add_func("/setup/engine/never-replaces", child_never_replaces);
+    g_test_add_func("/setup/engine/death", child_death_is_told);
+    g_test_add_func("/setup/check/accept", check_accepts);
+    g_test_add_func("/setup/check/refuse", check_refuses);
+    return g_test_run();
+}
