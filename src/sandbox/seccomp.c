@@ -96,6 +96,8 @@ static const Row rows[] = {
     { CALL(getrandom), BOTH, "all random numbers; names of temporaries", ANY },
     { CALL(getpid), BOTH, "libcrypto: has the process forked; abort", ANY },
     { CALL(clock_gettime), BOTH, "processor time; any time where the vDSO has none", ANY },
+    { CALL(lseek), BOTH, "libtpms: saying why it fails (dprintf asks where the descriptor is)",
+      ANY },
     { CALL(gettimeofday), BOTH, "libtpms: time where the vDSO has none", ANY },
 
     /* threads and their end */
@@ -113,7 +115,6 @@ static const Row rows[] = {
     /* AddressSanitizer's reports, and LeakSanitizer, which at the end starts a task that stops all
      * threads with ptrace and reads /proc/self. */
     { CALL(open), BOTH, "sanitizers: /proc/self/maps and task", ANY },
-    { CALL(lseek), BOTH, "sanitizers: going over /proc/self/task once more", ANY },
     { CALL(getdents), BOTH, "sanitizers: threads in /proc/self/task", ANY },
     { CALL(readlink), BOTH, "sanitizers: name of the program, for a report", ANY },
     { CALL(ioctl), BOTH, "sanitizers: does a report go to a terminal", ANY },

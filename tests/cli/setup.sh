@@ -153,6 +153,21 @@ refuses 1 'permall' 'a truncated state cannot be reconfigured' \
     "$setup" --tpm2 --tpm-state "$dir" --reconfigure --pcr-banks sha1
 same 'and is not replaced by a new TPM' "$made"
 
+# A state whose file is in order and whose content is not reaches the engine itself.
+python3 - "$dir/tpm2-00.permall" <<'PY'
+import struct, sys
+size = 500
+with open(sys.argv[1], "r+b") as f:
+    head, blob = f.read(16), f.read(size)
+    f.seek(0)
+    f.truncate()
+    f.write(head[:6] + struct.pack(">IHI", 16 + size, 1, size) + blob)
+PY
+made=$(sum "$dir")
+refuses 1 'does not start from its state' 'nor one that the engine does not understand' \
+    "$setup" --tpm2 --tpm-state "$dir" --reconfigure --pcr-banks sha1
+same 'and that is not replaced either' "$made"
+
 state linked
 "$setup" --tpm2 --tpm-state "$dir" >/dev/null
 mv "$dir/tpm2-00.permall" "$tap_dir/target"
