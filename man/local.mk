@@ -1,6 +1,9 @@
 # Manual pages are POD; man1 for programs, man5 for formats, man7 for concepts.
 EXTRA_DIST += $(pod_files)
 pod_files = \
+    man/holdfast.1.pod \
+    man/holdfast-authority.1.pod \
+    man/holdfast-ca.1.pod \
     man/holdfast-attest.1.pod \
     man/holdfast-ctl.1.pod \
     man/holdfast-setup.1.pod \

@@ -71,7 +71,8 @@ static void print_usage(FILE *out, const HfProgram *program, const HfCommand *co
             : program->commands ? "COMMAND"
                                 : "",
             operands ? " " : "", operands ? operands : "");
-    fprintf(out, "%s.\n", command ? command->help : program->summary);
+    const char *says = command ? command->help : program->summary;
+    fprintf(out, "%c%s.\n", g_ascii_toupper(says[0]), says + 1);
 }
 
 void hf_options_print_help(const HfProgram *program, const HfCommand *command, FILE *out)

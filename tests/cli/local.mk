@@ -9,3 +9,4 @@ cli_tests += tests/cli/authority.sh
 EXTRA_DIST += tests/cli/host-tpm.sh
 cli_tests += tests/cli/attest.sh
 cli_tests += tests/cli/setup.sh
+cli_tests += tests/cli/samples.sh
