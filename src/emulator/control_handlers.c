@@ -276,6 +276,11 @@ static Handler *const handlers[] = {
     [HF_CONTROL_LOCK_STORAGE] = lock_storage,
 };
 
+bool hf_control_handled(uint32_t number)
+{
+    return number < G_N_ELEMENTS(handlers) && handlers[number];
+}
+
 uint32_t hf_control_admit(HfControlContext *context, const HfControlRequest *request)
 {
     const HfControlRow *row = request->message.row;
@@ -311,7 +316,7 @@ void hf_control_handle(HfControlContext *context, HfControlRequest *request,
                        HfControlResponse *response, bool *ret_again)
 {
     const HfControlRow *row = request->message.row;
-    g_assert(row->number < G_N_ELEMENTS(handlers) && handlers[row->number]);
+    g_assert(hf_control_handled(row->number));
     uint32_t result = handlers[row->number](context, request, response);
     *ret_again = row->number == HF_CONTROL_LOCK_STORAGE && result == HF_CONTROL_RETRY;
     response->message.value[HF_FIELD_RESULT] = result;

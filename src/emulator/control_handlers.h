@@ -37,6 +37,8 @@ typedef struct {
     GBytes *tail;             /* appended; NULL: none. Owned */
 } HfControlResponse;
 
+/* Whether the command has a handler. */
+bool hf_control_handled(uint32_t number);
 /* Before the tail: whether the request is refused already (its tail is skipped then). */
 uint32_t hf_control_admit(HfControlContext *context, const HfControlRequest *request);
 /* HASH_DATA: a piece of the tail, as it arrives. SET_STATEBLOB: appends it to request->tail. */

@@ -72,3 +72,11 @@ unit_tests += tests/unit/test-setup-engine
 tests_unit_test_setup_engine_SOURCES = tests/unit/test-setup-engine.c
 tests_unit_test_setup_engine_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
 tests_unit_test_setup_engine_LDADD = $(SETUP_LIBS)
+emulator_test_libs = libemulator.a libcontrol.a libstate.a libsandbox.a $(ENGINE_LIBS) \
+    $(SECCOMP_LIBS) $(GLIB_LIBS)
+unit_tests += tests/unit/test-control tests/unit/test-command-frame
+tests_unit_test_control_SOURCES = tests/unit/test-control.c
+tests_unit_test_control_LDADD = $(emulator_test_libs)
+tests_unit_test_control_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
+tests_unit_test_command_frame_SOURCES = tests/unit/test-command-frame.c
+tests_unit_test_command_frame_LDADD = libemulator.a libbase.a $(GLIB_LIBS)
