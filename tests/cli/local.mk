@@ -10,3 +10,4 @@ EXTRA_DIST += tests/cli/host-tpm.sh
 cli_tests += tests/cli/attest.sh
 cli_tests += tests/cli/setup.sh
 cli_tests += tests/cli/samples.sh
+cli_tests += tests/cli/emulator-control.py tests/cli/emulator-data.py
