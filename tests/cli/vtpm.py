@@ -354,7 +354,12 @@ class Emulator:
             return f.read()
 
     def control(self):
-        return Control.unix(self.path)
+        def attempt():
+            try:
+                return Control.unix(self.path)
+            except ConnectionRefusedError:  # bound, not yet listening
+                return None
+        return wait_until(attempt, "the control socket to listen")
 
     def start(self, flags=0):
         """A control channel and a data channel of a TPM that is on and started up."""
