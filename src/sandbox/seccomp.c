@@ -5,7 +5,7 @@
  * arguments are permitted. What is not in the table kills the process (SIGSYS), so a call that is
  * missing shows in the first test that reaches it. What is left out on purpose: socket, connect and
  * bind (all sockets exist), clone and execve (all threads exist, no program is started), signal
- * handlers (there are none), prctl, ioctl, ptrace, memory that is executable, signals to others.
+ * handlers (there are none), prctl, ptrace, memory that is executable, signals to others.
  * Paths cannot be seen from here: where openat and unlinkat may go is Landlock's part. Other
  * processor modes (32 bit, x32) are not in the table, so they kill. A row is added together with
  * the code that needs it, and removed with it.
@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -96,9 +97,9 @@ static const Row rows[] = {
     { CALL(getrandom), BOTH, "all random numbers; names of temporaries", ANY },
     { CALL(getpid), BOTH, "libcrypto: has the process forked; abort", ANY },
     { CALL(clock_gettime), BOTH, "processor time; any time where the vDSO has none", ANY },
-    { CALL(lseek), BOTH, "libtpms: saying why it fails (dprintf asks where the descriptor is)",
-      ANY },
     { CALL(gettimeofday), BOTH, "libtpms: time where the vDSO has none", ANY },
+    { CALL(lseek), BOTH, "libtpms: its messages (dprintf asks where its descriptor stands)", ANY },
+    { CALL(ioctl), BOTH, "libtpms: its messages (dprintf: is this a terminal?)", ONLY(1, TCGETS) },
 
     /* threads and their end */
     { CALL(futex), BOTH, "mutexes, condition variables", FUTEX_ONLY(FUTEX_WAIT) },

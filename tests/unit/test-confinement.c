@@ -34,12 +34,6 @@ typedef struct {
     bool landlock;
 } Case;
 
-typedef struct {
-    HfEngine *engine;
-    int there; /* the thread runs: it writes a byte */
-    int go;    /* the filter is in place: it reads one */
-} Work;
-
 static void give_up(const char *what, uint32_t code) G_GNUC_NORETURN;
 static void give_up(const char *what, uint32_t code)
 {
@@ -58,35 +52,20 @@ static HfStateKind kind_of(HfBlobKind kind)
                                       : HF_STATE_SAVESTATE;
 }
 
+/* The emulator's TPM lies in a directory; that of holdfast-setup's child in secret memory. */
+typedef struct {
+    HfStore *store;                          /* NULL: memory */
+    HfSecret *memory[HF_BLOB_SAVESTATE + 1]; /* by HfBlobKind */
+    bool full;                               /* nothing can be saved any more */
+} Shelf;
+
 static GBytes *load(void *user, HfBlobKind kind, GError **error)
 {
-    HfStore *store = user;
-    return store->class->load(store, kind_of(kind), error);
-}
-
-static bool save(void *user, HfBlobKind kind, const uint8_t *data, size_t size, GError **error)
-{
-    HfStore *store = user;
-    return store->class->save(store, kind_of(kind), data, size, error);
-}
-
-static bool drop(void *user, HfBlobKind kind, GError **error)
-{
-    HfStore *store = user;
-    return store->class->remove(store, kind_of(kind), error);
-}
-
-static const HfEngineStorage directory_storage = { load, save, drop };
-
-/* As holdfast-setup's child has it: blobs in secret memory, by HfBlobKind. */
-typedef struct {
-    HfSecret *blob[HF_BLOB_SAVESTATE + 1];
-} Memory;
-
-static GBytes *memory_load(void *user, HfBlobKind kind, GError **error)
-{
-    const Memory *memory = user;
-    const HfSecret *blob = memory->blob[kind];
+    const Shelf *shelf = user;
+    if (shelf->store != NULL) {
+        return shelf->store->class->load(shelf->store, kind_of(kind), error);
+    }
+    const HfSecret *blob = shelf->memory[kind];
     if (blob == NULL) {
         hf_error_set(error, HF_ERROR_NOT_FOUND, "no such blob");
         return NULL;
@@ -94,30 +73,35 @@ static GBytes *memory_load(void *user, HfBlobKind kind, GError **error)
     return g_bytes_new(blob->data, blob->size);
 }
 
-static bool memory_drop(void *user, HfBlobKind kind, GError **error G_GNUC_UNUSED)
+static bool drop(void *user, HfBlobKind kind, GError **error)
 {
-    Memory *memory = user;
-    hf_secret_free(g_steal_pointer(&memory->blob[kind]));
+    Shelf *shelf = user;
+    hf_secret_free(g_steal_pointer(&shelf->memory[kind]));
+    return shelf->store == NULL || shelf->store->class->remove(shelf->store, kind_of(kind), error);
+}
+
+static bool save(void *user, HfBlobKind kind, const uint8_t *data, size_t size, GError **error)
+{
+    Shelf *shelf = user;
+    if (shelf->full) {
+        return hf_error_set(error, HF_ERROR_NO_SPACE, "the disk is full");
+    }
+    if (shelf->store != NULL) {
+        return shelf->store->class->save(shelf->store, kind_of(kind), data, size, error);
+    }
+    hf_secret_free(g_steal_pointer(&shelf->memory[kind]));
+    shelf->memory[kind] = hf_secret_copy(data, size);
     return true;
 }
 
-static bool memory_save(void *user, HfBlobKind kind, const uint8_t *data, size_t size,
-                        GError **error)
-{
-    Memory *memory = user;
-    (void)memory_drop(user, kind, error);
-    memory->blob[kind] = hf_secret_copy(data, size);
-    return true;
-}
-
-static const HfEngineStorage memory_storage = { memory_load, memory_save, memory_drop };
+static const HfEngineStorage storage = { load, save, drop };
 
 /* --- commands --- */
 
-/* Runs a command with `sessions` empty password sessions; returns the first handle of the answer
- * (0 when it is too short for one). Any response code but 0 ends the child. */
-static uint32_t run(HfEngine *engine, const char *what, uint32_t code, const uint32_t *handles,
-                    size_t n_handles, unsigned sessions, GByteArray *parameters)
+/* Runs a command with `sessions` empty password sessions; returns the response code. *ret_handle
+ * (may be NULL): the first handle of the answer, 0 when it is too short for one. */
+static uint32_t run_any(HfEngine *engine, uint32_t code, const uint32_t *handles, size_t n_handles,
+                        unsigned sessions, GByteArray *parameters, uint32_t *ret_handle)
 {
     g_autoptr(GByteArray) command = g_byte_array_new();
     size_t area = sessions > 0 ? 4 + 9 * (size_t)sessions : 0;
@@ -150,10 +134,22 @@ static uint32_t run(HfEngine *engine, const char *what, uint32_t code, const uin
         (void)hf_reader_bytes(&reader, 6);
         result = hf_reader_u32(&reader);
     }
-    if (reader.failed || result != 0) {
+    if (ret_handle != NULL) {
+        *ret_handle = hf_reader_left(&reader) >= 4 ? hf_reader_u32(&reader) : 0;
+    }
+    return result;
+}
+
+/* The same; any response code but 0 ends the child. */
+static uint32_t run(HfEngine *engine, const char *what, uint32_t code, const uint32_t *handles,
+                    size_t n_handles, unsigned sessions, GByteArray *parameters)
+{
+    uint32_t handle = 0;
+    uint32_t result = run_any(engine, code, handles, n_handles, sessions, parameters, &handle);
+    if (result != 0) {
         give_up(what, result);
     }
-    return hf_reader_left(&reader) >= 4 ? hf_reader_u32(&reader) : 0;
+    return handle;
 }
 
 /* TPM2_CreatePrimary and TPM2_Create take the same: sensitive, public area, no data, no PCRs. */
@@ -224,10 +220,8 @@ static void use_keys(HfEngine *engine)
     flush(engine, parent);
 }
 
-static void use_nv(HfEngine *engine)
+static GByteArray *nv_index(void)
 {
-    const uint32_t owner = OWNER;
-    const uint32_t both[] = { OWNER, NV_INDEX };
     GByteArray *p = g_byte_array_new();
     hf_put_u16(p, 0);  /* no auth */
     hf_put_u16(p, 14); /* public area */
@@ -236,11 +230,18 @@ static void use_nv(HfEngine *engine)
     hf_put_u32(p, 0x00020002); /* OWNERREAD, OWNERWRITE */
     hf_put_u16(p, 0);
     hf_put_u16(p, 1024);
-    run(engine, "NV_DefineSpace", 0x12a, &owner, 1, 1, p);
+    return p;
+}
+
+static void use_nv(HfEngine *engine)
+{
+    const uint32_t owner = OWNER;
+    const uint32_t both[] = { OWNER, NV_INDEX };
+    run(engine, "NV_DefineSpace", 0x12a, &owner, 1, 1, nv_index());
     for (uint8_t i = 0; i < 3; i++) {
         uint8_t data[1024];
         memset(data, i, sizeof data);
-        p = g_byte_array_new();
+        GByteArray *p = g_byte_array_new();
         hf_put_u16(p, sizeof data);
         hf_put_bytes(p, data, sizeof data);
         hf_put_u16(p, 0);
@@ -269,19 +270,29 @@ static void power(HfEngine *engine)
     }
 }
 
-/* libtpms says why it refuses a state: that must not be the end of the process. */
-static void refuse_state(HfEngine *engine)
+/* What goes wrong makes libtpms talk, through dprintf, which looks at what it writes to: a pipe
+ * while it reads state, /dev/null or the log in failure mode. */
+static void fail(HfEngine *engine, Shelf *shelf)
 {
-    static const uint8_t garbage[64] = { 0x00, 0x03, 0xab, 0x36, 0x47, 0x23, 0x00, 0x01 };
-    g_autoptr(GError) error = NULL;
+    const uint32_t owner = OWNER;
+    shelf->full = true;
+    if (run_any(engine, 0x12a, &owner, 1, 1, nv_index(), NULL) == 0 ||
+        hf_engine_storage_error(engine) == NULL) {
+        give_up("NV_DefineSpace on a full disk", 0);
+    }
+    (void)run_any(engine, 0x143, NULL, 0, 0, byte(1), NULL);
     hf_engine_power_off(engine);
-    if (hf_engine_set_blob(engine, HF_BLOB_PERMANENT, garbage, sizeof(garbage), &error) == 0) {
-        give_up("garbage was accepted as a state", 0);
+    /* It begins as a state does. */
+    static const uint8_t noise[64] = { 0x00, 0x03, 0xab, 0x36, 0x47, 0x23, 0x00, 0x01 };
+    if (hf_engine_set_blob(engine, HF_BLOB_PERMANENT, noise, sizeof noise, NULL) == 0) {
+        give_up("noise as state", 0);
     }
     hf_engine_drop_blobs(engine);
+    shelf->full = false;
+    power(engine);
 }
 
-static void work(HfEngine *engine)
+static void work(HfEngine *engine, Shelf *shelf)
 {
     power(engine); /* manufactures */
     use_keys(engine);
@@ -294,9 +305,15 @@ static void work(HfEngine *engine)
     hf_engine_power_off(engine);
     power(engine); /* from what was stored */
     use_keys(engine);
-    refuse_state(engine);
-    power(engine);
+    fail(engine, shelf);
 }
+
+typedef struct {
+    HfEngine *engine;
+    Shelf *shelf;
+    int there; /* the thread runs: it writes a byte */
+    int go;    /* the filter is in place: it reads one */
+} Work;
 
 static void *thread_work(void *data)
 {
@@ -305,7 +322,7 @@ static void *thread_work(void *data)
     if (write(mine->there, &byte_read, 1) != 1 || read(mine->go, &byte_read, 1) != 1) {
         give_up("thread", 0);
     }
-    work(mine->engine);
+    work(mine->engine, mine->shelf);
     return NULL;
 }
 
@@ -327,10 +344,10 @@ static void enclose(const Case *test, const int *dir, size_t n_dirs)
     must(!test->landlock || hf_sandbox_landlock(&paths, &active, &error), error);
 }
 
-static HfEngine *new_engine(const HfEngineStorage *storage, void *user)
+static HfEngine *new_engine(Shelf *shelf)
 {
     g_autoptr(GError) error = NULL;
-    HfEngine *engine = hf_engine_new(HF_TPM_2_0, storage, user, &error);
+    HfEngine *engine = hf_engine_new(HF_TPM_2_0, &storage, shelf, &error);
     must(engine != NULL, error);
     return engine;
 }
@@ -339,10 +356,10 @@ static void child_emulator(const Case *test, const char *path)
 {
     g_autoptr(GError) error = NULL;
     const HfStoreConfig config = { .tpm2 = true, .fsync = true };
-    HfStore *store = hf_store_dir_open(path, &config, &error);
-    must(store != NULL, error);
-    HfEngine *engine = new_engine(&directory_storage, store);
-    const int dir = hf_store_dir_fd(store);
+    Shelf shelf = { .store = hf_store_dir_open(path, &config, &error) };
+    must(shelf.store != NULL, error);
+    HfEngine *engine = new_engine(&shelf);
+    const int dir = hf_store_dir_fd(shelf.store);
     enclose(test, &dir, 1);
 
     int there[2];
@@ -350,28 +367,28 @@ static void child_emulator(const Case *test, const char *path)
     char byte_read;
     pthread_t thread;
     must(pipe(there) == 0 && pipe(go) == 0, NULL);
-    Work mine = { engine, there[1], go[0] };
+    Work mine = { engine, &shelf, there[1], go[0] };
     must(pthread_create(&thread, NULL, thread_work, &mine) == 0, NULL);
     must(read(there[0], &byte_read, 1) == 1, NULL);
     must(hf_sandbox_seccomp(test->profile, HF_SECCOMP_KILL, &error), error);
-    must(store->class->lock(store, 0, &error), error);
+    must(shelf.store->class->lock(shelf.store, 0, &error), error);
     must(write(go[1], &byte_read, 1) == 1, NULL);
     must(pthread_join(thread, NULL) == 0, NULL);
     hf_engine_free(engine);
-    hf_store_free(store);
+    hf_store_free(shelf.store);
 }
 
 static void child_manufacture(const Case *test)
 {
     g_autoptr(GError) error = NULL;
-    Memory memory = { 0 };
-    HfEngine *engine = new_engine(&memory_storage, &memory);
+    Shelf shelf = { 0 };
+    HfEngine *engine = new_engine(&shelf);
     enclose(test, NULL, 0);
     must(hf_sandbox_seccomp(test->profile, HF_SECCOMP_KILL, &error), error);
-    work(engine);
+    work(engine, &shelf);
     hf_engine_free(engine);
     for (HfBlobKind kind = HF_BLOB_PERMANENT; kind <= HF_BLOB_SAVESTATE; kind++) {
-        (void)memory_drop(&memory, kind, NULL);
+        (void)drop(&shelf, kind, NULL);
     }
 }
 
