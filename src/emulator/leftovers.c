@@ -17,8 +17,7 @@
 
 typedef struct {
     char *name;
-    dev_t device;
-    ino_t inode;
+    int file; /* held open (O_PATH), so that its inode number belongs to nobody else */
 } Leftover;
 
 struct HfLeftovers {
@@ -36,9 +35,11 @@ HfLeftovers *hf_leftovers_new(void)
 
 static void remove_file(int dir, const Leftover *file)
 {
-    struct stat st;
-    if (fstatat(dir, file->name, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_dev != file->device ||
-        st.st_ino != file->inode) {
+    struct stat ours;
+    struct stat found;
+    if (fstat(file->file, &ours) != 0 ||
+        fstatat(dir, file->name, &found, AT_SYMLINK_NOFOLLOW) != 0 || ours.st_dev != found.st_dev ||
+        ours.st_ino != found.st_ino) {
         return;
     }
     if (unlinkat(dir, file->name, 0) != 0 && errno != ENOENT) {
@@ -56,6 +57,7 @@ void hf_leftovers_free(HfLeftovers *leftovers)
         int *dir = &g_array_index(leftovers->dirs, int, i);
         remove_file(*dir, file);
         hf_fd_close(dir);
+        hf_fd_close(&file->file);
         g_free(file->name);
     }
     g_array_unref(leftovers->files);
@@ -65,20 +67,18 @@ void hf_leftovers_free(HfLeftovers *leftovers)
 
 bool hf_leftovers_add(HfLeftovers *leftovers, const char *path, GError **error)
 {
-    struct stat st;
     g_autofree char *parent = g_path_get_dirname(path);
     /* The way to it may lead over symbolic links; the file itself may not. */
     hf_autofd int dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0) {
         return hf_error_errno(error, errno, "cannot open directory %s", parent);
     }
-    Leftover file = { .name = g_path_get_basename(path) };
-    if (fstatat(dir, file.name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+    Leftover file = { .name = g_path_get_basename(path), .file = -1 };
+    file.file = openat(dir, file.name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (file.file < 0) {
         g_free(file.name);
         return hf_error_errno(error, errno, "cannot examine %s", path);
     }
-    file.device = st.st_dev;
-    file.inode = st.st_ino;
     int held = hf_fd_steal(&dir);
     g_array_append_val(leftovers->files, file);
     g_array_append_val(leftovers->dirs, held);

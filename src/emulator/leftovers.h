@@ -1,7 +1,7 @@
 /*
  * leftovers.h - files that must be gone when the process ends: sockets and the pid file.
  *
- * Each is remembered as its directory, held open, its name and its identity, so that it is found
+ * Each is remembered as its directory and itself, both held open, and its name, so that it is found
  * after the sandbox closed the file system, and a file that somebody else has put there since is
  * left alone.
  *
