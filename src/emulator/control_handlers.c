@@ -128,19 +128,25 @@ static bool is_blob(uint32_t type)
 }
 
 /* A fetch in pieces (offset not 0) goes on in the state of its first piece. */
-static uint32_t fetch_blob(HfControlContext *context, uint32_t type, uint32_t offset)
+static uint32_t fetch_blob(HfControlContext *context, uint32_t type, uint32_t flags,
+                           uint32_t offset)
 {
-    if (context->blob && context->blob_type == type && offset > 0) {
+    if (context->blob && context->blob_type == type && context->blob_request_flags == flags &&
+        offset > 0) {
         return HF_CONTROL_OK;
     }
     GBytes *blob = NULL;
-    uint32_t result = hf_emulator_get_blob(context->emulator, (HfBlobKind)type, &blob);
+    uint32_t blob_flags = 0;
+    uint32_t result =
+        hf_emulator_get_blob(context->emulator, (HfBlobKind)type, flags, &blob, &blob_flags);
     if (result != HF_CONTROL_OK) {
         return result;
     }
     hf_control_context_clear(context);
     context->blob = blob;
     context->blob_type = type;
+    context->blob_request_flags = flags;
+    context->blob_flags = blob_flags;
     return HF_CONTROL_OK;
 }
 
@@ -152,13 +158,14 @@ static uint32_t get_stateblob(HfControlContext *context, HfControlRequest *reque
     if (!is_blob(type)) {
         return HF_CONTROL_FAIL;
     }
-    uint32_t result = fetch_blob(context, type, offset);
+    uint32_t result = fetch_blob(context, type, field(request, HF_FIELD_FLAGS), offset);
     if (result != HF_CONTROL_OK) {
         return result;
     }
     gsize size = g_bytes_get_size(context->blob);
     gsize start = MIN(offset, size);
     response->tail = g_bytes_new_from_bytes(context->blob, start, size - start);
+    response->message.value[HF_FIELD_FLAGS] = context->blob_flags;
     response->message.value[HF_FIELD_TOTAL] = size - start;
     response->message.value[HF_FIELD_LENGTH] = size - start;
     return HF_CONTROL_OK;
@@ -171,6 +178,14 @@ static uint32_t set_stateblob(HfControlContext *context, HfControlRequest *reque
     const GByteArray *tail = request->tail;
     return hf_emulator_set_blob(context->emulator, (HfBlobKind)field(request, HF_FIELD_TYPE),
                                 field(request, HF_FIELD_FLAGS), tail->data, tail->len);
+}
+
+static uint32_t get_config(HfControlContext *context, HfControlRequest *request,
+                           HfControlResponse *response)
+{
+    (void)request;
+    response->message.value[HF_FIELD_FLAGS] = hf_emulator_config_flags(context->emulator);
+    return HF_CONTROL_OK;
 }
 
 /* What was not refused before, or while its tail was fed, is done by now. */
@@ -269,7 +284,7 @@ static Handler *const handlers[] = {
     [HF_CONTROL_GET_STATEBLOB] = get_stateblob,
     [HF_CONTROL_SET_STATEBLOB] = set_stateblob,
     [HF_CONTROL_STOP] = stop,
-    [HF_CONTROL_GET_CONFIG] = done, /* no keys: flags 0 */
+    [HF_CONTROL_GET_CONFIG] = get_config,
     [HF_CONTROL_SET_DATAFD] = set_datafd,
     [HF_CONTROL_SET_BUFFERSIZE] = set_buffersize,
     [HF_CONTROL_GET_INFO] = get_info,

@@ -24,6 +24,8 @@ typedef struct {
     HfDataChannel *data; /* NULL: SET_DATAFD is not possible */
     GBytes *blob;        /* of the last GET_STATEBLOB, so that a fetch in pieces is one state */
     uint32_t blob_type;
+    uint32_t blob_request_flags; /* it was fetched with */
+    uint32_t blob_flags;         /* HF_CONTROL_STATE_ENCRYPTED or 0 */
 } HfControlContext;
 
 typedef struct {

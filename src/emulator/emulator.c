@@ -20,7 +20,6 @@
 #include "base/log.h"
 #include "emulator/storage.h"
 #include "holdfast/control.h"
-#include "state/migration_blob.h"
 
 /* SetLocality of the Linux vTPM proxy (linux/vtpm_proxy.h), and its answers in swtpm. */
 #define CC_SET_LOCALITY_2_0 0x20001000u
@@ -174,7 +173,15 @@ void hf_emulator_startup(HfEmulator *emulator, uint16_t type)
     }
 }
 
-uint32_t hf_emulator_get_blob(HfEmulator *emulator, HfBlobKind kind, GBytes **ret_blob)
+uint32_t hf_emulator_config_flags(const HfEmulator *emulator)
+{
+    const HfStateKeys *keys = &emulator->config.keys;
+    return (keys->state ? HF_CONTROL_CONFIG_FILE_KEY : 0) |
+           (keys->migration ? HF_CONTROL_CONFIG_MIGRATION_KEY : 0);
+}
+
+uint32_t hf_emulator_get_blob(HfEmulator *emulator, HfBlobKind kind, uint32_t flags,
+                              GBytes **ret_blob, uint32_t *ret_flags)
 {
     g_autoptr(GError) error = NULL;
     uint32_t result = HF_CONTROL_FAIL;
@@ -185,7 +192,11 @@ uint32_t hf_emulator_get_blob(HfEmulator *emulator, HfBlobKind kind, GBytes **re
     if (plain) {
         gsize size = 0;
         const uint8_t *data = g_bytes_get_data(plain, &size);
-        *ret_blob = hf_migration_blob_wrap(data, size);
+        bool encrypted = false;
+        *ret_blob = hf_migration_blob_wrap(&emulator->config.keys,
+                                           (flags & HF_CONTROL_STATE_DECRYPTED) != 0, data, size,
+                                           &encrypted);
+        *ret_flags = encrypted ? HF_CONTROL_STATE_ENCRYPTED : 0;
         return HF_CONTROL_OK;
     }
     if (result == HF_CONTROL_RETRY || hf_error_is(error, HF_ERROR_NOT_FOUND)) {
@@ -207,7 +218,8 @@ uint32_t hf_emulator_set_blob(HfEmulator *emulator, HfBlobKind kind, uint32_t fl
         return HF_CONTROL_IO_ERROR;
     }
     bool encrypted = (flags & HF_CONTROL_STATE_ENCRYPTED) != 0;
-    g_autoptr(GBytes) plain = hf_migration_blob_unwrap(data, size, encrypted, &result, &error);
+    g_autoptr(GBytes) plain =
+        hf_migration_blob_unwrap(&emulator->config.keys, data, size, encrypted, &result, &error);
     if (!plain) {
         log_failure("SET_STATEBLOB", error);
         return result;

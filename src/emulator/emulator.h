@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "engine/engine.h"
+#include "state/migration_blob.h"
 #include "state/store.h"
 
 typedef struct HfEmulator HfEmulator;
@@ -28,6 +29,7 @@ typedef struct {
     bool no_auto_shutdown; /* no TPM2_Shutdown when the TPM is switched off */
     bool reject_locality_4;
     bool allow_set_locality; /* the SetLocality command on the data channel works */
+    HfStateKeys keys;        /* of blobs on the control channel; outlive the emulator */
 } HfEmulatorConfig;
 
 /* The TPM is off. Takes the store over, also when it fails. */
@@ -46,8 +48,12 @@ void hf_emulator_stop(HfEmulator *emulator);
 /* TPM2_Startup or TPM_Startup on behalf of the guest; a refusal is logged only. */
 void hf_emulator_startup(HfEmulator *emulator, uint16_t type);
 
-/* The live state of the TPM in the form of the control channel. */
-uint32_t hf_emulator_get_blob(HfEmulator *emulator, HfBlobKind kind, GBytes **ret_blob);
+/* Which keys there are: HF_CONTROL_CONFIG_*. Any thread. */
+uint32_t hf_emulator_config_flags(const HfEmulator *emulator);
+
+/* The live state of the TPM in the form of the control channel. Both flags: HF_CONTROL_STATE_*. */
+uint32_t hf_emulator_get_blob(HfEmulator *emulator, HfBlobKind kind, uint32_t flags,
+                              GBytes **ret_blob, uint32_t *ret_flags);
 /* State for the next power on; the TPM is off. flags: HF_CONTROL_STATE_*. Needs the storage lock:
  * without it the process ends (HF_CONTROL_IO_ERROR). */
 uint32_t hf_emulator_set_blob(HfEmulator *emulator, HfBlobKind kind, uint32_t flags,

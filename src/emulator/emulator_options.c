@@ -108,6 +108,33 @@ static const HfSubOption state_options[] = {
     { .name = NULL },
 };
 
+static const HfSubOption key_options[] = {
+    PATH("file", "file of the key"),
+    FD("fd", "descriptor to read the key from"),
+    { .name = "format",
+      .kind = HF_KIND_CHOICE,
+      .arg = "FORM",
+      .preset = "hex",
+      .choices = "hex|binary",
+      .help = "how file and fd hold the key" },
+    PATH("pwdfile", "file of a passphrase, from which the key is derived"),
+    FD("pwdfd", "descriptor to read a passphrase from"),
+    { .name = "kdf",
+      .kind = HF_KIND_CHOICE,
+      .arg = "KDF",
+      .preset = "pbkdf2",
+      .choices = "pbkdf2|sha512",
+      .help = "how the key is derived" },
+    { .name = "mode",
+      .kind = HF_KIND_CHOICE,
+      .arg = "MODE",
+      .preset = "aes-128-cbc",
+      .choices = "aes-cbc|aes-128-cbc|aes-256-cbc",
+      .help = "cipher and size of the key" },
+    FLAG("remove", "remove file or pwdfile when it has been read"),
+    { .name = NULL },
+};
+
 static const HfSubOption log_options[] = {
     PATH("file", "append to this file; - for no log"),
     FD("fd", "write to this descriptor"),
@@ -207,6 +234,17 @@ static const HfOption options[] = {
       .sub = seccomp_options,
       .help = "What happens on a forbidden system call: kill (default), log, none",
       .features = "cmdarg-seccomp" },
+    { .name = "key",
+      .kind = HF_KIND_SUB,
+      .arg = "SPEC",
+      .sub = key_options,
+      .help = "Encrypt the TPM's state with this key",
+      .features = "cmdarg-key-fd cmdarg-pwd-fd" },
+    { .name = "migration-key",
+      .kind = HF_KIND_SUB,
+      .arg = "SPEC",
+      .sub = key_options,
+      .help = "Encrypt state that is handed out for migration with this key" },
     { .name = "print-states",
       .kind = HF_KIND_FLAG,
       .help = "Print which state files there are (JSON) and end",
@@ -414,6 +452,54 @@ static bool read_state(HfSettings *settings, GError **error)
     return true;
 }
 
+/* One of file, fd, pwdfile and pwdfd. */
+static bool read_key(const HfSettings *settings, const char *name, const char *option,
+                     HfKeySource *ret_source, GError **error)
+{
+    static const char *const ways[] = { "file", "fd", "pwdfile", "pwdfd" };
+    const HfSubOptions *sub = hf_options_sub(settings->options, name);
+    const char *way = NULL;
+
+    for (size_t i = 0; sub && i < G_N_ELEMENTS(ways); i++) {
+        if (!hf_suboptions_has(sub, ways[i])) {
+            continue;
+        }
+        if (way) {
+            return hf_error_set(error, HF_ERROR_USAGE, "%s: %s and %s exclude each other", option,
+                                way, ways[i]);
+        }
+        way = ways[i];
+    }
+    if (!sub) {
+        return true;
+    }
+    if (!way) {
+        return hf_error_set(error, HF_ERROR_USAGE, "%s: file, fd, pwdfile or pwdfd is missing",
+                            option);
+    }
+    bool passphrase = g_str_has_prefix(way, "pwd");
+    bool descriptor = g_str_has_suffix(way, "fd");
+    const char *form = hf_suboptions_string(sub, passphrase ? "kdf" : "format");
+    *ret_source = (HfKeySource){
+        .option = option,
+        .file = descriptor ? NULL : hf_suboptions_string(sub, way),
+        .fd = descriptor ? (int)hf_suboptions_int(sub, way) : -1,
+        .form = strcmp(form, "hex") == 0      ? HF_KEY_HEX
+                : strcmp(form, "binary") == 0 ? HF_KEY_BINARY
+                : strcmp(form, "sha512") == 0 ? HF_KEY_SHA512
+                                              : HF_KEY_PBKDF2,
+        .size = hf_key_mode_size(hf_suboptions_string(sub, "mode")),
+        .remove = hf_suboptions_flag(sub, "remove"),
+    };
+    return true;
+}
+
+static bool read_keys(HfSettings *settings, GError **error)
+{
+    return read_key(settings, "key", "--key", &settings->key, error) &&
+           read_key(settings, "migration-key", "--migration-key", &settings->migration_key, error);
+}
+
 /* The Startup to send. The types have other numbers in TPM 1.2 and TPM 2.0. */
 static bool read_startup(HfSettings *settings, const HfSubOptions *sub, GError **error)
 {
@@ -570,9 +656,10 @@ HfSettings *hf_settings_parse(const HfProgram *program, int argc, char **argv, G
     settings->data = nowhere;
     settings->options = hf_options_parse_or_exit(program, argc, argv);
     bool valid = read_task(settings, error) && read_state(settings, error) &&
-                 read_control(settings, error) && read_data(settings, error) &&
-                 read_flags(settings, error) && read_log(settings, error) &&
-                 read_process(settings, error) && check_task(settings, error);
+                 read_keys(settings, error) && read_control(settings, error) &&
+                 read_data(settings, error) && read_flags(settings, error) &&
+                 read_log(settings, error) && read_process(settings, error) &&
+                 check_task(settings, error);
     return valid ? g_steal_pointer(&settings) : NULL;
 }
 

@@ -16,6 +16,7 @@
 #include "base/options.h"
 #include "engine/engine.h"
 #include "sandbox/sandbox.h"
+#include "state/keys.h"
 #include "state/store.h"
 
 typedef enum {
@@ -47,6 +48,8 @@ typedef struct {
 
     const char *state; /* directory or URI, or NULL */
     HfStoreConfig store;
+    HfKeySource key;           /* size 0: none */
+    HfKeySource migration_key; /* the same */
 
     HfEndpoint control;
     bool control_terminate;

@@ -31,7 +31,10 @@ struct HfService {
     int signal_fd;
     HfLeftovers *leftovers;
     HfFrontendSocket frontend;
-    int state_dir; /* of the store, borrowed; -1: it has none */
+    int state_dir;           /* of the store, borrowed; -1: it has none */
+    HfSecret *key;           /* of the state, or NULL */
+    HfSecret *migration_key; /* or NULL */
+    HfEnvelope *envelope;    /* around `key`, or NULL */
     HfEmulator *emulator;
     HfDataChannel *data;
 };
@@ -56,6 +59,9 @@ void hf_service_free(HfService *service)
     }
     hf_data_channel_free(service->data);
     hf_emulator_free(service->emulator);
+    hf_envelope_free(service->envelope);
+    hf_secret_free(service->migration_key);
+    hf_secret_free(service->key);
     hf_frontend_socket_close(&service->frontend);
     hf_leftovers_free(service->leftovers);
     hf_fd_close(&service->signal_fd);
@@ -132,6 +138,25 @@ static bool write_pid(HfService *service, GError **error)
            hf_fd_write_all(fd, text, (size_t)n, settings->pid_file, error);
 }
 
+static bool open_keys(HfService *service, GError **error)
+{
+    const HfSettings *settings = service->settings;
+    if (settings->key.size > 0) {
+        service->key = hf_key_read(&settings->key, error);
+        if (!service->key) {
+            return false;
+        }
+        service->envelope = hf_envelope_aes_new(service->key);
+    }
+    if (settings->migration_key.size > 0) {
+        service->migration_key = hf_key_read(&settings->migration_key, error);
+        if (!service->migration_key) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* The TPM, off. libtpms and the engine open what they need now. */
 static bool open_emulator(HfService *service, GError **error)
 {
@@ -142,8 +167,11 @@ static bool open_emulator(HfService *service, GError **error)
         .no_auto_shutdown = settings->no_auto_shutdown,
         .reject_locality_4 = settings->reject_locality_4,
         .allow_set_locality = settings->allow_set_locality,
+        .keys = { .state = service->key, .migration = service->migration_key },
     };
-    HfStore *store = hf_store_open_uri(settings->state, &settings->store, error);
+    HfStoreConfig store_config = settings->store;
+    store_config.envelope = service->envelope;
+    HfStore *store = hf_store_open_uri(settings->state, &store_config, error);
     if (!store) {
         return false;
     }
@@ -165,7 +193,7 @@ bool hf_service_open(HfService *service, GError **error)
     const HfSettings *settings = service->settings;
     /* The user first: what is made from here on belongs to it, and can be removed by it. */
     return hf_sandbox_become(settings->user, error) && open_log(service, error) &&
-           open_signals(service, error) &&
+           open_keys(service, error) && open_signals(service, error) &&
            hf_frontend_socket_open(settings, service->leftovers, &service->frontend, error) &&
            open_emulator(service, error) && write_pid(service, error);
 }

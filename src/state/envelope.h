@@ -15,10 +15,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/secret.h"
+
 typedef struct HfEnvelope HfEnvelope;
 
 typedef struct {
-    const char *name; /* "plain" */
+    const char *name; /* "plain", "aes" */
     /* The stored form of 1 to HF_STATE_BLOB_MAX bytes. */
     GBytes *(*wrap)(HfEnvelope *envelope, const uint8_t *data, size_t size, const char *label,
                     GError **error);
@@ -42,6 +44,10 @@ static inline void hf_envelope_free(HfEnvelope *envelope)
 
 /* No encryption: swtpm's state file without a key, version 2; version 1 is read. */
 HfEnvelope *hf_envelope_plain_new(void);
+
+/* swtpm's encryption (cipher_layer.h): reads encrypted files only. The key, of 16 or 32 bytes, is
+ * borrowed. */
+HfEnvelope *hf_envelope_aes_new(const HfSecret *key);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfEnvelope, hf_envelope_free)
 

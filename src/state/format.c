@@ -102,8 +102,8 @@ bool hf_format_read(HfFormat *ret_format, const void *data, size_t size, const c
     return true;
 }
 
-bool hf_format_find(HfReader records, uint16_t tag, const char *what, const char *label,
-                    HfReader *ret_value, GError **error)
+bool hf_format_look(HfReader records, uint16_t tag, const char *what, const char *label,
+                    HfReader *ret_value, bool *ret_found, GError **error)
 {
     HfReader found = { 0 };
     bool have = false;
@@ -127,10 +127,24 @@ bool hf_format_find(HfReader records, uint16_t tag, const char *what, const char
             have = true;
         }
     }
-    if (!have) {
+    *ret_value = found;
+    *ret_found = have;
+    return true;
+}
+
+bool hf_format_find(HfReader records, uint16_t tag, const char *what, const char *label,
+                    HfReader *ret_value, GError **error)
+{
+    HfReader value;
+    bool found = false;
+
+    if (!hf_format_look(records, tag, what, label, &value, &found, error)) {
+        return false;
+    }
+    if (!found) {
         return hf_error_set(error, HF_ERROR_INVALID, "%s: has no record with %s", label, what);
     }
-    *ret_value = found;
+    *ret_value = value;
     return true;
 }
 

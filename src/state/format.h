@@ -78,6 +78,10 @@ bool hf_format_read(HfFormat *ret_format, const void *data, size_t size, const c
 bool hf_format_find(HfReader records, uint16_t tag, const char *what, const char *label,
                     HfReader *ret_value, GError **error);
 
+/* The same for a record that may be missing: then *ret_found is false and *ret_value empty. */
+bool hf_format_look(HfReader records, uint16_t tag, const char *what, const char *label,
+                    HfReader *ret_value, bool *ret_found, GError **error);
+
 /* Writing: begin, put records, end (which fills in totlen and takes the array). */
 GByteArray *hf_format_begin(uint16_t flags);
 void hf_format_put(GByteArray *out, uint16_t tag, const void *data, size_t size);

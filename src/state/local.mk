@@ -1,8 +1,10 @@
 # A TPM at rest.
 noinst_LIBRARIES += libstate.a
 libstate_a_SOURCES = \
-    src/state/envelope.h src/state/envelope_plain.c \
+    src/state/cipher_layer.c src/state/cipher_layer.h \
+    src/state/envelope.h src/state/envelope_aes.c src/state/envelope_plain.c \
     src/state/format.c src/state/format.h \
+    src/state/keys.c src/state/keys.h \
     src/state/migration_blob.c src/state/migration_blob.h \
     src/state/store.c src/state/store.h \
     src/state/store_dir.c src/state/store_dir.h

@@ -24,7 +24,11 @@ tests_unit_test_engine_LDADD = $(ENGINE_LIBS)
 
 unit_tests += tests/unit/test-state
 tests_unit_test_state_SOURCES = tests/unit/test-state.c
-tests_unit_test_state_LDADD = libstate.a libbase.a $(GLIB_LIBS)
+state_test_libs = libstate.a libcrypto.a libbase.a $(LIBCRYPTO_LIBS) $(GLIB_LIBS)
+tests_unit_test_state_LDADD = $(state_test_libs)
+unit_tests += tests/unit/test-state-encryption
+tests_unit_test_state_encryption_SOURCES = tests/unit/test-state-encryption.c
+tests_unit_test_state_encryption_LDADD = $(state_test_libs)
 
 pki_world = tests/unit/pki-world.c tests/unit/pki-world.h
 pki_test_libs = libpki.a libcrypto.a libbase.a $(GNUTLS_LIBS) $(LIBCRYPTO_LIBS) $(GLIB_LIBS)

@@ -28,6 +28,7 @@
 #include "state/migration_blob.h"
 #include "state/store_dir.h"
 
+static const HfStateKeys no_keys = { 0 };
 static const HfStoreConfig config = { .tpm2 = true, .fsync = true };
 
 typedef struct {
@@ -693,7 +694,7 @@ static void unwraps(const uint8_t *data, size_t size, const void *wanted, size_t
 {
     GError *error = NULL;
     uint32_t result = 99;
-    g_autoptr(GBytes) blob = hf_migration_blob_unwrap(data, size, false, &result, &error);
+    g_autoptr(GBytes) blob = hf_migration_blob_unwrap(&no_keys, data, size, false, &result, &error);
 
     g_assert_no_error(error);
     g_assert_cmpuint(result, ==, 0);
@@ -705,7 +706,7 @@ static void refuses_unwrap(const uint8_t *data, size_t size, bool encrypted, uin
     GError *error = NULL;
     uint32_t result = 0;
 
-    g_assert_null(hf_migration_blob_unwrap(data, size, encrypted, &result, &error));
+    g_assert_null(hf_migration_blob_unwrap(&no_keys, data, size, encrypted, &result, &error));
     g_assert_nonnull(error);
     g_assert_cmphex(result, ==, wanted);
     g_error_free(error);
@@ -716,7 +717,8 @@ static void test_migration_blob(void)
     static const uint8_t wanted[] = { 2, 1, 0, 10, 0, 4, 0, 0, 0, 24, 0,   4,
                                       0, 0, 0, 8,  0, 1, 0, 0, 0, 2,  'h', 'i' };
     static const uint8_t header[] = { 2, 1, 0, 10, 0, 4, 0, 0, 0, 10 };
-    g_autoptr(GBytes) blob = hf_migration_blob_wrap((const uint8_t *)"hi", 2);
+    g_autoptr(GBytes) blob =
+        hf_migration_blob_wrap(&no_keys, false, (const uint8_t *)"hi", 2, NULL);
     uint8_t bytes[sizeof wanted];
 
     g_assert_cmpmem(g_bytes_get_data(blob, NULL), g_bytes_get_size(blob), wanted, sizeof wanted);
@@ -732,10 +734,9 @@ static void test_migration_blob(void)
         size_t at;
         uint8_t value;
         uint32_t result;
-    } faults[] = { { 1, 3, 0x2e },  { 3, 9, 0x2b }, { 5, 6, 0x0d }, { 5, 5, 0x0d },
-                   { 9, 25, 3 },    { 9, 23, 3 },   { 4, 1, 9 },    { 11, 9, 9 },
-                   { 12, 0xff, 9 }, { 15, 7, 9 },   { 15, 9, 9 },   { 17, 2, 9 },
-                   { 18, 0xff, 9 }, { 21, 1, 9 },   { 21, 3, 9 },   { 0, 1, 0x2e } };
+    } faults[] = { { 1, 3, 0x2e }, { 3, 9, 0x2b }, { 5, 6, 0x0d },  { 5, 5, 0x0d },  { 9, 25, 3 },
+                   { 9, 23, 3 },   { 4, 1, 9 },    { 11, 9, 9 },    { 12, 0xff, 9 }, { 15, 7, 9 },
+                   { 15, 9, 9 },   { 17, 2, 9 },   { 18, 0xff, 9 }, { 21, 1, 9 },    { 21, 3, 9 } };
     for (size_t i = 0; i < G_N_ELEMENTS(faults); i++) {
         memcpy(bytes, wanted, sizeof wanted);
         bytes[faults[i].at] = faults[i].value;
@@ -746,7 +747,7 @@ static void test_migration_blob(void)
 static void test_migration_blob_limits(void)
 {
     g_autofree uint8_t *data = g_malloc0(HF_STATE_BLOB_MAX + 100);
-    g_autoptr(GBytes) blob = hf_migration_blob_wrap(data, HF_STATE_BLOB_MAX);
+    g_autoptr(GBytes) blob = hf_migration_blob_wrap(&no_keys, false, data, HF_STATE_BLOB_MAX, NULL);
     size_t size;
     const uint8_t *bytes = g_bytes_get_data(blob, &size);
 
