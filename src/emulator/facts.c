@@ -84,7 +84,7 @@ static bool add_rsa_sizes(GString *json, HfTpmVersion version, GError **error)
 static bool capabilities(const HfProgram *program, HfTpmVersion version, GString *json,
                          GError **error)
 {
-    g_autoptr(GPtrArray) words = g_ptr_array_new();
+    g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
     hf_options_features(program, words);
     g_string_append(json, "{ \"type\": \"swtpm\", \"features\": [ ");
     if (hf_engine_supports(HF_TPM_1_2)) {
