@@ -341,7 +341,9 @@ class Emulator:
             wait_until(lambda: os.path.exists(self.path) or self.process.poll() is not None,
                        "the control socket")
             if self.process.poll() is not None:
-                raise RuntimeError("the emulator ended: " + self.messages())
+                said = self.messages()
+                self.end()
+                raise RuntimeError("the emulator ended: " + said)
 
     def __enter__(self):
         return self
