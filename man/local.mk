@@ -7,6 +7,7 @@ pod_files = \
     man/holdfast-attest.1.pod \
     man/holdfast-ctl.1.pod \
     man/holdfast-setup.1.pod \
+    man/holdfast-authority.5.pod \
     man/holdfast-state.5.pod \
     man/holdfast-control.7.pod \
     man/holdfast-security.7.pod
