@@ -60,8 +60,28 @@ void hf_esys_own(HfConnection *connection, ESYS_TR handle)
     g_array_append_val(connection->owned, handle);
 }
 
+/* FlushContext past ESYS, which does nothing more for us once an answer's HMAC was wrong. Without
+ * this a TPM that has no resource manager before it would run out of slots. */
+static void flush_raw(HfConnection *connection, TPM2_HANDLE handle)
+{
+    g_autoptr(GByteArray) command = g_byte_array_new();
+    uint8_t answer[64];
+    size_t size = sizeof(answer);
+
+    hf_put_u16(command, TPM2_ST_NO_SESSIONS);
+    hf_put_u32(command, 14);
+    hf_put_u32(command, TPM2_CC_FlushContext);
+    hf_put_u32(command, handle);
+    if (Tss2_Tcti_Transmit(connection->tcti, command->len, command->data) == TSS2_RC_SUCCESS) {
+        (void)Tss2_Tcti_Receive(connection->tcti, &size, answer, TSS2_TCTI_TIMEOUT_BLOCK);
+    }
+}
+
 void hf_esys_flush(HfConnection *connection, ESYS_TR handle)
 {
+    TPM2_HANDLE tpm_handle = 0;
+    TSS2_RC rc;
+
     if (handle == ESYS_TR_NONE) {
         return;
     }
@@ -71,10 +91,16 @@ void hf_esys_flush(HfConnection *connection, ESYS_TR handle)
             break;
         }
     }
-    if (HF_TPM_RC(Esys_FlushContext(connection->esys, handle)) != TSS2_RC_SUCCESS) {
-        /* Gone already (a TPM reset in between): only our own record is left to drop. */
-        Esys_TR_Close(connection->esys, &handle);
+    rc = HF_TPM_RC(Esys_FlushContext(connection->esys, handle));
+    if (rc == TSS2_RC_SUCCESS) {
+        return;
     }
+    if (rc == TSS2_ESYS_RC_BAD_SEQUENCE &&
+        Esys_TR_GetTpmHandle(connection->esys, handle, &tpm_handle) == TSS2_RC_SUCCESS) {
+        flush_raw(connection, tpm_handle);
+    }
+    /* Otherwise gone already (a TPM reset in between): only our own record is left to drop. */
+    Esys_TR_Close(connection->esys, &handle);
 }
 
 void hf_connection_free(HfConnection *connection)
