@@ -25,6 +25,7 @@ include tests/cli/local.mk
 include tests/source/local.mk
 include tests/interop/local.mk
 include tests/guest/local.mk
+include tests/bench/local.mk
 
 .PHONY: check-interop check-guest
 check-interop: all

@@ -14,3 +14,4 @@ cli_tests += tests/cli/samples.sh
 cli_tests += tests/cli/emulator-control.py tests/cli/emulator-data.py
 cli_tests += tests/cli/emulator-state.py
 cli_tests += tests/cli/emulator-process.py
+cli_tests += tests/cli/counts.py

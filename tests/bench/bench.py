@@ -1,0 +1,428 @@
+#!/usr/bin/env python3
+"""bench.py - our emulator and Debian's swtpm side by side: table, JSON, plots.
+
+Usage: bench.py [--quick] [--static PROGRAM] [--disk DIR] [--out DIR] [--only PART[,PART]]
+
+Runs from `make bench` (results kept in tests/bench/results/DATE-COMMIT.*) and `make bench-quick`
+(fewer rounds, into bench-quick.* of the build directory). Every figure is measured in this run, A B
+A B, and shown as a median; a part that cannot run is named with the reason and has no figure.
+It never fails because of a time. Needs swtpm and swtpm_setup; gnuplot makes the plots.
+
+SPDX-License-Identifier: BSD-3-Clause
+"""
+import argparse
+import datetime
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+SRC = os.environ.get("top_srcdir", ".")
+BUILD = os.environ.get("top_builddir", ".")
+DRIVER = os.path.join(BUILD, "tests/bench/bench-driver")
+MINIMAL = os.path.join(BUILD, "tests/bench/bench-minimal")
+HOLDFAST = os.path.join(BUILD, "holdfast")
+
+# The goals of the work: (measure, subject, goal, against what). A ratio below the goal is reached.
+GOALS = [
+    ("launch_fresh", "holdfast", 0.40, "swtpm"), ("launch_existing", "holdfast", 0.40, "swtpm"),
+    ("launch_fresh", "static", 0.20, "swtpm"), ("launch_existing", "static", 0.20, "swtpm"),
+    ("getrandom_32", "holdfast", 1.15, "limit"), ("pcr_read", "holdfast", 1.15, "limit"),
+    ("pcr_extend", "holdfast", 1.15, "limit"), ("nv_read_64", "holdfast", 1.15, "limit"),
+    ("getrandom_32_system_calls", "holdfast", 2, "absolute"),
+    ("pcr_read_system_calls", "holdfast", 2, "absolute"),
+    ("pcr_extend_system_calls", "holdfast", 2, "absolute"),
+    ("nv_read_64_system_calls", "holdfast", 2, "absolute"),
+    ("p256_sign", "holdfast", 0.20, "swtpm"), ("p256_quote", "holdfast", 0.20, "swtpm"),
+    ("p256_create", "holdfast", 0.20, "swtpm"),
+    ("rsa2048_sign", "holdfast", 0.50, "swtpm"), ("rsa2048_decrypt", "holdfast", 0.50, "swtpm"),
+    ("rsa2048_quote", "holdfast", 0.50, "swtpm"),
+    ("nv_write_64_disk", "slots", 1.3, "limit"), ("nv_write_64_disk", "slots", 0.5, "swtpm"),
+    ("nv_write_64_disk", "holdfast", 1.2, "limit"),
+    ("nv_write_64_disk", "holdfast_nosync", 1.0, "swtpm"),
+    ("nv_write_64_tmpfs", "holdfast_nosync", 1.0, "swtpm"),
+    ("pss_1_kb", "holdfast", 0.85, "swtpm"), ("pss_100_kb", "holdfast", 0.85, "swtpm"),
+    ("private_1_kb", "holdfast", 0.85, "swtpm"), ("private_100_kb", "holdfast", 0.85, "swtpm"),
+    ("pss_100_kb", "static", 0.65, "swtpm"), ("private_100_kb", "static", 0.65, "swtpm"),
+    ("setup_rsa2048_p384_3_certificates", "holdfast", 0.50, "swtpm"),
+    ("migrate_warm", "holdfast", 0.35, "swtpm"), ("migrate_cold", "holdfast", 0.35, "swtpm"),
+    ("control_during_rsa_create", "holdfast", 5000, "absolute"),
+    ("idle_wakeups_10s", "holdfast", 0, "absolute"),
+]
+UNITS = {"_system_calls": "calls a command", "_kb": "KB", "idle_wakeups_10s": "wake-ups",
+         "instructions": "instructions"}
+
+
+def unit(measure):
+    return next((u for end, u in UNITS.items() if measure.endswith(end)), "us")
+
+
+class Bench:
+    def __init__(self, options):
+        self.options = options
+        self.quick = options.quick
+        self.samples = {}  # measure -> subject -> [samples]
+        self.notes = []
+        # A directory of its own on each: tmpfs for the programs, a disk for the syncs.
+        self.memory = tempfile.mkdtemp(prefix="hf-bench-run.", dir="/dev/shm")
+        self.disk = tempfile.mkdtemp(prefix="hf-bench-run.", dir=options.disk)
+
+    def close(self):
+        shutil.rmtree(self.memory, ignore_errors=True)
+        shutil.rmtree(self.disk, ignore_errors=True)
+
+    def note(self, text):
+        self.notes.append(text)
+        print("note: " + text, file=sys.stderr)
+
+    def add(self, measure, subject, samples):
+        self.samples.setdefault(measure, {}).setdefault(subject, []).extend(samples)
+
+    def subjects(self, *names):
+        known = {"holdfast": f"{HOLDFAST}@dir=%s",
+                 "holdfast_nosync": f"{HOLDFAST}@dir=%s,fsync=false",
+                 "slots": f"{HOLDFAST}@backend-uri=slots://%s/tpm.slots",
+                 "swtpm": f"{shutil.which('swtpm')}@dir=%s",
+                 "static": f"{self.options.static}@dir=%s",
+                 "limit": f"{MINIMAL}@dir=%s"}
+        return [f"{n}@{known[n]}" for n in names
+                if (n != "static" or self.options.static) and (n != "slots" or self.has_slots())]
+
+    @staticmethod
+    def has_slots():
+        out = subprocess.run([HOLDFAST, "socket", "--help"], capture_output=True, text=True,
+                             check=False).stdout
+        return "slots://" in out
+
+    def driver(self, base, rounds, measure, subjects, wrapper=(), popen=False):
+        argv = [*wrapper, DRIVER, base, str(rounds), measure, *subjects]
+        if popen:
+            return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                    stderr=subprocess.DEVNULL, text=True)
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{measure}: " + done.stderr.strip()[-600:])
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def measure(self, base, rounds, measure, names, suffix=""):
+        for line in self.driver(base, rounds, measure, self.subjects(*names)):
+            self.add(line["measure"] + suffix, line["subject"], line["samples"])
+
+    # -- the parts
+
+    def launch(self):
+        rounds = 15 if self.quick else 100
+        names = ("holdfast", "swtpm", "static", "limit")
+        self.measure(self.memory, rounds, "launch-fresh", names)
+        self.measure(self.memory, rounds, "launch-existing", names)
+        if not self.quick:
+            self.measure(self.disk, rounds, "launch-existing", names, "_disk")
+
+    def roundtrip(self):
+        rounds = 3 if self.quick else 12
+        self.measure(self.memory, rounds, "roundtrip", ("holdfast", "swtpm", "static"))
+        limit = self.driver(self.memory, rounds, "limit", self.subjects("limit"))
+        for inside, bare in zip(limit[::2], limit[1::2]):
+            name = inside["measure"].replace("_limit", "")
+            took = statistics.median(inside["samples"])
+            self.add(name, "in_process", inside["samples"])
+            self.add(name, "bare_socketpair", bare["samples"])
+            self.add(name, "limit", [took + s for s in bare["samples"]])
+
+    def counts(self):
+        """System calls a command: the difference between a long run and a short one."""
+        if not shutil.which("strace"):
+            self.note("system calls: strace is not installed")
+            return
+        for name, what in (("getrandom_32", "count-getrandom"), ("pcr_read", "count-pcr-read"),
+                           ("pcr_extend", "count-pcr-extend"), ("nv_read_64", "count-nv-read")):
+            for subject in ("holdfast", "swtpm"):
+                calls = [self.traced(subject, n, what) for n in (100, 600)]
+                # Start-up differs by a few calls from run to run.
+                self.add(name + "_system_calls", subject,
+                         [round((calls[1] - calls[0]) / 500, 1)])
+
+    def traced(self, subject, rounds, what):
+        log = os.path.join(self.memory, "strace")
+        spec = self.subjects(subject)[0].split("@", 2)
+        wrapped = os.path.join(self.memory, "traced")
+        with open(wrapped, "w", encoding="ascii") as f:
+            f.write(f'#!/bin/sh\nexec strace -qq -f -o {log} {spec[1]} "$@"\n')
+        os.chmod(wrapped, 0o700)
+        self.driver(self.memory, rounds, what, [f"{spec[0]}@{wrapped}@{spec[2]}"])
+        with open(log, encoding="utf-8", errors="replace") as f:
+            # a call that another thread interrupts in the log is two lines
+            return sum(1 for line in f if "resumed>" not in line and "+++" not in line)
+
+    def keys(self):
+        names = ("holdfast", "swtpm", "static")
+        self.measure(self.memory, 2 if self.quick else 10, "ecc", names)
+        self.measure(self.memory, 3 if self.quick else 24, "rsa", names)
+
+    def storage(self):
+        rounds = 10 if self.quick else 60
+        names = ("holdfast", "swtpm", "holdfast_nosync", "slots")
+        self.measure(self.memory, rounds, "nv-write", names, "_tmpfs")
+        self.measure(self.disk, rounds, "nv-write", names, "_disk")
+        for line in self.driver(self.disk, rounds, "storage", []):
+            self.add("storage_disk", line["subject"], line["samples"])
+
+    def memory_use(self):
+        for count in (1, 20) if self.quick else (1, 100):
+            for subject in ("holdfast", "swtpm", "static", "limit"):
+                for spec in self.subjects(subject):
+                    self.hold(spec, subject, count)
+
+    def hold(self, spec, subject, count):
+        child = self.driver(self.memory, count, "hold", [spec], popen=True)
+        pids = json.loads(child.stdout.readline())["samples"]
+        used = [rollup(int(pid)) for pid in pids]
+        self.add(f"pss_{count}_kb", subject, [u["Pss"] for u in used])
+        self.add(f"private_{count}_kb", subject,
+                 [u["Private_Dirty"] + u["Private_Clean"] for u in used])
+        self.add(f"private_dirty_{count}_kb", subject, [u["Private_Dirty"] for u in used])
+        if count > 1:
+            before = [switches(int(pid)) for pid in pids]
+            time.sleep(2 if self.quick else 10)
+            after = [switches(int(pid)) for pid in pids]
+            self.add("idle_wakeups_10s", subject, [b - a for a, b in zip(before, after)])
+        child.stdin.close()
+        child.wait()
+
+    def migrate(self):
+        self.measure(self.memory, 5 if self.quick else 40, "migrate", ("holdfast", "swtpm", "static"))
+
+    def busy(self):
+        self.measure(self.memory, 3 if self.quick else 15, "busy", ("holdfast", "swtpm"))
+
+    def setup(self):
+        """RSA-2048 and P-384 endorsement keys, without certificates and with three of them."""
+        if not shutil.which("swtpm_setup"):
+            self.note("setup: swtpm_setup is not installed")
+            return
+        rounds = 3 if self.quick else 25
+        program = os.path.join(BUILD, "holdfast-setup")
+        ours = f"{program} --tpm2 --tpm-state %s --createek"
+        swtpm = "swtpm_setup --tpm2 --tpm-state %s --createek --pcr-banks sha256"
+        more = "--create-ek-cert --create-platform-cert"
+        self.commands("setup_rsa2048_p384_no_certificates", rounds, ours, swtpm)
+        self.commands("setup_rsa2048_p384_3_certificates", rounds,
+                      f"{ours} {more} --authority {self.authority()}",
+                      f"{swtpm} {more} {self.localca()}")
+
+    def authority(self):
+        """An authority with its key in a file, certified by a fleet's CA."""
+        fleet, path = os.path.join(self.memory, "fleet"), os.path.join(self.memory, "authority")
+
+        def run(program, command, *argv):
+            done = subprocess.run([os.path.join(BUILD, program), command, *argv], check=False,
+                                  capture_output=True, text=True)
+            if done.returncode:
+                raise RuntimeError(f"{program} {command}: {done.stderr}")
+            return done.stdout.strip()
+
+        run("holdfast-ca", "init", "--dir", fleet)
+        run("holdfast-authority", "init", "--software", "--dir", path)
+        nonce = run("holdfast-ca", "nonce", "--dir", fleet)
+        run("holdfast-authority", "request", "--dir", path, "--nonce", nonce, "--out",
+            path + ".request")
+        run("holdfast-ca", "delegate", "--dir", fleet, "--request", path + ".request", "--out",
+            path + ".pem", "--allow-software")
+        run("holdfast-authority", "install-certificate", "--dir", path, path + ".pem")
+        return path
+
+    def commands(self, measure, rounds, ours, theirs):
+        for line in self.driver(self.memory, rounds, "commands",
+                                [f"holdfast@{ours}@-", f"swtpm@{theirs}@-"]):
+            self.add(measure, line["subject"], line["samples"])
+
+    def localca(self):
+        ca = os.path.join(self.memory, "ca")
+        os.mkdir(ca)
+        conf, setup = os.path.join(ca, "localca.conf"), os.path.join(ca, "setup.conf")
+        with open(conf, "w", encoding="utf-8") as f:
+            f.write(f"statedir = {ca}\nsigningkey = {ca}/key.pem\nissuercert = {ca}/cert.pem\n"
+                    f"certserial = {ca}/serial\n")
+        with open(setup, "w", encoding="utf-8") as f:
+            f.write("create_certs_tool = /usr/bin/swtpm_localca\n"
+                    f"create_certs_tool_config = {conf}\n"
+                    "create_certs_tool_options = /etc/swtpm-localca.options\n")
+        return f"--config {setup}"
+
+
+def rollup(pid):
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
+        return {line.split(":")[0]: int(line.split()[1]) for line in f if line.endswith("kB\n")}
+
+
+def switches(pid):
+    """Times that threads of the process were woken: voluntary context switches."""
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/status", encoding="ascii") as f:
+            total += sum(int(line.split()[1]) for line in f if line.startswith("voluntary_ctxt"))
+    return total
+
+
+def summary(samples):
+    ordered = sorted(samples)
+    return {"n": len(ordered), "median": statistics.median(ordered), "min": ordered[0],
+            "p90": ordered[min(len(ordered) - 1, len(ordered) * 9 // 10)]}
+
+
+def limits(table):
+    """Floors that are sums: what the disk takes, and the round trip."""
+    trip = table.get("pcr_read", {}).get("limit", {}).get("median", 0)
+    disk = table.get("storage_disk", {})
+    found = {}
+    if disk:
+        found["holdfast"] = disk["write_fdatasync_rename_fsync"]["median"] + trip
+        found["slots"] = disk["pwrite_fdatasync"]["median"] + trip
+    return found
+
+
+def judge(table):
+    rows, floors = [], limits(table)
+    for measure, subject, goal, against in GOALS:
+        cell = table.get(measure, {}).get(subject)
+        if not cell:
+            continue
+        value = cell["median"]
+        if against == "absolute":
+            base = None
+        elif against == "limit" and measure.startswith("nv_write"):
+            base = floors.get(subject)
+        else:
+            base = table[measure].get(against, {}).get("median")
+        if against != "absolute" and not base:
+            continue
+        ratio = value / base if base else value
+        rows.append({"measure": measure, "subject": subject, "against": against, "goal": goal,
+                     "value": value, "base": base, "ratio": ratio, "reached": ratio <= goal})
+    return rows
+
+
+def text_of(result):
+    lines = ["holdfast and swtpm, measured side by side", ""]
+    lines += [f"{key}: {value}" for key, value in result["machine"].items()]
+    lines += ["", f"{'measure':36} {'subject':30} {'median':>12} {'min':>12} {'p90':>12} {'n':>6}"]
+    for measure, row in result["table"].items():
+        for subject, s in row.items():
+            lines.append(f"{measure:36} {subject:30} {s['median']:12.2f} {s['min']:12.2f} "
+                         f"{s['p90']:12.2f} {s['n']:6d}  {unit(measure)}")
+    lines += ["", f"{'goal':36} {'subject':16} {'against':10} {'found':>12} {'goal':>8}"]
+    for row in result["goals"]:
+        lines.append(f"{row['measure']:36} {row['subject']:16} {row['against']:10} "
+                     f"{row['ratio']:12.3f} {row['goal']:8.2f}  "
+                     f"{'reached' if row['reached'] else 'MISSED'}")
+    lines += [""] + ["note: " + note for note in result["notes"]]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+PLOTS = {
+    "launch": ("exec to the answer of Startup", "us", ["launch_fresh", "launch_existing"]),
+    "roundtrip": ("round trip, one processor", "us",
+                  ["getrandom_32", "pcr_read", "pcr_extend", "nv_read_64"]),
+    "keys": ("keys", "us", ["p256_sign", "p256_quote", "p256_create", "rsa2048_sign",
+                            "rsa2048_decrypt", "rsa2048_quote"]),
+    "memory": ("memory of one of 100 idle TPMs", "KB", ["pss_100_kb", "private_100_kb"]),
+    "storage": ("NV write of 64 bytes", "us", ["nv_write_64_tmpfs", "nv_write_64_disk"]),
+}
+
+
+def plot(table, out):
+    """Bars with gnuplot; False when it is not there."""
+    if not shutil.which("gnuplot"):
+        return False
+    for name, (title, what, measures) in PLOTS.items():
+        rows = [m for m in measures if m in table]
+        columns = [s for s in ("holdfast", "holdfast_nosync", "slots", "static", "swtpm", "limit")
+                   if any(s in table[m] for m in rows)]
+        if not rows:
+            continue
+        data = ["x " + " ".join(columns)]
+        data += [m + " " + " ".join(f"{table[m][c]['median']:.2f}" if c in table[m] else "NaN"
+                                    for c in columns) for m in rows]
+        script = (f'set terminal svg size 800,400 font "sans,11"\nset output "{out}-{name}.svg"\n'
+                  f'set title "{title} (medians)" noenhanced\nset ylabel "{what}"\n'
+                  'set style data histogram\nset style fill solid 0.8\nset yrange [0:*]\n'
+                  'set grid y\nset key top left noenhanced\nset xtics noenhanced\n'
+                  f'$data << EOD\n{chr(10).join(data)}\nEOD\n'
+                  f'plot for [i=2:{len(columns) + 1}] $data using i:xtic(1) title columnheader(i)\n')
+        subprocess.run(["gnuplot"], input=script, text=True, check=True)
+    return True
+
+
+def describe(options):
+    def output(*argv):
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        return done.stdout.strip()
+
+    cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo", encoding="utf-8")
+                if line.startswith("model name")), platform.machine())
+    changed = output("git", "-C", SRC, "status", "--porcelain", "--untracked-files=no")
+    return {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            "commit": output("git", "-C", SRC, "rev-parse", "--short=10", "HEAD")
+                      + (" and uncommitted changes" if changed else ""),
+            "kernel": platform.release(), "cpu": f"{cpu}, {os.cpu_count()} processors",
+            "load before": " ".join(f"{x:.2f}" for x in os.getloadavg()),
+            "disk": output("findmnt", "-nro", "FSTYPE,SOURCE", "-T", options.disk),
+            "swtpm": output("swtpm", "--version").splitlines()[0],
+            "libtpms": output("pkg-config", "--modversion", "libtpms"),
+            "openssl": output("pkg-config", "--modversion", "libcrypto")}
+
+
+PARTS = ("launch", "roundtrip", "counts", "keys", "storage", "memory_use", "migrate", "busy",
+         "setup")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="measure holdfast beside swtpm")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--static", help="a holdfast of --enable-static-engine, measured too")
+    parser.add_argument("--disk", default="/var/tmp", help="directory on a real disk")
+    parser.add_argument("--out", help="directory of the results")
+    parser.add_argument("--only", help="parts: " + ",".join(PARTS))
+    options = parser.parse_args()
+    if not shutil.which("swtpm"):
+        sys.exit("bench: swtpm is not installed: there is nothing to compare with")
+    bench = Bench(options)
+    try:
+        result = {"machine": describe(options)}
+        for part in options.only.split(",") if options.only else PARTS:
+            print(f"... {part}", file=sys.stderr, flush=True)
+            getattr(bench, part)()
+    finally:
+        bench.close()
+    table = {m: {s: summary(v) for s, v in row.items()} for m, row in bench.samples.items()}
+    result.update(table=table, goals=judge(table), notes=bench.notes)
+    write(options, result)
+    return 0
+
+
+def write(options, result):
+    machine = result["machine"]
+    if options.quick or options.only:
+        out = os.path.join(options.out or BUILD, "bench-quick")
+    else:
+        name = machine["date"][:10] + "-" + machine["commit"].split()[0]
+        out = os.path.join(options.out or os.path.join(SRC, "tests/bench/results"), name)
+    if not plot(result["table"], out):
+        result["notes"].append("no plots: gnuplot is not installed")
+    with open(out + ".json", "w", encoding="utf-8") as f:
+        json.dump(result, f, indent=1)
+        f.write("\n")
+    text = text_of(result)
+    with open(out + ".txt", "w", encoding="utf-8") as f:
+        f.write(text)
+    print(text, end="")
+    print(f"written: {out}.txt, .json and plots", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
