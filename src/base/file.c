@@ -289,6 +289,20 @@ bool hf_file_replace(const char *path, const void *data, size_t n, mode_t mode, 
     return dir >= 0 && hf_file_replace_at(dir, name, data, n, mode, path, error);
 }
 
+bool hf_file_write(const char *path, const void *data, size_t n, mode_t mode, GError **error)
+{
+    struct stat st;
+    bool absent = lstat(path, &st) != 0 && errno == ENOENT;
+    if (absent || S_ISREG(st.st_mode)) {
+        return hf_file_replace(path, data, n, mode, error);
+    }
+    hf_autofd int fd = open(path, O_WRONLY | O_TRUNC | O_CREAT | O_CLOEXEC | O_NOCTTY, mode);
+    if (fd < 0) {
+        return hf_error_errno(error, errno, "cannot open %s", path);
+    }
+    return hf_fd_write_all(fd, data, n, path, error);
+}
+
 bool hf_file_create_at(int dir, const char *name, const void *data, size_t n, mode_t mode,
                        const char *label, GError **error)
 {

@@ -52,6 +52,9 @@ bool hf_file_replace_at(int dir, const char *name, const void *data, size_t n, m
                         const char *label, GError **error);
 /* The same for a path; its directory must exist. */
 bool hf_file_replace(const char *path, const void *data, size_t n, mode_t mode, GError **error);
+/* Writes to where a user's command line points: a new or regular file is replaced as above, what a
+ * link leads to, a device or a pipe is opened and written. */
+bool hf_file_write(const char *path, const void *data, size_t n, mode_t mode, GError **error);
 /* Makes a new file durably; HF_ERROR_EXISTS when the name is taken. */
 bool hf_file_create_at(int dir, const char *name, const void *data, size_t n, mode_t mode,
                        const char *label, GError **error);

@@ -218,7 +218,8 @@ static void print_builtin(const HfOptions *options, int builtin)
     if (builtin == BUILTIN_COMPLETION) {
         hf_options_print_completion(program, stdout);
     } else if (builtin == BUILTIN_VERSION) {
-        printf("%s %s\n", program->name, PACKAGE_VERSION);
+        printf("%s %s\n", program->version_title ? program->version_title : program->name,
+               PACKAGE_VERSION);
     } else {
         hf_options_print_help(program, options->command, stdout);
     }

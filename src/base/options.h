@@ -53,6 +53,7 @@ typedef struct {
 typedef struct {
     const char *name;          /* "holdfast" */
     const char *summary;       /* one line */
+    const char *version_title; /* what --version prints before the number; NULL: the name */
     const HfCommand *commands; /* NULL: the program has none */
     const HfOption *options;
     const char *operands; /* for a program without commands, as in HfCommand */

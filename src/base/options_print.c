@@ -15,14 +15,21 @@ static bool shown(const HfOption *row, const HfCommand *command)
     return !command || !row->where || (row->where & command->bit);
 }
 
-static char *left_column(const HfOption *row)
+/* Where long options may have one dash, the shortest are known by it. */
+static const char *dashes(const HfProgram *program, const HfOption *row)
+{
+    return program->single_dash && strlen(row->name) <= 2 ? "-" : "--";
+}
+
+static char *left_column(const HfProgram *program, const HfOption *row)
 {
     g_autofree char *letter =
         row->letter ? g_strdup_printf("-%c, ", row->letter) : g_strdup("    ");
     if (row->flags & HF_OPTION_OPTIONAL) {
         return g_strdup_printf("  %s--%s[=%s]", letter, row->name, row->arg);
     }
-    return g_strdup_printf("  %s--%s%s%s", letter, row->name, row->kind == HF_KIND_FLAG ? "" : " ",
+    return g_strdup_printf("  %s%s%s%s%s", letter, dashes(program, row), row->name,
+                           row->kind == HF_KIND_FLAG ? "" : " ",
                            row->kind == HF_KIND_FLAG ? "" : row->arg);
 }
 
@@ -42,9 +49,9 @@ static void print_sub_rows(FILE *out, const HfSubOption *sub)
     }
 }
 
-static void print_row(FILE *out, const HfOption *row)
+static void print_row(FILE *out, const HfProgram *program, const HfOption *row)
 {
-    g_autofree char *left = left_column(row);
+    g_autofree char *left = left_column(program, row);
     fprintf(out, strlen(left) > 29 ? "%s\n%30s" : "%-29s %s", left,
             strlen(left) > 29 ? "" : row->help);
     if (strlen(left) > 29) {
@@ -87,7 +94,7 @@ void hf_options_print_help(const HfProgram *program, const HfCommand *command, F
     fputs("\nOptions:\n", out);
     for (const HfOption *row = program->options; row->name; row++) {
         if (shown(row, command)) {
-            print_row(out, row);
+            print_row(out, program, row);
         }
     }
     fputs("      --help                  show this help\n"
@@ -100,7 +107,7 @@ static void print_words(FILE *out, const HfProgram *program, const HfCommand *co
 {
     for (const HfOption *row = program->options; row->name; row++) {
         if (shown(row, command)) {
-            fprintf(out, " --%s", row->name);
+            fprintf(out, " %s%s", dashes(program, row), row->name);
         }
     }
     fputs(" --help --version", out);
