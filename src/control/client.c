@@ -4,14 +4,17 @@
  * Every command goes through exchange(): request from the row, answer by the row. The answer is
  * read as QEMU 9.2 does, the result first and the rest when it is 0, because servers differ in how
  * long an error is; what else came with an error is taken off the socket before the next request.
+ * On a character device an exchange is one ioctl, or as many as the tail has pieces.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
 #include "control/client.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/bytes.h"
@@ -19,6 +22,7 @@
 #include "base/file.h"
 #include "base/socket.h"
 #include "control/codec.h"
+#include "control/device.h"
 
 #define DEFAULT_TIMEOUT_MS 20000u
 #define RESPONSE_MAX 16u
@@ -27,6 +31,8 @@ struct HfControlClient {
     int fd;
     unsigned timeout_ms;
     uint32_t result;
+    size_t piece;          /* a tail is written in pieces of at most this size; 0: at once */
+    uint8_t *ioctl_buffer; /* on a device: the union of the last ioctl; NULL on a socket */
 };
 
 HfControlClient *hf_control_client_new(int fd)
@@ -49,10 +55,26 @@ HfControlClient *hf_control_client_connect_tcp(const char *host, uint16_t port, 
     return fd < 0 ? NULL : hf_control_client_new(fd);
 }
 
+HfControlClient *hf_control_client_open_device(const char *path, GError **error)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0) {
+        hf_error_errno(error, errno, "cannot open %s", path);
+        return NULL;
+    }
+    HfControlClient *client = hf_control_client_new(fd);
+    client->ioctl_buffer = g_malloc0(HF_CONTROL_DEVICE_MAX);
+    return client;
+}
+
 void hf_control_client_free(HfControlClient *client)
 {
     if (client) {
         hf_fd_close(&client->fd);
+        if (client->ioctl_buffer) {
+            explicit_bzero(client->ioctl_buffer, HF_CONTROL_DEVICE_MAX);
+        }
+        g_free(client->ioctl_buffer);
         g_free(client);
     }
 }
@@ -60,6 +82,11 @@ void hf_control_client_free(HfControlClient *client)
 void hf_control_client_set_timeout(HfControlClient *client, unsigned milliseconds)
 {
     client->timeout_ms = milliseconds;
+}
+
+void hf_control_client_set_piece(HfControlClient *client, size_t size)
+{
+    client->piece = size;
 }
 
 uint32_t hf_control_client_result(const HfControlClient *client)
@@ -100,6 +127,60 @@ static bool refused(HfControlClient *client, const HfControlRow *row, uint32_t r
                         result_text(result));
 }
 
+/* One ioctl with `n` bytes of the request's tail. */
+static bool device_ioctl(HfControlClient *client, HfControlMessage *message, const void *tail,
+                         size_t n, GError **error)
+{
+    const HfControlRow *row = message->row;
+    hf_control_device_put(client->ioctl_buffer, message, tail, n);
+    if (ioctl(client->fd, hf_control_device_request(row), client->ioctl_buffer) < 0) {
+        return hf_error_errno(error, errno, "%s", row->name);
+    }
+    hf_control_device_get(client->ioctl_buffer, message, NULL);
+    client->result = (uint32_t)message->value[HF_FIELD_RESULT];
+    return client->result == HF_CONTROL_OK ||
+           hf_error_set(error, HF_ERROR_TPM, "%s: result 0x%x (%s)", row->name, client->result,
+                        result_text(client->result));
+}
+
+/* exchange() on a device. A state blob ends with a piece that is shorter than a whole one. */
+static bool device_exchange(HfControlClient *client, HfControlMessage *message, const void *tail,
+                            size_t tail_size, GError **error)
+{
+    const HfControlRow *row = message->row;
+    size_t piece = hf_control_device_piece(row);
+    bool more = true;
+    if (row->descriptor) {
+        return hf_error_set(error, HF_ERROR_UNSUPPORTED, "%s: not possible on a device", row->name);
+    }
+    client->result = 0;
+    for (size_t at = 0; more;) {
+        size_t n = row->request_tail ? MIN(piece, tail_size - at) : 0;
+        if (row->request_tail) {
+            message->value[HF_FIELD_LENGTH] = n;
+        }
+        if (!device_ioctl(client, message, tail ? (const uint8_t *)tail + at : NULL, n, error)) {
+            return false;
+        }
+        at += n;
+        more = row->request_tail &&
+               (row->number == HF_CONTROL_SET_STATEBLOB ? n == piece : at < tail_size);
+    }
+    return true;
+}
+
+static bool tail_write(const HfControlClient *client, const uint8_t *tail, size_t size,
+                       GError **error)
+{
+    size_t piece = client->piece ? client->piece : size;
+    for (size_t at = 0; at < size; at += piece) {
+        if (!hf_socket_write_full(client->fd, tail + at, MIN(piece, size - at), error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Sends message (with `tail`, or the descriptor `passed`), reads the fixed part of the answer. */
 static bool exchange(HfControlClient *client, HfControlMessage *message, const void *tail,
                      size_t tail_size, int passed, GError **error)
@@ -108,13 +189,16 @@ static bool exchange(HfControlClient *client, HfControlMessage *message, const v
     int64_t deadline = deadline_of(client);
     uint8_t answer[RESPONSE_MAX];
 
+    if (client->ioctl_buffer) {
+        return device_exchange(client, message, tail, tail_size, error);
+    }
     client->result = 0;
     g_autoptr(GByteArray) request = g_byte_array_new();
     hf_control_request_put(request, message);
     bool sent = passed >= 0
                     ? hf_socket_send_fd(client->fd, request->data, request->len, passed, error)
                     : hf_socket_write_full(client->fd, request->data, request->len, error);
-    if (!sent || (tail_size > 0 && !hf_socket_write_full(client->fd, tail, tail_size, error)) ||
+    if (!sent || !tail_write(client, tail, tail_size, error) ||
         !hf_socket_read_full(client->fd, answer, 4, deadline, error)) {
         g_prefix_error(error, "%s: ", row->name);
         return false;
@@ -265,6 +349,26 @@ bool hf_control_client_lock_storage(HfControlClient *client, uint32_t retries, G
     return plain(client, HF_CONTROL_LOCK_STORAGE, HF_FIELD_RETRIES, retries, error);
 }
 
+/* tail_read() on a device: the piece is in the union; the total is that of the whole blob. */
+static bool device_tail(const HfControlClient *client, const HfControlMessage *message,
+                        GByteArray *have, guint at, bool *ret_more, GError **error)
+{
+    HfControlMessage again = *message;
+    const uint8_t *tail = NULL;
+    uint64_t length = message->value[HF_FIELD_LENGTH];
+    if (length > hf_control_device_piece(message->row)) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "%s: answer of %" G_GUINT64_FORMAT " bytes where one ioctl has %zu",
+                            message->row->name, length, hf_control_device_piece(message->row));
+    }
+    hf_control_device_get(client->ioctl_buffer, &again, &tail);
+    if (length > 0) {
+        memcpy(have->data + at, tail, length);
+    }
+    *ret_more = length > 0 && have->len < message->value[HF_FIELD_TOTAL];
+    return true;
+}
+
 /* Reads an answer's tail behind `have`; whether more is to be asked for is *ret_more. */
 static bool tail_read(HfControlClient *client, const HfControlMessage *message, GByteArray *have,
                       bool *ret_more, GError **error)
@@ -280,6 +384,9 @@ static bool tail_read(HfControlClient *client, const HfControlMessage *message, 
                             message->row->name, length, total, HF_CONTROL_BLOB_MAX);
     }
     g_byte_array_set_size(have, at + (guint)length);
+    if (client->ioctl_buffer) {
+        return device_tail(client, message, have, at, ret_more, error);
+    }
     if (length > 0 &&
         !hf_socket_read_full(client->fd, have->data + at, length, deadline_of(client), error)) {
         g_prefix_error(error, "%s: ", message->row->name);

@@ -22,12 +22,18 @@ typedef struct HfControlClient HfControlClient;
 
 HfControlClient *hf_control_client_connect_unix(const char *path, GError **error);
 HfControlClient *hf_control_client_connect_tcp(const char *host, uint16_t port, GError **error);
+/* The character device of an emulator that runs on CUSE; here nothing has a timeout, and
+ * set_datafd is HF_ERROR_UNSUPPORTED. */
+HfControlClient *hf_control_client_open_device(const char *path, GError **error);
 /* A channel over a connected stream socket, which it takes over. */
 HfControlClient *hf_control_client_new(int fd);
 void hf_control_client_free(HfControlClient *client); /* disconnects; NULL allowed */
 
 /* How long to wait for each answer; default 20 s. 0: for ever. */
 void hf_control_client_set_timeout(HfControlClient *client, unsigned milliseconds);
+/* Writes state blobs and data to hash in pieces of at most `size` bytes on a socket; 0, the
+ * default: at once. For testing servers. */
+void hf_control_client_set_piece(HfControlClient *client, size_t size);
 /* Result of the last answer; 0 when the last call got none. */
 uint32_t hf_control_client_result(const HfControlClient *client);
 

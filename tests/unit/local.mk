@@ -84,3 +84,6 @@ tests_unit_test_control_LDADD = $(emulator_test_libs)
 tests_unit_test_control_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
 tests_unit_test_command_frame_SOURCES = tests/unit/test-command-frame.c
 tests_unit_test_command_frame_LDADD = libemulator.a libbase.a $(GLIB_LIBS)
+unit_tests += tests/unit/test-control-device
+tests_unit_test_control_device_SOURCES = tests/unit/test-control-device.c
+tests_unit_test_control_device_LDADD = libcontrol.a libbase.a $(GLIB_LIBS)
