@@ -33,6 +33,7 @@ void hf_builder_free(HfBuilder *builder)
         g_bytes_unref(builder->subject);
         g_bytes_unref(builder->spki);
         g_byte_array_unref(builder->extensions);
+        g_clear_pointer(&builder->serial, g_bytes_unref);
         g_free(builder);
     }
 }
@@ -83,8 +84,12 @@ GBytes *hf_builder_seal(GBytes *part, HfSigner *signer, const char *what, GError
     return g_byte_array_free_to_bytes(w);
 }
 
-static void put_serial(GByteArray *w)
+static void put_serial(GByteArray *w, GBytes *given)
 {
+    if (given) {
+        hf_der_put_number(w, g_bytes_get_data(given, NULL), g_bytes_get_size(given));
+        return;
+    }
     uint8_t serial[SERIAL_SIZE];
     hf_random_bytes(serial, sizeof serial);
     /* Positive, never zero, always 20 octets. */
@@ -99,7 +104,7 @@ static GBytes *write_tbs(const HfBuilder *builder, HfSignAlgorithm algorithm, GB
     size_t version = hf_der_begin(w, HF_DER_CONTEXT_OF(0));
     hf_der_put_uint(w, 2); /* v3 */
     hf_der_end(w, version);
-    put_serial(w);
+    put_serial(w, builder->serial);
     hf_builder_put_algorithm(w, algorithm);
     hf_put_gbytes(w, issuer);
     size_t validity = hf_der_begin(w, HF_DER_SEQUENCE);

@@ -14,12 +14,13 @@ typedef struct {
     gint64 not_before;
     gint64 not_after;
     GByteArray *extensions;
+    GBytes *serial; /* 1 to 20 bytes, unsigned, not zero; NULL: random; owned */
 } HfBuilder;
 
 HfBuilder *hf_builder_new(GBytes *subject, GBytes *spki, gint64 not_before, gint64 not_after);
 /* Takes the value. */
 void hf_builder_add(HfBuilder *builder, const char *oid, bool critical, GByteArray *value);
-/* Gives a random serial number, signs and verifies under the issuer's key. issuer NULL: the
+/* Gives a serial number, signs and verifies under the issuer's key. issuer NULL: the
  * certificate is its own issuer and the signer's key must be its key. */
 HfCertificate *hf_builder_sign(const HfBuilder *builder, HfSigner *signer,
                                const HfCertificate *issuer, GError **error);

@@ -37,7 +37,11 @@ static bool check_delegation(const HfDelegation *in, gint64 end, const HfCertifi
                              GError **error)
 {
     HfSignAlgorithm algorithm = 0; /* only whether there is one */
-    if (in->days < 1 || in->days > HF_DELEGATION_DAYS_MAX) {
+    if (in->as_root && in->rooted != HF_ROOTED_SOFTWARE) {
+        return hf_error_set(error, HF_ERROR_POLICY,
+                            "only a software-rooted delegation may last as long as the root");
+    }
+    if (!in->as_root && (in->days < 1 || in->days > HF_DELEGATION_DAYS_MAX)) {
         return hf_error_set(error, HF_ERROR_INVALID,
                             "the validity of a delegation must be 1 to %d days, found %u",
                             HF_DELEGATION_DAYS_MAX, in->days);
@@ -93,7 +97,7 @@ static void add_constraints(HfBuilder *b, const HfDelegation *in)
 HfCertificate *hf_delegation_new(const HfDelegation *in, HfSigner *signer,
                                  const HfCertificate *root, GError **error)
 {
-    gint64 end = in->not_before + (gint64)in->days * SECONDS_A_DAY;
+    gint64 end = in->as_root ? root->not_after : in->not_before + (gint64)in->days * SECONDS_A_DAY;
     if (!check_delegation(in, end, root, error)) {
         return NULL;
     }

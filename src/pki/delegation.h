@@ -34,6 +34,7 @@ typedef struct {
     const char *crl_url;      /* the CA's certificate revocation list, or NULL */
     gint64 not_before;        /* seconds since 1970 */
     unsigned days;            /* 1 to HF_DELEGATION_DAYS_MAX */
+    bool as_root;             /* software-rooted only: `days` does not count, the root's end does */
 } HfDelegation;
 
 /* The vMA certificate, signed by the fleet's root. */

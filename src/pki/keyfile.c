@@ -41,8 +41,12 @@ bool hf_keyfile_kind_parse(const char *text, HfKeyfileKind *ret_kind, GError **e
 }
 
 /* The PEM of a new key. */
-static HfSecret *generate(HfKeyfileKind kind, GError **error)
+static HfSecret *generate(HfKeyfileKind kind, const HfSecret *password, GError **error)
 {
+    g_autoptr(HfSecret) text = hf_secret_new(password ? password->size + 1 : 1);
+    if (password) {
+        memcpy(text->data, password->data, password->size);
+    }
     gnutls_x509_privkey_t key = NULL;
     gnutls_datum_t pem = { 0 };
     int rc = gnutls_x509_privkey_init(&key);
@@ -50,8 +54,9 @@ static HfSecret *generate(HfKeyfileKind kind, GError **error)
         rc = gnutls_x509_privkey_generate(key, kinds[kind].algorithm, kinds[kind].bits, 0);
     }
     if (rc == 0) {
-        rc = gnutls_x509_privkey_export2_pkcs8(key, GNUTLS_X509_FMT_PEM, NULL, GNUTLS_PKCS_PLAIN,
-                                               &pem);
+        rc = gnutls_x509_privkey_export2_pkcs8(
+            key, GNUTLS_X509_FMT_PEM, password ? (const char *)text->data : NULL,
+            password ? GNUTLS_PKCS_PBES2_AES_256 : GNUTLS_PKCS_PLAIN, &pem);
     }
     gnutls_x509_privkey_deinit(key);
     if (rc < 0) {
@@ -65,17 +70,20 @@ static HfSecret *generate(HfKeyfileKind kind, GError **error)
     return secret;
 }
 
-bool hf_keyfile_generate(const char *path, HfKeyfileKind kind, GError **error)
+bool hf_keyfile_generate_at(int dir, const char *name, HfKeyfileKind kind, const HfSecret *password,
+                            mode_t mode, const char *label, GError **error)
 {
     g_assert((size_t)kind < G_N_ELEMENTS(kinds));
+    g_autoptr(HfSecret) pem = generate(kind, password, error);
+    return pem && hf_file_create_at(dir, name, pem->data, pem->size, mode, label, error);
+}
+
+bool hf_keyfile_generate(const char *path, HfKeyfileKind kind, GError **error)
+{
     g_autofree char *folder = g_path_get_dirname(path);
     g_autofree char *name = g_path_get_basename(path);
     hf_autofd int dir = hf_dir_open(folder, error);
-    if (dir < 0) {
-        return false;
-    }
-    g_autoptr(HfSecret) pem = generate(kind, error);
-    return pem && hf_file_create_at(dir, name, pem->data, pem->size, 0600, path, error);
+    return dir >= 0 && hf_keyfile_generate_at(dir, name, kind, NULL, 0600, path, error);
 }
 
 HfSecret *hf_keyfile_read(const char *path, GError **error)

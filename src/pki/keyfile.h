@@ -1,8 +1,9 @@
 /*
  * keyfile.h - private keys in files: made, written, looked at before use.
  *
- * Keys are unencrypted PKCS#8 in PEM, mode 0600; who may read the file has the key. Used by the
- * fleet's CA, the approver and the software-rooted authority. The host TPM's keys never come here.
+ * Keys are PKCS#8 in PEM, unencrypted unless a password is given: who may read the file has the
+ * key. Used by the fleet's CA, the approver and the software-rooted authority. The host TPM's keys
+ * never come here.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -12,6 +13,7 @@
 #include "base/secret.h"
 #include <glib.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 typedef enum { HF_KEYFILE_P256, HF_KEYFILE_P384, HF_KEYFILE_RSA3072 } HfKeyfileKind;
 
@@ -21,6 +23,11 @@ typedef enum { HF_KEYFILE_P256, HF_KEYFILE_P384, HF_KEYFILE_RSA3072 } HfKeyfileK
 /* Makes a key and writes it durably to a new file of mode 0600. HF_ERROR_EXISTS when the name is
  * taken: a key is never overwritten. */
 bool hf_keyfile_generate(const char *path, HfKeyfileKind kind, GError **error);
+
+/* The same in PKCS#8 encrypted (AES-256-CBC) with `password`, in the directory `dir`, with `mode`.
+ * NULL: not encrypted. `label` names the file in messages. */
+bool hf_keyfile_generate_at(int dir, const char *name, HfKeyfileKind kind, const HfSecret *password,
+                            mode_t mode, const char *label, GError **error);
 
 /* "p256", "p384", "rsa3072"; HF_ERROR_USAGE otherwise. */
 bool hf_keyfile_kind_parse(const char *text, HfKeyfileKind *ret_kind, GError **error);

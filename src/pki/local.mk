@@ -8,7 +8,9 @@ libpki_a_SOURCES = \
     src/pki/name.c src/pki/name.h \
     src/pki/spki.c src/pki/spki.h \
     src/pki/keyfile.c src/pki/keyfile.h \
+    src/pki/signer_gnutls.c src/pki/signer_gnutls.h \
     src/pki/signer_file.c \
+    src/pki/signer_pkcs11.c \
     src/pki/holding.c src/pki/holding.h \
     src/pki/extension.c src/pki/extension.h \
     src/pki/extension_reader.c \
@@ -17,5 +19,6 @@ libpki_a_SOURCES = \
     src/pki/issuer.c src/pki/issuer.h \
     src/pki/endorsement.c src/pki/endorsement.h \
     src/pki/delegation.c src/pki/delegation.h \
+    src/pki/swtpm_profile.c src/pki/swtpm_profile.h \
     src/pki/request.c src/pki/request.h \
     src/pki/chain.c src/pki/chain.h

@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/secret.h"
+
 typedef enum {
     HF_SIGN_ECDSA_SHA256,
     HF_SIGN_ECDSA_SHA384,
@@ -52,5 +54,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfSigner, hf_signer_free)
 /* A PEM private key (PKCS#8 or SEC1; RSA >= 2048, P-256, P-384). The file is read by
  * hf_keyfile_read (keyfile.h): not readable by others, writable by its owner only. */
 HfSigner *hf_signer_file_new(const char *path, GError **error);
+/* The same from the PEM text; `password` (NULL: none) is used when the key is encrypted. `label`
+ * names the key in messages. HF_ERROR_AUTH when it cannot be decrypted. */
+HfSigner *hf_signer_pem_new(const HfSecret *pem, const HfSecret *password, const char *label,
+                            GError **error);
+
+/* A key in a token, named by a PKCS#11 URL (RFC 7512). The PIN (NULL: the URL has it, or none is
+ * needed) must live as long as the signer. HF_ERROR_AUTH when the token refuses it. */
+HfSigner *hf_signer_pkcs11_new(const char *url, const HfSecret *pin, GError **error);
+/* True when `key` is such a URL and not the name of a file. */
+bool hf_signer_is_pkcs11(const char *key);
 
 #endif

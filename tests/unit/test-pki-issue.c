@@ -462,6 +462,14 @@ static void test_delegation_refusals(void)
     g_assert_null(hf_delegation_new(&in, w->root_key, w->root, &error));
     world_refused(&error, HF_ERROR_INVALID, "found 3661");
     in = good;
+    in.as_root = true;
+    g_assert_null(hf_delegation_new(&in, w->root_key, w->root, &error));
+    world_refused(&error, HF_ERROR_POLICY, "only a software-rooted delegation");
+    in.rooted = HF_ROOTED_SOFTWARE;
+    g_autoptr(HfCertificate) lasting = hf_delegation_new(&in, w->root_key, w->root, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(lasting->not_after, ==, w->root->not_after);
+    in = good;
     in.spki = w->root_key->spki;
     g_assert_null(hf_delegation_new(&in, w->root_key, w->root, &error));
     world_refused(&error, HF_ERROR_POLICY, "key of the root itself");
