@@ -2,7 +2,8 @@
  * ctl_main.c - holdfast-ctl: speaks the control channel of an emulator.
  *
  * Command line, connection, exit code; the commands are in ctl_commands.c. It is a client without
- * privileges: it touches no file but those named on its command line.
+ * privileges: it touches no file but those named on its command line. Installed under the names
+ * swtpm_ioctl and swtpm_bios it is those (swtpm_tools.h).
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -17,6 +18,7 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "tools/ctl/ctl_commands.h"
+#include "tools/ctl/swtpm_tools.h"
 
 #define FACTS                                                           \
     (HF_CTL_BIT(HF_CTL_CAPABILITIES) | HF_CTL_BIT(HF_CTL_ESTABLISHED) | \
@@ -92,7 +94,7 @@ static HfControlClient *connect_channel(const HfOptions *options, GError **error
                : NULL;
 }
 
-int main(int argc, char **argv)
+static int holdfast_ctl_main(int argc, char **argv)
 {
     const HfProgram program = {
         .name = "holdfast-ctl",
@@ -112,4 +114,16 @@ int main(int argc, char **argv)
     }
     hf_log_error(program.name, error);
     return hf_error_is(error, HF_ERROR_USAGE) ? program.usage_exit : EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+    g_autofree char *name = g_path_get_basename(argc > 0 ? argv[0] : "");
+    if (strcmp(name, "swtpm_ioctl") == 0) {
+        return hf_swtpm_ioctl_main(argc, argv);
+    }
+    if (strcmp(name, "swtpm_bios") == 0) {
+        return hf_swtpm_bios_main(argc, argv);
+    }
+    return holdfast_ctl_main(argc, argv);
 }
