@@ -4,3 +4,4 @@ include src/tools/authority/local.mk
 include src/tools/ca/local.mk
 include src/tools/ctl/local.mk
 include src/tools/attest/local.mk
+include src/tools/localca/local.mk
