@@ -8,6 +8,10 @@ pod_files = \
     man/holdfast-ctl.1.pod \
     man/holdfast-setup.1.pod \
     man/holdfast-authority.5.pod \
+    man/holdfast-localca.1.pod \
+    man/holdfast-swtpm_bios.1.pod \
+    man/holdfast-swtpm_cert.1.pod \
+    man/holdfast-swtpm_ioctl.1.pod \
     man/holdfast-state.5.pod \
     man/holdfast-control.7.pod \
     man/holdfast-security.7.pod

@@ -15,3 +15,5 @@ cli_tests += tests/cli/emulator-control.py tests/cli/emulator-data.py
 cli_tests += tests/cli/emulator-state.py
 cli_tests += tests/cli/emulator-process.py
 cli_tests += tests/cli/counts.py
+cli_tests += tests/cli/swtpm-names.sh
+cli_tests += tests/cli/swtpm-localca.sh

@@ -247,9 +247,12 @@ def shellcheck():
 
 
 def programs():
-    return sorted(n for n in os.listdir(BUILD)
-                  if re.fullmatch(r"holdfast(-[a-z]+)?", n) and os.access(os.path.join(BUILD, n), os.X_OK)
-                  and os.path.isfile(os.path.join(BUILD, n)))
+    """Ours, and swtpm's tools by the names under which ours are they (the emulator, setup and
+    localca are the same program under both)."""
+    own = [n for n in os.listdir(BUILD)
+           if re.fullmatch(r"holdfast(-[a-z]+)?", n) and os.access(os.path.join(BUILD, n), os.X_OK)
+           and os.path.isfile(os.path.join(BUILD, n))]
+    return sorted(own) + [os.path.join("swtpm-names", n) for n in ("swtpm_bios", "swtpm_cert", "swtpm_ioctl")]
 
 
 def help_of(program, *command):
@@ -263,15 +266,15 @@ def options():
     if not found:
         check("programs are built", ["none found"])
     for program in found:
-        pod = os.path.join(SRC, "man", program + ".1.pod")
+        pod = os.path.join(SRC, "man", program.replace("swtpm-names/", "holdfast-") + ".1.pod")
         if not os.path.exists(pod):
             check(f"{program}: has a manual page", [relative(pod)])
             continue
         text, page = help_of(program), read(pod)
-        told = set(re.findall(r"^\s+(?:-\w, )?--([a-z][\w-]*)", text, re.M)) - {"help", "version",
+        told = set(re.findall(r"^\s+(?:-\w, )?--?([a-z][\w-]*)", text, re.M)) - {"help", "version",
                                                                                "print-completion"}
         subs = set(re.findall(r"^ {20,}([a-z][\w-]*)(?:=| *$|: )", text, re.M))
-        documented = set(re.findall(r"^=item B<(?:-\w>, B<)?--([\w-]+)", page, re.M))
+        documented = set(re.findall(r"^=item B<(?:-\w>, B<)?--?([\w-]+)", page, re.M))
         problems = [f"--{o}: not in the manual" for o in sorted(told - documented)]
         problems += [f"--{o}: in the manual, not in the program"
                      for o in sorted(documented - told - {"help", "version", "print-completion"})]
@@ -287,7 +290,7 @@ def options():
                                     capture_output=True, text=True, check=True).stdout
         bash = subprocess.run(["bash", "-n"], input=completion, capture_output=True, text=True,
                               check=False)
-        missing = [f"--{o}: not completed" for o in sorted(told) if f"--{o}" not in completion]
+        missing = [f"--{o}: not completed" for o in sorted(told) if f"-{o}" not in completion]
         check(f"{program}: completion is bash and knows every option", missing + bash.stderr.splitlines())
 
 
