@@ -315,7 +315,9 @@ gint64 hf_der_time(HfReader *r)
     uint8_t text[15];
     bool bad = content.failed;
     if (!bad && tag == HF_DER_UTC_TIME && n == 13) {
-        memcpy(text, content.data[0] >= '5' ? "19" : "20", 2);
+        bool last_century = content.data[0] >= '5';
+        text[0] = last_century ? '1' : '2';
+        text[1] = last_century ? '9' : '0';
         memcpy(text + 2, content.data, n);
     } else if (!bad && tag == HF_DER_TIME && n == sizeof text) {
         memcpy(text, content.data, n);

@@ -321,6 +321,7 @@ static bool read_holding(HfCertificate *c, HfReader value)
 
 bool hf_extension_read(HfCertificate *c, const char *oid, bool critical, HfReader value)
 {
+    g_assert(c);
     const struct {
         const char *oid;
         bool (*read)(HfCertificate *c, HfReader value);

@@ -122,7 +122,7 @@ GBytes *hf_tpm_nv_read(const HfTransport *tpm, uint32_t auth_handle, const HfSec
                        uint32_t index, GError **error)
 {
     g_autoptr(GByteArray) data = g_byte_array_new();
-    HfNvPublic pub;
+    HfNvPublic pub = { 0 };
 
     if (!hf_tpm_nv_read_public(tpm, index, &pub, error)) {
         return NULL;

@@ -206,6 +206,7 @@ static void print_words(const HfStatus *status, const char *dir)
     const HfAuthorityDir *authority = status->authority;
 
     if (status->problems->len == 0) {
+        g_assert(authority); /* that it cannot be opened would be a problem */
         printf("%s: works (%s, migration policy %s)\n", dir,
                authority->manifest->host_tpm ? authority->manifest->host_tpm_text
                                              : "software-rooted",

@@ -45,7 +45,7 @@ bool hf_capabilities_rsa_limit(HfEngineChild *engine, unsigned *ret_bits, GError
 
 bool hf_capabilities_print(const HfProgram *program, HfEngineChild *engine, GError **error)
 {
-    unsigned limit;
+    unsigned limit = 0;
     if (!hf_capabilities_rsa_limit(engine, &limit, error)) {
         return false;
     }
