@@ -91,6 +91,28 @@ HfControlParse hf_control_request_parse(const uint8_t *data, size_t size,
     return HF_CONTROL_PARSE_READY;
 }
 
+HfControlRest hf_control_rest(const uint8_t *data, size_t size, const HfControlRow *row)
+{
+    static const uint8_t zero[NUMBER_SIZE - 1];
+    size_t start = 0;
+    if (size == 0) {
+        return HF_CONTROL_REST_NONE;
+    }
+    if (size == row->padding) {
+        return HF_CONTROL_REST_PADDING;
+    }
+    if (size < row->padding) {
+        return HF_CONTROL_REST_REQUEST; /* a part of the padding, or of a number: time will tell */
+    }
+    if (size < NUMBER_SIZE) {
+        /* All numbers begin with zeros. */
+        return memcmp(data, zero, size) == 0 ? HF_CONTROL_REST_UNSURE : HF_CONTROL_REST_SURPLUS;
+    }
+    bool found =
+        number_find(data, size, row->padding, &start) && hf_control_row(hf_fetch_u32(data + start));
+    return found ? HF_CONTROL_REST_REQUEST : HF_CONTROL_REST_SURPLUS;
+}
+
 void hf_control_request_put(GByteArray *out, const HfControlMessage *message)
 {
     hf_put_u32(out, message->row->number);

@@ -33,6 +33,17 @@ HfControlParse hf_control_request_parse(const uint8_t *data, size_t size,
                                         const HfControlRow *previous, HfControlMessage *ret_message,
                                         size_t *ret_used);
 
+typedef enum {
+    HF_CONTROL_REST_NONE,    /* nothing follows */
+    HF_CONTROL_REST_PADDING, /* just the padding of the request */
+    HF_CONTROL_REST_REQUEST, /* the next request, or the beginning of one or of the padding */
+    HF_CONTROL_REST_UNSURE,  /* too short to tell: more of a number, or too long a request */
+    HF_CONTROL_REST_SURPLUS, /* no request begins like this: the one before it was too long */
+} HfControlRest;
+
+/* What the bytes are that came together with a request of this row, after it and its tail. */
+HfControlRest hf_control_rest(const uint8_t *data, size_t size, const HfControlRow *row);
+
 /* Appends a request: number and fixed body. */
 void hf_control_request_put(GByteArray *out, const HfControlMessage *message);
 

@@ -3,7 +3,9 @@
  *
  * A client is a small state machine fed by poll: bytes are collected until a request is complete
  * (codec), a tail is passed on as it comes, and the answer leaves in one write. What follows a
- * request in the same segment stays in the buffer and is the next request.
+ * request in the same segment is the next request, when it begins with the number of a command;
+ * anything else means that the request was too long, or unknown and with a body, and is dropped:
+ * taken for requests it would be answered, and the client would be out of step for good.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -44,6 +46,8 @@ typedef struct {
     Phase phase;
     int64_t deadline;             /* of the phase, or HF_NO_DEADLINE */
     const HfControlRow *previous; /* whose padding may still come */
+    bool unsure;  /* the request is complete, what follows does not tell yet what it is */
+    bool overdue; /* and never will */
     HfControlRequest request;
     uint32_t result; /* of the tail so far */
     uint64_t tail_left;
@@ -80,6 +84,7 @@ static void disconnect(Server *server)
     server->phase = PHASE_REQUEST;
     server->deadline = HF_NO_DEADLINE;
     server->previous = NULL;
+    server->unsure = false;
     if (server->config.terminate) {
         hf_emulator_end(server->emulator, 0);
     }
@@ -219,10 +224,59 @@ static void unknown(Server *server)
     respond(server, &response);
 }
 
+/* Requests that only report leave out what is too much; the others must not be done by mistake. */
+static bool must_be_exact(const HfControlRow *row)
+{
+    return row->response_size == 4 && row->padding == 0;
+}
+
+/* A request of `used` bytes is complete. What came with it and is no request is dropped; *ret_long
+ * says that the request is to be refused for it. False: not known before more bytes come. */
+static bool cut_surplus(Server *server, size_t *used, bool *ret_long)
+{
+    const HfControlMessage *message = &server->request.message;
+    uint64_t end = *used + (message->row->request_tail ? message->value[HF_FIELD_LENGTH] : 0);
+    *ret_long = false;
+    if (end >= server->have) {
+        return true;
+    }
+    switch (hf_control_rest(server->input + end, server->have - (size_t)end, message->row)) {
+    case HF_CONTROL_REST_PADDING: *used = server->have; return true;
+    case HF_CONTROL_REST_UNSURE:
+        if (!server->overdue) {
+            return false;
+        }
+        break;
+    case HF_CONTROL_REST_SURPLUS: break;
+    case HF_CONTROL_REST_NONE:
+    case HF_CONTROL_REST_REQUEST:
+    default: return true;
+    }
+    server->have = (size_t)end;
+    *ret_long = must_be_exact(message->row);
+    return true;
+}
+
+/* Nothing of it is done, and nothing of it stays. */
+static void refuse_long(Server *server)
+{
+    server->previous = NULL;
+    hf_log(1, "CMD_%s: expected nothing after the request, found more bytes",
+           server->request.message.row->name);
+    server->have = 0;
+    server->request.fd = -1;
+    server->result = hf_control_admit(&server->context, &server->request);
+    if (server->result == HF_CONTROL_OK) {
+        server->result = HF_CONTROL_BAD_PARAMETER;
+    }
+    finish(server);
+}
+
 /* False when more bytes are needed. */
 static bool step_request(Server *server)
 {
     size_t used = 0;
+    bool too_long = false;
     HfControlParse parse = hf_control_request_parse(server->input, server->have, server->previous,
                                                     &server->request.message, &used);
     switch (parse) {
@@ -233,13 +287,25 @@ static bool step_request(Server *server)
         }
         return false;
     case HF_CONTROL_PARSE_READY:
-        consume(server, used);
+        if (!cut_surplus(server, &used, &too_long)) {
+            if (!server->unsure) {
+                server->deadline = deadline_in(HF_CONTROL_BODY_TIMEOUT_MS);
+            }
+            server->unsure = true;
+            return false;
+        }
+        server->unsure = false;
         server->deadline = HF_NO_DEADLINE;
+        if (too_long) {
+            refuse_long(server);
+            return true;
+        }
+        consume(server, used);
         begin(server);
         return true;
     case HF_CONTROL_PARSE_UNKNOWN:
     default:
-        consume(server, used);
+        server->have = 0; /* its body, of a length nobody knows, goes with it */
         unknown(server);
         return true;
     }
@@ -318,6 +384,12 @@ static void expire(Server *server)
     if (server->phase == PHASE_AGAIN) {
         finish(server);
         advance(server);
+        return;
+    }
+    if (server->unsure) {
+        server->overdue = true;
+        advance(server);
+        server->overdue = false;
         return;
     }
     if (server->phase != PHASE_DRAIN) {

@@ -1,0 +1,77 @@
+"""attack-control.py - the control channel against clients that do not know its rules.
+
+Requests that are too long, descriptors that come and go, state that lies about itself, commands
+while the TPM is busy. After each, the stream must be in step and the TPM the same.
+
+SPDX-License-Identifier: BSD-3-Clause
+"""
+import select
+import struct
+import sys
+import time
+
+import vtpm
+from vtpm import Emulator, Tap
+
+tap = Tap()
+
+# name, request, the answer, whether it is done all the same
+TOO_LONG = [
+    ("INIT", struct.pack(">III", 2, 0, 0), struct.pack(">I", 3)),
+    ("INIT with a byte", struct.pack(">IIB", 2, 0, 1), struct.pack(">I", 3)),
+    ("INIT with a zero", struct.pack(">IIB", 2, 0, 0), struct.pack(">I", 3)),
+    ("STOP", struct.pack(">I", 14) + b"\xff" * 7, struct.pack(">I", 3)),
+    ("HASH_START", struct.pack(">II", 6, 0), struct.pack(">I", 3)),
+    ("HASH_DATA", struct.pack(">II", 7, 2) + b"abcdefgh", struct.pack(">I", 3)),
+    ("STORE_VOLATILE", struct.pack(">II", 10, 0), struct.pack(">I", 3)),
+    ("LOCK_STORAGE", struct.pack(">III", 19, 0, 77), struct.pack(">I", 3)),
+    ("SET_STATEBLOB", struct.pack(">IIII", 13, 0, 1, 0) + b"more", struct.pack(">I", 10)),
+    ("GET_CAPABILITY", struct.pack(">II", 1, 0), struct.pack(">II", 0, 0x1FFFF)),
+    ("SET_LOCALITY", struct.pack(">IB", 5, 0) + bytes(16), struct.pack(">I", 0)),
+    ("SET_BUFFERSIZE", struct.pack(">II", 17, 0) + b"\xff" * 12,
+     struct.pack(">IIII", 0, 4096, 2808, 4096)),
+    ("GET_STATEBLOB", struct.pack(">IIII", 12, 1, 3, 0) + bytes(8),
+     struct.pack(">IIII", 0x800, 0, 0, 0)),
+    ("an unknown command and its body", struct.pack(">I", 0x20) + bytes(64), struct.pack(">I", 10)),
+    ("another one", b"\xff" * 16, struct.pack(">I", 10)),
+]
+
+
+def answer(control, seconds=1.0):
+    """All that comes before the connection is quiet for a moment."""
+    data = b""
+    while select.select([control.sock], [], [], seconds)[0]:
+        part = control.sock.recv(4096)
+        if not part:
+            return data + b"(closed)"
+        data += part
+        seconds = 0.05
+    return data
+
+
+def test_too_long():
+    with Emulator() as e:
+        control, tpm = e.start()
+        tpm.pcr_extend(16)
+        value = tpm.pcr_read(16)
+        for name, request, wanted in TOO_LONG:
+            control.sock.sendall(request)
+            tap.equal(answer(control), wanted, f"{name}, too long: one answer")
+            tap.equal(control.capability(), 0x1FFFF, f"{name}, too long: the stream is in step")
+        tap.equal(tpm.pcr_read(16), value, "no INIT or STOP was done")
+        control.stop()
+        control.sock.sendall(struct.pack(">II", 6, 0))
+        tap.equal(answer(control), struct.pack(">I", 10), "HASH_START of a stopped TPM, too long")
+        # A number of a command is no surplus, also when it comes in two pieces.
+        control.sock.sendall(struct.pack(">II", 2, 0) + b"\0\0")
+        tap.equal(answer(control, 0.1), b"", "INIT and half a number: no answer yet")
+        control.sock.sendall(b"\0\1")
+        tap.equal(answer(control), struct.pack(">III", 0, 0, 0x1FFFF), "both are done")
+
+
+for test in (test_too_long,):
+    try:
+        test()
+    except Exception as problem:  # a broken test must not hide the others
+        tap.ok(False, test.__name__, repr(problem))
+sys.exit(tap.finish())
