@@ -338,14 +338,25 @@ void hf_data_channel_free(HfDataChannel *channel)
     g_free(channel);
 }
 
+/* The other end was closed: nobody sends here or reads an answer any more. */
+static bool abandoned(int fd)
+{
+    struct pollfd p = { .fd = fd };
+    return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0;
+}
+
 bool hf_data_channel_offer(HfDataChannel *channel, int fd)
 {
     g_mutex_lock(&channel->mutex);
-    bool taken = channel->offered < 0 && !channel->current_fixed && !channel->quit;
+    /* The thread may not have seen yet that its client left: its command may still run. */
+    bool waiting = channel->offered >= 0 && !abandoned(channel->offered);
+    bool served = channel->current_fixed && !abandoned(channel->current);
+    bool taken = !waiting && !served && !channel->quit;
     if (taken) {
+        hf_fd_close(&channel->offered);
         make_blocking(fd);
         channel->offered = fd;
-        if (channel->current >= 0) {
+        if (channel->current >= 0 && !channel->current_fixed) {
             channel->displaced = true;
             (void)shutdown(channel->current, SHUT_RDWR);
         }

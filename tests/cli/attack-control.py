@@ -11,7 +11,7 @@ import sys
 import time
 
 import vtpm
-from vtpm import Emulator, Tap
+from vtpm import Emulator, Tap, Tpm
 
 tap = Tap()
 
@@ -69,7 +69,21 @@ def test_too_long():
         tap.equal(answer(control), struct.pack(">III", 0, 0, 0x1FFFF), "both are done")
 
 
-for test in (test_too_long,):
+def test_successor():
+    """The next data connection is taken once the last was closed, not when its command ends."""
+    with Emulator() as e:
+        control, tpm = e.start()
+        for i in range(4):
+            tpm.sock.sendall(Tpm.rsa_primary(3072, struct.pack(">I", i) * 4))
+            tpm.close()
+            first = control.data()
+            first.close()
+            tpm = control.data()
+            tap.ok(control.set_datafd(tpm.sock.fileno()) == 0x1F, "but no third one")
+        tap.ok(tpm.random(8), "SET_DATAFD while the command of a client that left still runs")
+
+
+for test in (test_too_long, test_successor):
     try:
         test()
     except Exception as problem:  # a broken test must not hide the others
