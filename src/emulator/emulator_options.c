@@ -94,12 +94,15 @@ static const HfSubOption control_options[] = {
 
 static const HfSubOption state_options[] = {
     PATH("dir", "directory of the state files"),
-    { .name = "backend-uri", .kind = HF_KIND_STRING, .arg = "URI", .help = "dir://DIRECTORY" },
+    { .name = "backend-uri",
+      .kind = HF_KIND_STRING,
+      .arg = "URI",
+      .help = "dir://DIRECTORY, or file://FILE for one file or block device" },
     { .name = "mode",
       .kind = HF_KIND_MODE,
       .arg = "OCTAL",
       .help = "exact mode of state files (default 0640 without what the umask takes)" },
-    FLAG("lock", "lock the state (always done)"),
+    FLAG("lock", "lock the file (a directory is always locked)"),
     FLAG("backup", "accepted; state files are replaced atomically, no copy is needed"),
     { .name = "fsync",
       .kind = HF_KIND_FLAG,
@@ -260,7 +263,7 @@ static const HfOption options[] = {
       .arg = "SPEC",
       .sub = state_options,
       .help = "Where the TPM's state is (or TPM_PATH in the environment)",
-      .features = "nvram-backend-dir" },
+      .features = "nvram-backend-dir nvram-backend-file" },
     { .name = "print-capabilities",
       .kind = HF_KIND_FLAG,
       .help = "Print what this program can do (JSON) and end" },
@@ -445,6 +448,11 @@ static bool read_state(HfSettings *settings, GError **error)
         settings->store.mode_given = hf_suboptions_has(sub, "mode");
         settings->store.mode = (mode_t)hf_suboptions_int(sub, "mode");
         settings->store.fsync = hf_suboptions_flag(sub, "fsync");
+        settings->store.lock = hf_suboptions_flag(sub, "lock");
+        if (hf_suboptions_flag(sub, "backup") && settings->state &&
+            g_str_has_prefix(settings->state, "file://")) {
+            return contradiction(error, "--tpmstate: backup is for a directory");
+        }
     }
     if (!settings->state) {
         settings->state = g_getenv("TPM_PATH");

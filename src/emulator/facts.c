@@ -97,7 +97,7 @@ static bool capabilities(const HfProgram *program, HfTpmVersion version, GString
         const char *word = g_ptr_array_index(words, i);
         add_word(json, word);
         /* swtpm lists the key sizes behind the storage back ends. */
-        if (strcmp(word, "nvram-backend-dir") == 0 && !add_rsa_sizes(json, version, error)) {
+        if (strcmp(word, "nvram-backend-file") == 0 && !add_rsa_sizes(json, version, error)) {
             return false;
         }
     }
@@ -107,7 +107,9 @@ static bool capabilities(const HfProgram *program, HfTpmVersion version, GString
 
 static bool states(const HfSettings *settings, GString *json, GError **error)
 {
-    g_autoptr(HfStore) store = hf_store_open_uri(settings->state, &settings->store, error);
+    HfStoreConfig config = settings->store;
+    config.look_only = true;
+    g_autoptr(HfStore) store = hf_store_open_uri(settings->state, &config, error);
     if (!store) {
         return false;
     }

@@ -38,8 +38,8 @@ int main(int argc, char **argv)
                  hf_service_open(service, &error) &&    /* log, sockets, state, TPM, pid file */
                  hf_service_enclose(service, &error) && /* stage 2 */
                  hf_service_connect(service, &error) && /* the data thread, not yet reading */
-                 hf_sandbox_seccomp(HF_PROFILE_EMULATOR, settings->seccomp, &error) && /* stage 3 */
-                 hf_service_start(service, &error); /* power, and word to the parent */
+                 hf_service_filter(service, &error) &&  /* stage 3 */
+                 hf_service_start(service, &error);     /* power, and word to the parent */
     if (!ready) {
         return failed(&program, error);
     }

@@ -236,6 +236,13 @@ bool hf_service_connect(HfService *service, GError **error)
     return service->data != NULL;
 }
 
+bool hf_service_filter(HfService *service, GError **error)
+{
+    HfSeccompProfile profile =
+        service->state_dir >= 0 ? HF_PROFILE_EMULATOR : HF_PROFILE_EMULATOR_FILE;
+    return hf_sandbox_seccomp(profile, service->settings->seccomp, error);
+}
+
 bool hf_service_start(HfService *service, GError **error)
 {
     const HfSettings *settings = service->settings;

@@ -56,8 +56,10 @@ typedef enum {
 } HfSeccompAction;
 
 typedef enum {
-    HF_PROFILE_EMULATOR,    /* holdfast socket, in service: its threads and sockets exist */
-    HF_PROFILE_MANUFACTURE, /* holdfast-setup's engine child: one thread, one socket, no files */
+    HF_PROFILE_EMULATOR,      /* holdfast socket, in service: its threads and sockets exist; its
+                               * state is in a directory */
+    HF_PROFILE_EMULATOR_FILE, /* the same, its state in one file or device that is open */
+    HF_PROFILE_MANUFACTURE,   /* holdfast-setup's engine child: one thread, one socket, no files */
 } HfSeccompProfile;
 
 /* Binds all threads. A thread made before must have begun to run its function: on its way there the

@@ -26,7 +26,9 @@
 #include "sandbox/sandbox.h"
 
 enum {
-    EMULATOR = 1 << HF_PROFILE_EMULATOR,
+    DIRECTORY = 1 << HF_PROFILE_EMULATOR,
+    ONE_FILE = 1 << HF_PROFILE_EMULATOR_FILE,
+    EMULATOR = DIRECTORY | ONE_FILE,
     MANUFACTURE = 1 << HF_PROFILE_MANUFACTURE,
     BOTH = EMULATOR | MANUFACTURE,
 };
@@ -73,13 +75,14 @@ static const Row rows[] = {
     { CALL(newfstatat), BOTH, "state files: type, size; whose socket to remove; fstat of glibc",
       ANY },
     { CALL(fstat), BOTH, "the same: fstat of glibc before 2.33 and of late ones", ANY },
-    { CALL(fcntl), EMULATOR, "state directory: lock", ONLY(1, F_SETLK) },
-    { CALL(fcntl), EMULATOR, "state directory: who holds the lock, for the message",
-      ONLY(1, F_GETLK) },
-    { CALL(fchmod), EMULATOR, "state files: exact mode", ANY },
-    { CALL(fdatasync), EMULATOR, "state files: durable before the rename", ANY },
-    { CALL(renameat), EMULATOR, "state files: replace", ANY },
-    { CALL(fsync), EMULATOR, "state directory: rename durable", ANY },
+    { CALL(fcntl), EMULATOR, "state: lock", ONLY(1, F_SETLK) },
+    { CALL(fcntl), EMULATOR, "state: who holds the lock, for the message", ONLY(1, F_GETLK) },
+    { CALL(fdatasync), EMULATOR, "state: durable, before the rename or the next write", ANY },
+    { CALL(fchmod), DIRECTORY, "state files: exact mode", ANY },
+    { CALL(renameat), DIRECTORY, "state files: replace", ANY },
+    { CALL(fsync), DIRECTORY, "state directory: rename durable", ANY },
+    { CALL(pread64), ONE_FILE, "state in one file or device: header and blobs", ANY },
+    { CALL(pwrite64), ONE_FILE, "state in one file or device: blobs, then the header", ANY },
     { CALL(unlinkat), EMULATOR, "volatile state; failed temporaries; sockets and pid file", ANY },
 
     /* memory */

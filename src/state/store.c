@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "state/store.h"
+#include "state/store_linear.h"
 
 const char *hf_state_kind_name(HfStateKind kind)
 {
@@ -30,13 +31,9 @@ HfStore *hf_store_open_uri(const char *uri, const HfStoreConfig *config, GError 
         return hf_store_dir_open(rest, config, error);
     }
     if (g_str_has_prefix(uri, "file://")) {
-        hf_error_set(error, HF_ERROR_UNSUPPORTED,
-                     "%s: state in a single file or block device is not supported; expected "
-                     "dir://DIRECTORY",
-                     uri);
-        return NULL;
+        return hf_store_linear_open(rest, config, error);
     }
-    hf_error_set(error, HF_ERROR_INVALID, "%s: unknown kind of store, expected dir://DIRECTORY",
-                 uri);
+    hf_error_set(error, HF_ERROR_INVALID,
+                 "%s: unknown kind of store, expected dir://DIRECTORY or file://FILE", uri);
     return NULL;
 }

@@ -18,6 +18,7 @@
 #include <sys/types.h>
 
 #include "state/envelope.h"
+#include "state/medium.h"
 
 /* Index of a blob: name on disk "permall", "volatilestate", "savestate". */
 typedef enum {
@@ -30,7 +31,7 @@ typedef enum {
 typedef struct HfStore HfStore;
 
 typedef struct {
-    const char *scheme; /* "dir" */
+    const char *scheme; /* "dir", "file" */
     /* The blob of libtpms, out of its envelope; never empty. HF_ERROR_NOT_FOUND only when it is
      * certainly absent; otherwise as the envelope and hf_file_read_at say. */
     GBytes *(*load)(HfStore *store, HfStateKind kind, GError **error);
@@ -42,7 +43,7 @@ typedef struct {
     bool (*remove)(HfStore *store, HfStateKind kind, GError **error);
     /* Size of the stored form (file size) or -1 when absent. */
     bool (*stat)(HfStore *store, HfStateKind kind, int64_t *ret_size, GError **error);
-    /* Takes the lock, trying again every 10 ms up to `retries` times; already held: fine.
+    /* Takes the lock (of a file: if the configuration asks for one), trying again every 10 ms up to `retries` times; already held: fine.
      * HF_ERROR_BUSY when another process has it. */
     bool (*lock)(HfStore *store, unsigned retries, GError **error);
     void (*unlock)(HfStore *store);
@@ -68,12 +69,18 @@ typedef struct {
     mode_t mode;
     bool fsync;           /* normally true; false: as swtpm, not durable when save returns */
     HfEnvelope *envelope; /* borrowed, outlives the store; NULL: plain */
+
+    /* Of stores in one file; a directory is always locked, and never made. */
+    bool lock;                     /* take a lock on the file at all */
+    bool look_only;                /* a file that is missing is not made, but an empty store */
+    const HfMediumOps *medium_ops; /* NULL: the system's */
+    void *medium_user;
 } HfStoreConfig;
 
 /* swtpm's directory backend. The directory must exist (HF_ERROR_NOT_FOUND otherwise) and stays
  * open; nothing is created or locked yet. */
 HfStore *hf_store_dir_open(const char *path, const HfStoreConfig *config, GError **error);
-/* The same for "dir://PATH" (and, later, file:// and slots://) or a plain path. */
+/* The same for "dir://PATH" or a plain path; for "file://PATH" as store_linear.h says. */
 HfStore *hf_store_open_uri(const char *uri, const HfStoreConfig *config, GError **error);
 /* The directory's descriptor, for confinement (-1 for other stores). */
 int hf_store_dir_fd(const HfStore *store);

@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,6 +18,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "state/format.h"
+#include "state/record_lock.h"
 #include "state/store_dir.h"
 
 #define DEFAULT_MODE 0640
@@ -232,43 +232,18 @@ static int open_lock(const HfStoreDir *dir, const char *label, GError **error)
     return hf_fd_steal(&fd);
 }
 
-/* Who holds the lock, for the message. */
-static bool lock_refused(int fd, const char *label, GError **error)
-{
-    struct flock held = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-
-    if (fcntl(fd, F_GETLK, &held) == 0 && held.l_type != F_UNLCK && held.l_pid > 0) {
-        return hf_error_set(error, HF_ERROR_BUSY, "%s is locked by process %ld", label,
-                            (long)held.l_pid);
-    }
-    return hf_error_set(error, HF_ERROR_BUSY, "%s is locked by another process", label);
-}
-
 static bool dir_lock(HfStore *store, unsigned retries, GError **error)
 {
     HfStoreDir *dir = self(store);
     g_autofree char *label = label_of(dir, HF_STORE_LOCK_NAME);
-    struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
     hf_autofd int fd = -1;
 
     if (dir->lock >= 0) {
         return true;
     }
     fd = open_lock(dir, label, error);
-    if (fd < 0) {
+    if (fd < 0 || !hf_record_lock(fd, retries, label, error)) {
         return false;
-    }
-    while (fcntl(fd, F_SETLK, &whole) != 0) {
-        if (errno == EINTR) {
-            continue;
-        }
-        if (errno != EAGAIN && errno != EACCES) {
-            return hf_error_errno(error, errno, "cannot lock %s", label);
-        }
-        if (retries-- == 0) {
-            return lock_refused(fd, label, error);
-        }
-        (void)poll(NULL, 0, HF_STORE_LOCK_INTERVAL_MS);
     }
     dir->lock = hf_fd_steal(&fd);
     return true;

@@ -5,10 +5,9 @@
  * written TMP2-00.permall … (TMP-00.…), and .lock. A file is only ever replaced by a complete,
  * durable one; a TMP file left by a crash is replaced by the next write and never read.
  *
- * The lock is swtpm's: a POSIX record lock for writing over all of .lock, whose descriptor is open
- * exactly while it is locked. Such a lock belongs to the process: it is not inherited by a child
- * (lock after becoming a daemon), and it is lost when any descriptor of the file is closed in the
- * process (one store a directory and process).
+ * The lock is swtpm's (record_lock.h): over .lock, whose descriptor is open exactly while it is
+ * locked. Such a lock belongs to the process: lock after becoming a daemon, and one store a
+ * directory and process.
  *
  * The directory may be reached over symbolic links (the operator named it); the files may not be
  * links, and only regular files are read.
@@ -21,6 +20,5 @@
 #include "state/store.h"
 
 #define HF_STORE_LOCK_NAME ".lock"
-#define HF_STORE_LOCK_INTERVAL_MS 10u
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * test-confinement.c - a whole TPM at work behind the sandbox.
  *
- * The engine, a state directory and the stages together: each profile must let libtpms, libcrypto
+ * The engine, a store and the stages together: each profile must let libtpms, libcrypto
  * and the C library do all they do in service. The TPM makes keys, signs, quotes, tests every
  * algorithm, writes NV and is switched off and on, all of it behind the filter (the emulator's in a
  * thread that has done nothing before), so that what is done lazily at first use is done there.
@@ -355,12 +355,14 @@ static HfEngine *new_engine(Shelf *shelf)
 static void child_emulator(const Case *test, const char *path)
 {
     g_autoptr(GError) error = NULL;
-    const HfStoreConfig config = { .tpm2 = true, .fsync = true };
-    Shelf shelf = { .store = hf_store_dir_open(path, &config, &error) };
+    const HfStoreConfig config = { .tpm2 = true, .fsync = true, .lock = true };
+    bool one_file = test->profile == HF_PROFILE_EMULATOR_FILE;
+    g_autofree char *uri = g_strdup_printf(one_file ? "file://%s/state" : "dir://%s", path);
+    Shelf shelf = { .store = hf_store_open_uri(uri, &config, &error) };
     must(shelf.store != NULL, error);
     HfEngine *engine = new_engine(&shelf);
     const int dir = hf_store_dir_fd(shelf.store);
-    enclose(test, &dir, 1);
+    enclose(test, &dir, dir >= 0);
 
     int there[2];
     int go[2];
@@ -397,10 +399,10 @@ static void child(const Case *test, const char *path)
     g_autoptr(GError) error = NULL;
     alarm(CHILD_SECONDS);
     must(hf_sandbox_stage1(&error), error);
-    if (test->profile == HF_PROFILE_EMULATOR) {
-        child_emulator(test, path);
-    } else {
+    if (test->profile == HF_PROFILE_MANUFACTURE) {
         child_manufacture(test);
+    } else {
+        child_emulator(test, path);
     }
 }
 
@@ -445,11 +447,15 @@ int main(int argc, char **argv)
 {
     static const Case emulator = { HF_PROFILE_EMULATOR, true };
     static const Case emulator_open = { HF_PROFILE_EMULATOR, false };
+    static const Case one_file = { HF_PROFILE_EMULATOR_FILE, true };
+    static const Case one_file_open = { HF_PROFILE_EMULATOR_FILE, false };
     static const Case manufacture = { HF_PROFILE_MANUFACTURE, true };
     static const Case manufacture_open = { HF_PROFILE_MANUFACTURE, false };
     g_test_init(&argc, &argv, NULL);
     g_test_add_data_func("/confinement/emulator", &emulator, test_confined);
     g_test_add_data_func("/confinement/emulator/no-landlock", &emulator_open, test_confined);
+    g_test_add_data_func("/confinement/file", &one_file, test_confined);
+    g_test_add_data_func("/confinement/file/no-landlock", &one_file_open, test_confined);
     g_test_add_data_func("/confinement/manufacture", &manufacture, test_confined);
     g_test_add_data_func("/confinement/manufacture/no-landlock", &manufacture_open, test_confined);
     return g_test_run();

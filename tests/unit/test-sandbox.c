@@ -925,10 +925,13 @@ int main(int argc, char **argv)
     g_test_add_func("/sandbox/landlock/signal", test_landlock_signal);
     g_test_add_func("/sandbox/landlock/refuses", test_landlock_refuses);
     void *emulator = GINT_TO_POINTER(HF_PROFILE_EMULATOR);
+    void *one_file = GINT_TO_POINTER(HF_PROFILE_EMULATOR_FILE);
     void *manufacture = GINT_TO_POINTER(HF_PROFILE_MANUFACTURE);
     g_test_add_data_func("/sandbox/seccomp/listing/emulator", emulator, test_listing);
+    g_test_add_data_func("/sandbox/seccomp/listing/file", one_file, test_listing);
     g_test_add_data_func("/sandbox/seccomp/listing/manufacture", manufacture, test_listing);
     g_test_add_data_func("/sandbox/seccomp/numbers/emulator", emulator, test_every_number);
+    g_test_add_data_func("/sandbox/seccomp/numbers/file", one_file, test_every_number);
     g_test_add_data_func("/sandbox/seccomp/numbers/manufacture", manufacture, test_every_number);
     g_test_add_data_func("/sandbox/seccomp/modes/emulator", emulator, test_other_modes);
     g_test_add_data_func("/sandbox/seccomp/modes/manufacture", manufacture, test_other_modes);

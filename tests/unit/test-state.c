@@ -549,8 +549,6 @@ static void test_open(Place *place, gconstpointer data)
     write_file(place, "file", "x", 1);
     g_assert_null(hf_store_open_uri(file, &config, &error));
     expect(g_steal_pointer(&error), HF_ERROR_IO, file);
-    g_assert_null(hf_store_open_uri("file:///tmp/x", &config, &error));
-    expect(g_steal_pointer(&error), HF_ERROR_UNSUPPORTED, "not supported");
     g_assert_null(hf_store_open_uri("http://x", &config, &error));
     expect(g_steal_pointer(&error), HF_ERROR_INVALID, "expected dir://");
     g_assert_null(hf_store_open_uri("", &config, &error));
