@@ -11,6 +11,7 @@
 #define HOLDFAST_TOOLS_SETUP_CERTIFIER_H
 
 #include "pki/certificate.h"
+#include "tools/setup/engine_child.h"
 #include "tools/setup/setup_options.h"
 
 /* What a TPM reports about itself (TPM2_GetCapability, TPM_PROPERTIES). */
@@ -25,8 +26,9 @@ typedef struct {
 typedef struct HfCertifier HfCertifier;
 
 /* Opens the plan's authority and connects to its key, so that an authority that cannot sign is
- * found before a TPM is made. */
-HfCertifier *hf_certifier_open(const HfSetupPlan *plan, GError **error);
+ * found before a TPM is made. When the plan has a program of the site instead, that is called for
+ * every certificate; `engine` is then asked what the TPM is. */
+HfCertifier *hf_certifier_open(const HfSetupPlan *plan, HfEngineChild *engine, GError **error);
 void hf_certifier_free(HfCertifier *certifier);
 
 /* The EK certificate of `key`, and the platform certificate of the TPM whose EK is `key`. `key`
@@ -38,7 +40,7 @@ HfCertificate *hf_certifier_platform(HfCertifier *certifier, const HfTpmIdentity
 
 /* What belongs into the TPM's certificate chain index: the CA certificates (DER) one after the
  * other, the issuer's first, without the self-signed root, which a verifier has to have from
- * elsewhere. */
+ * elsewhere. Empty when a program of the site makes the certificates. */
 GBytes *hf_certifier_chain(HfCertifier *certifier, GError **error);
 
 /* One line for people: where the key is. Borrowed. */

@@ -5,6 +5,7 @@ libsetup_a_SOURCES = \
     src/tools/setup/certificate_files.c src/tools/setup/certificate_files.h \
     src/tools/setup/ek_table.c src/tools/setup/ek_table.h \
     src/tools/setup/engine_child.c src/tools/setup/engine_child.h \
+    src/tools/setup/certs_tool.c src/tools/setup/certs_tool.h \
     src/tools/setup/certifier.c src/tools/setup/certifier.h \
     src/tools/setup/manufacture.c src/tools/setup/manufacture.h \
     src/tools/setup/manufacture_check.c \
@@ -13,8 +14,10 @@ libsetup_a_SOURCES = \
     src/tools/setup/replacement.c src/tools/setup/replacement.h \
     src/tools/setup/setup_config.c src/tools/setup/setup_config.h \
     src/tools/setup/setup_options.c src/tools/setup/setup_options.h \
-    src/tools/setup/setup_run.c src/tools/setup/setup_run.h
+    src/tools/setup/setup_run.c src/tools/setup/setup_run.h \
+    src/tools/setup/swtpm_files.c src/tools/setup/swtpm_files.h
 libsetup_a_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
+libsetup_a_CPPFLAGS = $(AM_CPPFLAGS) -DHF_SWTPM_DIR=\"$(pkglibexecdir)/swtpm\"
 
 bin_PROGRAMS += holdfast-setup
 holdfast_setup_SOURCES = src/tools/setup/setup_main.c

@@ -129,7 +129,9 @@ static bool write_chain(Job *job, GError **error)
             return false;
         }
     }
-    hf_log(1, "Wrote the authority's certificate chain at NV index 0x%08x.", HF_NV_CHAIN);
+    if (size > 0) {
+        hf_log(1, "Wrote the authority's certificate chain at NV index 0x%08x.", HF_NV_CHAIN);
+    }
     return true;
 }
 

@@ -56,6 +56,9 @@ void hf_setup_config_free(HfSetupConfig *config)
     g_free(config->rsa_keysize);
     g_free(config->ek1keyalgo);
     g_free(config->ek2keyalgo);
+    g_free(config->tool);
+    g_free(config->tool_config);
+    g_free(config->tool_options);
     g_clear_pointer(&config->ignored, g_ptr_array_unref);
     g_free(config);
 }

@@ -26,6 +26,9 @@ typedef struct {
     char *rsa_keysize;
     char *ek1keyalgo;
     char *ek2keyalgo;
+    char *tool; /* the three of create_certs_tool: under the name swtpm_setup only */
+    char *tool_config;
+    char *tool_options;
     GPtrArray *ignored; /* char *: names of the keys that were read and have no effect */
 } HfSetupConfig;
 

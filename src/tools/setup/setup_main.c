@@ -2,7 +2,8 @@
  * setup_main.c - holdfast-setup: makes a virtual TPM and has it certified.
  *
  * Hardening first, then the engines' processes, then the user, the log, the configuration and the
- * run. Under the name swtpm_setup it is the same program with that one's exit code for wrong usage.
+ * run. Under the name swtpm_setup it is the same program with that one's exit code for wrong usage,
+ * its configuration files and its way to have certificates made.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -13,6 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,6 +24,7 @@
 #include "sandbox/sandbox.h"
 #include "tools/setup/capabilities.h"
 #include "tools/setup/setup_run.h"
+#include "tools/setup/swtpm_files.h"
 
 #define SWTPM_NAME "swtpm_setup"
 
@@ -47,10 +50,18 @@ static bool open_log(const char *path, GError **error)
     return true;
 }
 
-static bool create_config_files(const HfOptions *options, GError **error)
+static bool is_swtpm(const HfProgram *program)
+{
+    return strcmp(program->name, SWTPM_NAME) == 0;
+}
+
+static bool create_config_files(const HfProgram *program, const HfOptions *options, GError **error)
 {
     const char *words = hf_options_string(options, "create-config-files");
     const char *operand = hf_options_operands(options)[0];
+    if (is_swtpm(program)) {
+        return hf_swtpm_files_create(operand ? operand : words, error);
+    }
     g_autofree char *path = NULL;
     bool written;
     if (!hf_setup_config_create(operand ? operand : words, &path, &written, error)) {
@@ -60,10 +71,23 @@ static bool create_config_files(const HfOptions *options, GError **error)
     return true;
 }
 
-static bool make_tpm(const HfOptions *options, const HfEngines *engines, GError **error)
+/* A site that has named its authority in holdfast-setup.conf means all its TPMs, also those that
+ * libvirt makes by the name of swtpm_setup. */
+static HfSetupConfig *load_config(const HfProgram *program, const char *path, GError **error)
+{
+    if (is_swtpm(program) && path) {
+        return hf_swtpm_files_load(path, error);
+    }
+    g_autoptr(HfSetupConfig) config = hf_setup_config_load(path, error);
+    bool needs_other = config && is_swtpm(program) && !config->authority;
+    return needs_other ? hf_swtpm_files_load(NULL, error) : g_steal_pointer(&config);
+}
+
+static bool make_tpm(const HfProgram *program, const HfOptions *options, const HfEngines *engines,
+                     GError **error)
 {
     g_autoptr(HfSetupConfig) config =
-        hf_setup_config_load(hf_options_string(options, "config"), error);
+        load_config(program, hf_options_string(options, "config"), error);
     unsigned rsa_limit = 0;
     if (!config || !hf_capabilities_rsa_limit(engines->checker, &rsa_limit, error)) {
         return false;
@@ -89,13 +113,13 @@ static bool run_engines(const HfProgram *program, const HfOptions *options, GErr
     }
     const HfEngines engines = { maker, checker };
     return open_log(hf_options_string(options, "logfile"), error) &&
-           make_tpm(options, &engines, error);
+           make_tpm(program, options, &engines, error);
 }
 
 static bool run(const HfProgram *program, const HfOptions *options, GError **error)
 {
     if (hf_options_has(options, "create-config-files")) {
-        return create_config_files(options, error);
+        return create_config_files(program, options, error);
     }
     if (hf_options_operands(options)[0]) {
         return hf_error_set(error, HF_ERROR_USAGE, "unexpected operand \"%s\"",

@@ -232,6 +232,10 @@ void hf_setup_plan_free(HfSetupPlan *plan)
     g_free(plan->vmid);
     g_free(plan->authority);
     g_free(plan->tcti);
+    g_free(plan->tool);
+    g_free(plan->tool_config);
+    g_free(plan->tool_options);
+    g_free(plan->logfile);
     g_free(plan);
 }
 
@@ -322,6 +326,12 @@ static bool plan_authority(HfSetupPlan *plan, const HfOptions *o, const HfSetupC
     const char *tcti = hf_options_string(o, "tcti");
     plan->authority = g_strdup(given ? given : c->authority);
     plan->tcti = g_strdup(tcti ? tcti : c->tcti);
+    if (!plan->authority && c->tool) {
+        plan->tool = g_strdup(c->tool);
+        plan->tool_config = g_strdup(c->tool_config);
+        plan->tool_options = g_strdup(c->tool_options);
+        return true;
+    }
     if (!plan->authority && (plan->ek_certificates || plan->platform_certificate)) {
         return hf_error_set(
             error, HF_ERROR_FAILED,
@@ -360,6 +370,7 @@ static HfSetupPlan *plan_from_options(const HfOptions *o)
     plan->display = hf_options_flag(o, "display");
     plan->certificate_dir = g_strdup(hf_options_string(o, "write-ek-cert-files"));
     plan->vmid = g_strdup(hf_options_string(o, "vmid"));
+    plan->logfile = g_strdup(hf_options_string(o, "logfile"));
     return plan;
 }
 

@@ -40,8 +40,12 @@ typedef struct {
 
     char *certificate_dir; /* or NULL */
     char *vmid;            /* or NULL */
-    char *authority;       /* never NULL when a certificate is to be made */
+    char *authority;       /* this or `tool` is there when a certificate is to be made */
     char *tcti;            /* or NULL */
+    char *tool;            /* or NULL: program that makes certificates (certs_tool.h) */
+    char *tool_config;     /* or NULL */
+    char *tool_options;    /* or NULL */
+    char *logfile;         /* or NULL */
 } HfSetupPlan;
 
 /* What can be said about the command line alone: contradictions and missing options

@@ -65,12 +65,14 @@ static HfManufacture *make(const HfSetupPlan *plan, const HfEngines *engines, GE
 {
     g_autoptr(HfCertifier) certifier = NULL;
     if (plan->ek_certificates || plan->platform_certificate) {
-        certifier = hf_certifier_open(plan, error);
+        certifier = hf_certifier_open(plan, engines->checker, error);
         if (!certifier) {
-            g_prefix_error(error, "authority: ");
+            g_prefix_error(error, plan->tool ? "" : "authority: ");
             return NULL;
         }
-        hf_log(1, "Certificates are issued by the authority %s.",
+        hf_log(1,
+               plan->tool ? "Certificates are made by %s."
+                          : "Certificates are issued by the authority %s.",
                hf_certifier_description(certifier));
     }
     return hf_manufacture_new(plan, engines->maker, certifier, error);
