@@ -245,7 +245,9 @@ static void test_load(void)
     g_assert_true(hf_file_replace(path, der->data, der->len, 0644, &error));
     g_assert_null(hf_certificate_load_bundle(path, &error));
     world_refused(&error, HF_ERROR_INVALID, "not a complete DER certificate after the first 2");
+    guint written = der->len;
     g_byte_array_set_size(der, HF_CERTIFICATE_FILE_MAX + 1);
+    memset(der->data + written, 0, der->len - written);
     g_assert_true(hf_file_replace(path, der->data, der->len, 0644, &error));
     g_assert_null(hf_certificate_load(path, &error));
     g_assert_error(error, HF_ERROR, HF_ERROR_INVALID);
