@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <string.h>
 
 G_DEFINE_QUARK(holdfast - error, hf_error)
 
@@ -26,13 +27,21 @@ static HfErrorCode code_of_errno(int errnum)
     }
 }
 
+/* g_strerror would load character sets, files that a confined process may not open. */
+static const char *words_of_errno(int errnum)
+{
+    const char *words = strerrordesc_np(errnum);
+    return words ? words : "unknown error";
+}
+
 bool hf_error_errno(GError **error, int errnum, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     g_autofree char *text = g_strdup_vprintf(format, args);
     va_end(args);
-    g_set_error(error, HF_ERROR, (int)code_of_errno(errnum), "%s: %s", text, g_strerror(errnum));
+    g_set_error(error, HF_ERROR, (int)code_of_errno(errnum), "%s: %s", text,
+                words_of_errno(errnum));
     return false;
 }
 
