@@ -16,6 +16,12 @@ libemulator_a_SOURCES = \
 
 bin_PROGRAMS += holdfast
 holdfast_SOURCES = src/emulator/main.c
+if STATIC_ENGINE
+holdfast_LDADD = libemulator.a libcontrol.a libstate.a libsandbox.a libengine-static.a libcrypto.a \
+    libbase.a $(STATIC_ENGINE_LIBS)
+holdfast_LDFLAGS = $(AM_LDFLAGS) -static-pie -Wl,--gc-sections $(STATIC_ENGINE_LDFLAGS)
+else
 holdfast_LDADD = libemulator.a libcontrol.a libstate.a libsandbox.a $(ENGINE_LIBS) \
     $(SECCOMP_LIBS) $(GLIB_LIBS)
 holdfast_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
+endif

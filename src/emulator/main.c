@@ -6,6 +6,9 @@
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
+#include "config.h"
+
+#include <nss.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -20,10 +23,22 @@ static int failed(const HfProgram *program, const GError *error)
     return EXIT_FAILURE;
 }
 
+/* glibc brings the name service of /etc/passwd and /etc/group along; all others are shared
+ * libraries, and one that meets a static program crashes it. */
+static void use_own_name_service(void)
+{
+#ifdef HF_STATIC_EMULATOR
+    (void)__nss_configure_lookup("passwd", "files");
+    (void)__nss_configure_lookup("group", "files");
+    (void)__nss_configure_lookup("initgroups", "files");
+#endif
+}
+
 int main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
     const HfProgram program = hf_emulator_program(argv[0]);
+    use_own_name_service();
     g_autoptr(HfSettings) settings = hf_settings_parse(&program, argc, argv, &error);
 
     if (!settings || !hf_sandbox_stage1(&error)) {

@@ -15,15 +15,16 @@
  */
 #include "config.h"
 
-#include <dlfcn.h>
 #include <openssl/bn.h>
 #include <openssl/ec.h>
 #include <openssl/obj_mac.h>
 #include <stdatomic.h>
-#include <string.h>
 
 #include "engine/engine_private.h"
+#include "engine/engine_shim.h"
 
+HF_REAL_DECLARE(EC_GROUP *, EC_GROUP_new_curve_GFp,
+                (const BIGNUM *p, const BIGNUM *a, const BIGNUM *b, BN_CTX *ctx))
 typedef EC_GROUP *(*Constructor)(const BIGNUM *p, const BIGNUM *a, const BIGNUM *b, BN_CTX *ctx);
 
 static const struct {
@@ -50,10 +51,9 @@ static _Thread_local bool inside;
 /* libcrypto's. */
 static Constructor real_constructor(void)
 {
-    void *found = dlsym(RTLD_NEXT, "EC_GROUP_new_curve_GFp");
     Constructor constructor;
 
-    memcpy(&constructor, &found, sizeof constructor);
+    HF_REAL(constructor, EC_GROUP_new_curve_GFp);
     return constructor;
 }
 
@@ -168,7 +168,8 @@ static EC_GROUP *find_named(size_t curve, const BIGNUM *p, const BIGNUM *a, cons
     return NULL;
 }
 
-EC_GROUP *EC_GROUP_new_curve_GFp(const BIGNUM *p, const BIGNUM *a, const BIGNUM *b, BN_CTX *ctx)
+EC_GROUP *HF_SHIM(EC_GROUP_new_curve_GFp)(const BIGNUM *p, const BIGNUM *a, const BIGNUM *b,
+                                          BN_CTX *ctx)
 {
     BN_CTX *own = NULL;
     EC_GROUP *group = NULL;

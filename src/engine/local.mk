@@ -8,7 +8,7 @@ libengine_a_SOURCES = \
     src/engine/engine_blobs.c \
     src/engine/engine_callbacks.c \
     src/engine/engine_command.c \
-    src/engine/engine_random.c \
+    src/engine/engine_random.c src/engine/engine_shim.h \
     src/engine/engine_trace.c
 if CURVE_SHIM
 libengine_a_SOURCES += src/engine/engine_curve.c
@@ -16,3 +16,11 @@ endif
 libengine_a_CFLAGS = $(AM_CFLAGS) $(LIBTPMS_CFLAGS) $(LIBCRYPTO_CFLAGS)
 
 ENGINE_LIBS = libengine.a libcrypto.a libbase.a $(LIBTPMS_LIBS) $(LIBCRYPTO_LIBS) $(GLIB_LIBS)
+
+# The same for a static program: its shims have other names (engine_shim.h).
+if STATIC_ENGINE
+noinst_LIBRARIES += libengine-static.a
+libengine_static_a_SOURCES = $(libengine_a_SOURCES)
+libengine_static_a_CPPFLAGS = $(AM_CPPFLAGS) -DHF_STATIC_ENGINE
+libengine_static_a_CFLAGS = $(libengine_a_CFLAGS)
+endif
