@@ -165,7 +165,9 @@ static bool take_command(HfOptions *options, GError **error)
         return true;
     }
     if (options->operands->len == 0) {
-        return hf_error_set(error, HF_ERROR_USAGE, "a command is missing");
+        return program->command_noun
+                   ? hf_error_set(error, HF_ERROR_USAGE, "Missing %s.", program->command_noun)
+                   : hf_error_set(error, HF_ERROR_USAGE, "a command is missing");
     }
     const char *name = g_ptr_array_index(options->operands, 0);
     for (const HfCommand *c = program->commands; c->name; c++) {
@@ -175,7 +177,10 @@ static bool take_command(HfOptions *options, GError **error)
             return true;
         }
     }
-    return hf_error_set(error, HF_ERROR_USAGE, "unknown command '%s'", name);
+    return program->command_noun
+               ? hf_error_set(error, HF_ERROR_USAGE, "Unsupported %s '%s'.", program->command_noun,
+                              name)
+               : hf_error_set(error, HF_ERROR_USAGE, "unknown command '%s'", name);
 }
 
 static bool check_operands(const HfOptions *options, GError **error)

@@ -55,6 +55,7 @@ typedef struct {
     const char *summary;       /* one line */
     const char *version_title; /* what --version prints before the number; NULL: the name */
     const HfCommand *commands; /* NULL: the program has none */
+    const char *command_noun;  /* what swtpm calls a command, for swtpm's messages; NULL: ours */
     const HfOption *options;
     const char *operands; /* for a program without commands, as in HfCommand */
     unsigned min_operands, max_operands;

@@ -308,7 +308,9 @@ HfProgram hf_emulator_program(const char *argv0)
     return (HfProgram){
         .name = swtpm ? "swtpm" : "holdfast",
         .summary = "a virtual TPM for one virtual machine",
+        .version_title = swtpm ? "TPM emulator version" : NULL,
         .commands = commands,
+        .command_noun = swtpm ? "TPM interface type" : NULL,
         .options = options,
         .usage_exit = swtpm ? 1 : 2,
     };

@@ -223,6 +223,11 @@ export TCSD_USE_TCP_DEVICE=1 TCSD_TCP_DEVICE_PORT=$port TCSD_TCP_DEVICE_HOSTNAME
 same swtpm_bios
 unset TCSD_USE_TCP_DEVICE TCSD_TCP_DEVICE_PORT TCSD_TCP_DEVICE_HOSTNAME
 like "$("$names/swtpm_bios" -v)" '^TPM emulator BIOS emulator version [0-9.]+' "swtpm_bios -v"
+like "$("$names/swtpm" --version)" '^TPM emulator version [0-9.]+' "swtpm --version"
+like "$("$names/swtpm_setup" --version)" '^TPM emulator setup tool version [0-9.]+' "swtpm_setup --version"
+# Scripts find out by these words what an emulator can do.
+refuses 1 "Missing TPM interface type[.]" "swtpm without an interface" "$names/swtpm"
+refuses 1 "Unsupported TPM interface type 'nonsense'[.]" "swtpm with an unknown one" "$names/swtpm" nonsense
 like "$("$names/swtpm_ioctl" --version)" '^TPM emulator control tool version [0-9.]+' "swtpm_ioctl --version"
 
 # Control over TCP, the host left out.

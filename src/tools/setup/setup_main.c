@@ -140,6 +140,7 @@ int main(int argc, char **argv)
     g_autofree char *name = argc > 0 ? g_path_get_basename(argv[0]) : g_strdup("");
     if (g_str_has_prefix(name, SWTPM_NAME)) {
         program.name = SWTPM_NAME;
+        program.version_title = "TPM emulator setup tool version";
         program.usage_exit = EXIT_FAILURE;
     }
     signal(SIGPIPE, SIG_IGN); /* a dead child or a closed pipe is an error where it is written to */
