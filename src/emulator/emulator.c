@@ -2,7 +2,8 @@
  * emulator.c - the virtual TPM of this process.
  *
  * One mutex stands around the engine; the data thread holds it for one command, the control thread
- * for one request. Power changes only in the control thread, so that thread may look at `running`
+ * for one request. A mutex is not fair, and a client may send commands faster than they run: so who
+ * wants the engine stands in a queue before it. Power changes only in the control thread, so that thread may look at `running`
  * without the mutex.
  *
  * SPDX-License-Identifier: BSD-3-Clause
@@ -40,6 +41,7 @@ struct HfEmulator {
     HfEmulatorConfig config;
     HfStorage *storage;
     HfEngine *engine;
+    GMutex queue_mutex; /* held while waiting for the next one */
     GMutex engine_mutex;
     gint locality;
     bool storage_error_logged; /* of this power cycle; under the mutex */
@@ -53,6 +55,7 @@ HfEmulator *hf_emulator_new(const HfEmulatorConfig *config, HfStore *store, GErr
     g_autoptr(HfEmulator) emulator = g_new0(HfEmulator, 1);
     emulator->config = *config;
     emulator->storage = hf_storage_new(store);
+    g_mutex_init(&emulator->queue_mutex);
     g_mutex_init(&emulator->engine_mutex);
     emulator->end_fd = eventfd(0, EFD_CLOEXEC);
     if (emulator->end_fd < 0) {
@@ -76,6 +79,7 @@ void hf_emulator_free(HfEmulator *emulator)
     hf_storage_free(emulator->storage);
     hf_fd_close(&emulator->end_fd);
     g_mutex_clear(&emulator->engine_mutex);
+    g_mutex_clear(&emulator->queue_mutex);
     g_free(emulator);
 }
 
@@ -91,8 +95,19 @@ bool hf_emulator_running(const HfEmulator *emulator)
 
 HfEngine *hf_emulator_enter(HfEmulator *emulator)
 {
+    g_mutex_lock(&emulator->queue_mutex);
     g_mutex_lock(&emulator->engine_mutex);
+    g_mutex_unlock(&emulator->queue_mutex);
     return emulator->engine;
+}
+
+/* To switch the TPM off: nobody needs the result of a command that runs. */
+static void enter_to_end(HfEmulator *emulator)
+{
+    g_mutex_lock(&emulator->queue_mutex);
+    (void)hf_engine_cancel(emulator->engine);
+    g_mutex_lock(&emulator->engine_mutex);
+    g_mutex_unlock(&emulator->queue_mutex);
 }
 
 void hf_emulator_leave(HfEmulator *emulator)
@@ -121,7 +136,7 @@ static void power_off(HfEmulator *emulator)
 
 void hf_emulator_stop(HfEmulator *emulator)
 {
-    hf_emulator_enter(emulator);
+    enter_to_end(emulator);
     power_off(emulator);
     hf_emulator_leave(emulator);
 }
@@ -152,7 +167,7 @@ uint32_t hf_emulator_init(HfEmulator *emulator, uint32_t flags)
     g_autoptr(GError) error = NULL;
     uint32_t result = HF_CONTROL_FAIL;
 
-    hf_emulator_enter(emulator);
+    enter_to_end(emulator);
     power_off(emulator);
     bool ready = emulator->config.incoming || hf_storage_lock(emulator->storage, 0, &error);
     if (ready) {

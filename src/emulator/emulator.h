@@ -41,9 +41,10 @@ HfTpmVersion hf_emulator_version(const HfEmulator *emulator);
 /* Control thread, or under hf_emulator_enter. */
 bool hf_emulator_running(const HfEmulator *emulator);
 
-/* INIT: power on, or power cycle. flags: HF_CONTROL_INIT_*. */
+/* INIT: power on, or power cycle; a command that runs is cancelled. flags: HF_CONTROL_INIT_*. */
 uint32_t hf_emulator_init(HfEmulator *emulator, uint32_t flags);
-/* STOP: TPM2_Shutdown if the guest did not, then power off. Off already: nothing. */
+/* STOP: cancels a command that runs, TPM2_Shutdown if the guest did not, then power off. Off
+ * already: nothing. */
 void hf_emulator_stop(HfEmulator *emulator);
 /* TPM2_Startup or TPM_Startup on behalf of the guest; a refusal is logged only. */
 void hf_emulator_startup(HfEmulator *emulator, uint16_t type);
@@ -65,7 +66,7 @@ void hf_emulator_hand_over(HfEmulator *emulator);
 bool hf_emulator_lock_storage(HfEmulator *emulator, GError **error);
 
 /* The engine, for calls that need no more than the lock around it. Between enter and leave the
- * data thread waits. */
+ * data thread waits; who enters waits for at most one command. */
 HfEngine *hf_emulator_enter(HfEmulator *emulator);
 void hf_emulator_leave(HfEmulator *emulator);
 

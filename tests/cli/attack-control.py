@@ -5,6 +5,7 @@ while the TPM is busy. After each, the stream must be in step and the TPM the sa
 
 SPDX-License-Identifier: BSD-3-Clause
 """
+import contextlib
 import select
 import struct
 import sys
@@ -83,7 +84,33 @@ def test_successor():
         tap.ok(tpm.random(8), "SET_DATAFD while the command of a client that left still runs")
 
 
-for test in (test_too_long, test_successor):
+def test_turns():
+    """A client that sends many slow commands at once does not keep the control channel waiting."""
+    with Emulator() as e:
+        control, tpm = e.start()
+        count = 30
+        for name, request in [("GET_TPMESTABLISHED", control.established),
+                              ("SET_BUFFERSIZE", control.buffersize),
+                              ("STOP", control.stop), ("INIT", control.init)]:
+            tpm.sock.sendall(Tpm.pack(0x143, parameters=b"\1") * count)  # full self-tests
+            codes = [tpm.response()[6:10]]
+            request()
+            if request in (control.stop, control.init):
+                codes += [tpm.response()[6:10] for _ in range(count - 1)]
+            else:
+                tpm.sock.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    codes += [bytes(4)] * (len(tpm.sock.recv(10 * count)) // 10)
+                tpm.sock.settimeout(vtpm.DEADLINE)
+                vtpm.recv_exact(tpm.sock, 10 * (count - len(codes)))
+            done = codes.count(bytes(4))
+            tap.ok(done < count / 2, f"{name} waits for one command, not for all that were sent",
+                   f"{done} of {count} were run first")
+            control.init()
+            tpm.startup()
+
+
+for test in (test_too_long, test_successor, test_turns):
     try:
         test()
     except Exception as problem:  # a broken test must not hide the others
