@@ -14,6 +14,7 @@ struct HfStorage {
     HfStore *store;
     GMutex mutex; /* serialises lock and unlock; `locked` is written under it, read without */
     gint locked;
+    bool made; /* there was a permanent state: it is never absent again */
 };
 
 static HfStateKind kind_of(HfBlobKind kind)
@@ -47,7 +48,23 @@ void hf_storage_free(HfStorage *storage)
 static GBytes *load(void *user, HfBlobKind kind, GError **error)
 {
     HfStorage *storage = user;
-    return storage->store->class->load(storage->store, kind_of(kind), error);
+    GError *failure = NULL;
+    GBytes *blob = storage->store->class->load(storage->store, kind_of(kind), &failure);
+    if (kind == HF_BLOB_PERMANENT && blob) {
+        storage->made = true;
+    }
+    if (kind == HF_BLOB_PERMANENT && !blob && storage->made &&
+        hf_error_is(failure, HF_ERROR_NOT_FOUND)) {
+        /* Taken for absent, another TPM would be made in its place. */
+        hf_error_set(error, HF_ERROR_STATE, "the TPM's state was removed while it was in use: %s",
+                     failure->message);
+        g_error_free(failure);
+        return NULL;
+    }
+    if (failure) {
+        g_propagate_error(error, failure);
+    }
+    return blob;
 }
 
 static bool may_write(HfStorage *storage, HfBlobKind kind, GError **error)
@@ -61,8 +78,12 @@ static bool may_write(HfStorage *storage, HfBlobKind kind, GError **error)
 static bool save(void *user, HfBlobKind kind, const uint8_t *data, size_t size, GError **error)
 {
     HfStorage *storage = user;
-    return may_write(storage, kind, error) &&
-           storage->store->class->save(storage->store, kind_of(kind), data, size, error);
+    if (!may_write(storage, kind, error) ||
+        !storage->store->class->save(storage->store, kind_of(kind), data, size, error)) {
+        return false;
+    }
+    storage->made = storage->made || kind == HF_BLOB_PERMANENT;
+    return true;
 }
 
 static bool drop(void *user, HfBlobKind kind, GError **error)

@@ -19,3 +19,4 @@ cli_tests += tests/cli/swtpm-names.sh
 cli_tests += tests/cli/swtpm-localca.sh
 cli_tests += tests/cli/attack-control.py
 cli_tests += tests/cli/swtpm-setup.sh
+cli_tests += tests/cli/attack-state.py
