@@ -28,6 +28,8 @@
 /* A tail, or a client that reads its answer, must get on within this time. */
 #define PROGRESS_TIMEOUT_MS 2000
 #define LOCK_PAUSE_MS 10
+/* After accept failed (too many open files): the listener stays readable, so it is not asked. */
+#define ACCEPT_PAUSE_MS 200
 
 typedef enum {
     PHASE_REQUEST, /* collecting number and body */
@@ -44,6 +46,7 @@ typedef struct {
     uint8_t input[INPUT_SIZE];
     size_t have;
     Phase phase;
+    bool refused;                 /* accept failed the last time: no client before the deadline */
     int64_t deadline;             /* of the phase, or HF_NO_DEADLINE */
     const HfControlRow *previous; /* whose padding may still come */
     bool unsure;  /* the request is complete, what follows does not tell yet what it is */
@@ -373,9 +376,11 @@ static void accept_client(Server *server)
 {
     g_autoptr(GError) error = NULL;
     server->fd = hf_socket_accept(server->config.listener, &error);
-    if (server->fd < 0) {
+    if (server->fd < 0 && !server->refused) {
         hf_log(1, "control channel: %s", error->message);
     }
+    server->refused = server->fd < 0;
+    server->deadline = server->refused ? deadline_in(ACCEPT_PAUSE_MS) : HF_NO_DEADLINE;
 }
 
 /* The deadline of the phase passed. */
@@ -400,7 +405,7 @@ static void expire(Server *server)
 
 static int poll_timeout(const Server *server)
 {
-    if (server->fd < 0 || server->deadline == HF_NO_DEADLINE) {
+    if (server->deadline == HF_NO_DEADLINE) {
         return -1;
     }
     int64_t left = server->deadline - g_get_monotonic_time();
@@ -420,10 +425,11 @@ static void turn(Server *server)
 {
     /* While a handler waits for its next try, requests stay in the socket. */
     bool again = server->phase == PHASE_AGAIN;
+    bool pausing = server->fd < 0 && server->deadline != HF_NO_DEADLINE;
     int channel = server->fd >= 0 ? server->fd : server->config.listener;
     struct pollfd p[3] = { { .fd = server->config.signal_fd, .events = POLLIN },
                            { .fd = hf_emulator_end_fd(server->emulator), .events = POLLIN },
-                           { .fd = channel, .events = again ? POLLRDHUP : POLLIN } };
+                           { .fd = pausing ? -1 : channel, .events = again ? POLLRDHUP : POLLIN } };
     int n = poll(p, G_N_ELEMENTS(p), poll_timeout(server));
     if (n < 0) {
         return; /* EINTR */
@@ -439,8 +445,13 @@ static void turn(Server *server)
             accept_client(server);
         }
     }
-    if (server->fd >= 0 && g_get_monotonic_time() >= server->deadline) {
+    if (server->deadline == HF_NO_DEADLINE || g_get_monotonic_time() < server->deadline) {
+        return;
+    }
+    if (server->fd >= 0) {
         expire(server);
+    } else {
+        server->deadline = HF_NO_DEADLINE; /* the listener is asked again */
     }
 }
 

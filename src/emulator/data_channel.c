@@ -29,6 +29,8 @@
 #define STACK_SIZE (512u * 1024u)
 /* A command that has begun and does not go on is answered with an error after this time. */
 #define PIECE_TIMEOUT_MS 2000
+/* After accept failed (too many open files): the listener stays readable, so it is not asked. */
+#define ACCEPT_PAUSE_MS 200
 #define RC_2_0_LOCALITY 0x907u
 
 struct HfDataChannel {
@@ -48,7 +50,8 @@ struct HfDataChannel {
     bool current_fixed; /* it was offered, not accepted */
     bool displaced;     /* it was shut down for an offered one */
 
-    uint8_t input[HF_COMMAND_FRAME_MAX]; /* data thread only, as is the rest */
+    bool refused; /* accept failed the last time; data thread only, as is the rest */
+    uint8_t input[HF_COMMAND_FRAME_MAX];
     size_t have;
     uint8_t output[4 + HF_TPM_BUFFER_MAX + 4];
 };
@@ -176,8 +179,11 @@ static bool take_accepted(HfDataChannel *channel)
 {
     g_autoptr(GError) error = NULL;
     int fd = hf_socket_accept(channel->config.listener, &error);
-    if (fd < 0) {
+    if (fd < 0 && !channel->refused) {
         hf_log(1, "data channel: %s", error->message);
+    }
+    channel->refused = fd < 0;
+    if (channel->refused) {
         return false;
     }
     g_mutex_lock(&channel->mutex);
@@ -205,21 +211,26 @@ static bool quitting(HfDataChannel *channel)
 /* Waits for a connection; false when there is no more to do. */
 static bool next_connection(HfDataChannel *channel)
 {
+    bool pause = false;
     while (!quitting(channel)) {
         if (take_offered(channel)) {
             return true;
         }
         struct pollfd p[2] = { { .fd = channel->wake_fd, .events = POLLIN },
-                               { .fd = channel->config.listener, .events = POLLIN } };
-        if (poll(p, G_N_ELEMENTS(p), -1) < 0) {
+                               { .fd = pause ? -1 : channel->config.listener, .events = POLLIN } };
+        if (poll(p, G_N_ELEMENTS(p), pause ? ACCEPT_PAUSE_MS : -1) < 0) {
             continue; /* EINTR */
         }
+        pause = false;
         if (p[0].revents != 0) {
             uint64_t count = 0;
             ssize_t n = read(channel->wake_fd, &count, sizeof(count));
             (void)n;
-        } else if (p[1].revents != 0 && take_accepted(channel)) {
-            return true;
+        } else if (p[1].revents != 0) {
+            if (take_accepted(channel)) {
+                return true;
+            }
+            pause = channel->refused;
         }
     }
     return false;

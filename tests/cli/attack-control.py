@@ -6,6 +6,7 @@ while the TPM is busy. After each, the stream must be in step and the TPM the sa
 SPDX-License-Identifier: BSD-3-Clause
 """
 import contextlib
+import resource
 import select
 import struct
 import sys
@@ -110,7 +111,32 @@ def test_turns():
             tpm.startup()
 
 
-for test in (test_too_long, test_successor, test_turns):
+def ticks(process):
+    """Processor time of a process, in clock ticks."""
+    with open(f"/proc/{process.pid}/stat", encoding="ascii") as f:
+        return sum(int(word) for word in f.read().rsplit(")", 1)[1].split()[11:13])
+
+
+def test_no_descriptors():
+    """Clients that cannot be accepted wait; the emulator neither spins nor fills the log."""
+    with Emulator("--server", "type=tcp,port=34511") as e:
+        hard = resource.prlimit(e.process.pid, resource.RLIMIT_NOFILE)[1]
+        highest = max(e.fds())
+        resource.prlimit(e.process.pid, resource.RLIMIT_NOFILE, (highest + 1, hard))
+        control = e.control()
+        tpm = Tpm.tcp(34511)
+        vtpm.wait_until(lambda: e.messages().count("Too many open files") >= 2, "both messages")
+        before = ticks(e.process)
+        waited = select.select([control.sock, tpm.sock], [], [], 0.5)[0]
+        tap.ok(not waited and ticks(e.process) - before < 20, "no descriptors left: it waits")
+        tap.equal(e.messages().count("\n"), 2, "and says so once for each channel")
+        resource.prlimit(e.process.pid, resource.RLIMIT_NOFILE, (hard, hard))
+        tap.equal(control.init(), 0, "the control client is served when there are some again")
+        tap.equal(tpm.startup(), 0, "the data client too")
+
+
+for test in (test_too_long, test_successor, test_turns,
+             test_no_descriptors):
     try:
         test()
     except Exception as problem:  # a broken test must not hide the others
