@@ -33,8 +33,10 @@ refuses 2 'unexpected operand' 'operand' "$setup" --tpm2 --tpm-state /x word
 refuses 2 'contradict' 'overwrite and not-overwrite' \
     "$setup" --tpm2 --tpm-state /x --overwrite --not-overwrite
 refuses 1 'TPM 2.0 only' 'TPM 1.2' "$setup" --tpm-state "$tap_dir"
-refuses 1 'unencrypted state only' 'encryption is not ignored' \
-    "$setup" --tpm2 --tpm-state "$tap_dir" --pwdfile /etc/hostname
+refuses 2 'exclude each other' 'two keys' \
+    "$setup" --tpm2 --tpm-state "$tap_dir" --pwdfile /etc/hostname --keyfile-fd 3
+refuses 2 'encrypts nothing' 'a cipher without a key' \
+    "$setup" --tpm2 --tpm-state "$tap_dir" --cipher aes-256-cbc
 ln -s "$(realpath "$setup")" "$tap_dir/swtpm_setup"
 refuses 1 '^swtpm_setup: ' 'under the name swtpm_setup wrong usage is 1' "$tap_dir/swtpm_setup" --tpm2
 ok '--help' "$setup" --help
@@ -45,10 +47,9 @@ import json, sys
 caps = json.load(open(sys.argv[1]))
 assert caps["type"] == "swtpm_setup", caps
 for word in ("tpm-2.0", "cmdarg-write-ek-cert-files", "cmdarg-create-config-files",
-             "cmdarg-reconfigure-pcr-banks", "tpm2-rsa-keysize-2048", "tpm2-rsa-keysize-3072"):
+             "cmdarg-reconfigure-pcr-banks", "cmdarg-keyfile-fd", "cmdarg-pwdfile-fd", "tpm2-rsa-keysize-2048", "tpm2-rsa-keysize-3072"):
     assert word in caps["features"], word
-for word in ("tpm-1.2", "cmdarg-keyfile-fd", "cmdarg-pwdfile-fd"):
-    assert word not in caps["features"], word
+assert "tpm-1.2" not in caps["features"]
 PY
 
 # --- making one

@@ -1,4 +1,5 @@
 # Other people's programs against ours: make check-interop.
 interop_tests += tests/interop/tpm2-tools.sh tests/interop/state-exchange.sh \
     tests/interop/state-encrypted.sh tests/interop/state-linear.sh \
+    tests/interop/setup-state.sh \
     tests/interop/swtpm-ioctl.sh tests/interop/swtpm-setup.sh tests/interop/setup.sh

@@ -2,8 +2,7 @@
  * setup_options.c - the option table of holdfast-setup, and the plan made from it.
  *
  * Rows follow swtpm_setup; those that have no meaning here are accepted and ignored, those that ask
- * for something this program does not do are refused: ignoring a request for encryption would leave
- * secrets in the clear.
+ * for something this program does not do are refused.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -19,9 +18,35 @@ static const HfOption setup_options[] = {
     { .name = "tpm-state",
       .kind = HF_KIND_PATH,
       .arg = "DIR",
-      .help = "directory of the TPM's state, also as dir://DIR" },
+      .help = "directory of the TPM's state, also as dir://DIR; or file://FILE" },
     { .name = "tpmstate", .kind = HF_KIND_PATH, .arg = "DIR", .help = "the same as --tpm-state" },
     { .name = "tpm2", .help = "make a TPM 2.0 (the only version that can be made)" },
+    { .name = "keyfile",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "encrypt the state with the key in this file (hexadecimal)" },
+    { .name = "keyfile-fd",
+      .kind = HF_KIND_INT,
+      .arg = "FD",
+      .max = G_MAXINT,
+      .help = "the same, from an open descriptor",
+      .features = "cmdarg-keyfile-fd" },
+    { .name = "pwdfile",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "encrypt the state with a key derived from all that is in this file" },
+    { .name = "pwdfile-fd",
+      .kind = HF_KIND_INT,
+      .arg = "FD",
+      .max = G_MAXINT,
+      .help = "the same, from an open descriptor",
+      .features = "cmdarg-pwdfile-fd" },
+    { .name = "cipher",
+      .kind = HF_KIND_CHOICE,
+      .arg = "NAME",
+      .preset = "aes-128-cbc",
+      .choices = "aes-cbc|aes-128-cbc|aes-256-cbc",
+      .help = "how it is encrypted: aes-128-cbc (default), aes-256-cbc" },
     { .name = "createek", .help = "create the endorsement keys: RSA-2048 and ECC P-384" },
     { .name = "create-ek-cert",
       .help = "have their certificates issued and put them into NV; implies --createek" },
@@ -121,20 +146,6 @@ static const HfOption setup_options[] = {
       .flags = HF_OPTION_IGNORED,
       .help = "TPM 1.2 storage key password" },
     { .name = "take-ownership", .help = "TPM 1.2 only: refused" },
-    { .name = "keyfile", .kind = HF_KIND_PATH, .arg = "FILE", .help = "state encryption: refused" },
-    { .name = "keyfile-fd",
-      .kind = HF_KIND_STRING,
-      .arg = "FD",
-      .help = "state encryption: refused" },
-    { .name = "pwdfile", .kind = HF_KIND_PATH, .arg = "FILE", .help = "state encryption: refused" },
-    { .name = "pwdfile-fd",
-      .kind = HF_KIND_STRING,
-      .arg = "FD",
-      .help = "state encryption: refused" },
-    { .name = "cipher",
-      .kind = HF_KIND_STRING,
-      .arg = "NAME",
-      .help = "state encryption: refused" },
     { .name = NULL },
 };
 
@@ -155,17 +166,38 @@ static bool usage(GError **error, const char *text)
     return hf_error_set(error, HF_ERROR_USAGE, "%s", text);
 }
 
+/* Where the key of the state may come from; at most one of them. */
+static const struct {
+    const char *option;
+    const char *title; /* for messages */
+    bool descriptor;
+    HfKeyForm form;
+} key_ways[] = {
+    { "keyfile", "--keyfile", false, HF_KEY_HEX },
+    { "keyfile-fd", "--keyfile-fd", true, HF_KEY_HEX },
+    { "pwdfile", "--pwdfile", false, HF_KEY_PBKDF2 },
+    { "pwdfile-fd", "--pwdfile-fd", true, HF_KEY_PBKDF2 },
+};
+
+static bool check_key(const HfOptions *o, GError **error)
+{
+    const char *way = NULL;
+    for (size_t i = 0; i < G_N_ELEMENTS(key_ways); i++) {
+        if (!hf_options_has(o, key_ways[i].option)) {
+            continue;
+        }
+        if (way) {
+            return hf_error_set(error, HF_ERROR_USAGE, "%s and %s exclude each other", way,
+                                key_ways[i].title);
+        }
+        way = key_ways[i].title;
+    }
+    return way || !hf_options_has(o, "cipher") ||
+           usage(error, "--cipher encrypts nothing without --keyfile or --pwdfile");
+}
+
 static bool check_refused(const HfOptions *o, GError **error)
 {
-    static const char *const encryption[] = { "keyfile", "keyfile-fd", "pwdfile", "pwdfile-fd",
-                                              "cipher" };
-    for (size_t i = 0; i < G_N_ELEMENTS(encryption); i++) {
-        if (hf_options_has(o, encryption[i])) {
-            return hf_error_set(error, HF_ERROR_UNSUPPORTED,
-                                "--%s: this program makes unencrypted state only; nothing was made",
-                                encryption[i]);
-        }
-    }
     if (!hf_options_flag(o, "tpm2")) {
         return hf_error_set(error, HF_ERROR_UNSUPPORTED,
                             "this program makes TPM 2.0 only: say --tpm2 (without it a TPM 1.2 is "
@@ -217,7 +249,7 @@ bool hf_setup_options_check(const HfOptions *o, GError **error)
     if (hf_options_has(o, "write-ek-cert-files") && !hf_options_flag(o, "create-ek-cert")) {
         return usage(error, "--write-ek-cert-files needs --create-ek-cert");
     }
-    return check_reconfigure(o, error) && check_refused(o, error);
+    return check_key(o, error) && check_reconfigure(o, error) && check_refused(o, error);
 }
 
 /* --- the plan -------------------------------------------------------------------------------- */
@@ -228,6 +260,7 @@ void hf_setup_plan_free(HfSetupPlan *plan)
         return;
     }
     g_free(plan->state);
+    g_free(plan->key_file);
     g_free(plan->certificate_dir);
     g_free(plan->vmid);
     g_free(plan->authority);
@@ -350,12 +383,31 @@ static HfExisting existing_of(const HfOptions *o)
     return hf_options_flag(o, "not-overwrite") ? HF_EXISTING_KEEP : HF_EXISTING_REFUSE;
 }
 
+static void plan_key(HfSetupPlan *plan, const HfOptions *o)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(key_ways); i++) {
+        const char *option = key_ways[i].option;
+        if (!hf_options_has(o, option)) {
+            continue;
+        }
+        plan->key_file = key_ways[i].descriptor ? NULL : g_strdup(hf_options_string(o, option));
+        plan->key = (HfKeySource){
+            .option = key_ways[i].title,
+            .file = plan->key_file,
+            .fd = key_ways[i].descriptor ? (int)hf_options_int(o, option) : -1,
+            .form = key_ways[i].form,
+            .size = hf_key_mode_size(hf_options_string(o, "cipher")),
+        };
+    }
+}
+
 /* What needs no second look. */
 static HfSetupPlan *plan_from_options(const HfOptions *o)
 {
     HfSetupPlan *plan = g_new0(HfSetupPlan, 1);
     const char *state = hf_options_string(o, "tpm-state");
     plan->state = g_strdup(state ? state : hf_options_string(o, "tpmstate"));
+    plan_key(plan, o);
     plan->existing = existing_of(o);
     plan->reconfigure = hf_options_flag(o, "reconfigure");
     plan->ek_certificates = hf_options_flag(o, "create-ek-cert");

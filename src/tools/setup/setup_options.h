@@ -11,6 +11,7 @@
 #define HOLDFAST_TOOLS_SETUP_SETUP_OPTIONS_H
 
 #include "base/options.h"
+#include "state/keys.h"
 #include "tools/setup/ek_table.h"
 #include "tools/setup/pcr_banks.h"
 #include "tools/setup/setup_config.h"
@@ -21,7 +22,9 @@ extern const HfProgram hf_setup_program;
 typedef enum { HF_EXISTING_REFUSE, HF_EXISTING_KEEP, HF_EXISTING_REPLACE } HfExisting;
 
 typedef struct {
-    char *state; /* directory or URI */
+    char *state;     /* directory or URI */
+    HfKeySource key; /* of the state; size 0: it is not encrypted */
+    char *key_file;  /* what key.file points to */
     HfExisting existing;
     bool reconfigure; /* PCR banks of an existing TPM, nothing else */
 
@@ -49,8 +52,7 @@ typedef struct {
 } HfSetupPlan;
 
 /* What can be said about the command line alone: contradictions and missing options
- * (HF_ERROR_USAGE), what this program does not do (HF_ERROR_UNSUPPORTED: TPM 1.2, encrypted state).
- */
+ * (HF_ERROR_USAGE), what this program does not do (HF_ERROR_UNSUPPORTED: TPM 1.2). */
 bool hf_setup_options_check(const HfOptions *options, GError **error);
 /* Options that passed the check above, and `config` for what they leave out. rsa_limit: bits of the
  * largest RSA key the engine can make. */

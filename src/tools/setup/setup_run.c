@@ -61,6 +61,44 @@ static bool lock(HfStore *store, const HfSetupPlan *plan, GError **error)
     return false;
 }
 
+/* A store with what it needs. */
+typedef struct {
+    HfSecret *key;        /* or NULL */
+    HfEnvelope *envelope; /* around `key`, or NULL */
+    HfStore *store;
+} Place;
+
+static void place_clear(Place *place)
+{
+    hf_store_free(place->store);
+    hf_envelope_free(place->envelope);
+    hf_secret_free(place->key);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Place, place_clear)
+
+/* Only looked at: nothing is made, no lock is taken, no key is needed. */
+static HfStore *look(const HfSetupPlan *plan, GError **error)
+{
+    const HfStoreConfig config = { .tpm2 = true, .look_only = true };
+    return hf_store_open_uri(plan->state, &config, error);
+}
+
+static bool place_open(const HfSetupPlan *plan, Place *place, GError **error)
+{
+    HfStoreConfig config = { .tpm2 = true, .fsync = true, .lock = true };
+    if (plan->key.size > 0) {
+        place->key = hf_key_read(&plan->key, error);
+        if (!place->key) {
+            return false;
+        }
+        place->envelope = hf_envelope_aes_new(place->key);
+        config.envelope = place->envelope;
+    }
+    place->store = hf_store_open_uri(plan->state, &config, error);
+    return place->store && lock(place->store, plan, error);
+}
+
 static HfManufacture *make(const HfSetupPlan *plan, const HfEngines *engines, GError **error)
 {
     g_autoptr(HfCertifier) certifier = NULL;
@@ -138,18 +176,19 @@ static void announce(const HfSetupPlan *plan)
 
 bool hf_setup_run(const HfSetupPlan *plan, const HfEngines *engines, GError **error)
 {
-    const HfStoreConfig config = { .tpm2 = true, .fsync = true };
-    g_autoptr(HfStore) store = hf_store_open_uri(plan->state, &config, error);
+    g_autoptr(HfStore) looked_at = look(plan, error);
+    g_auto(Place) place = { 0 };
     bool go_on = false;
     /* Looked at without the lock first: keeping a running TPM needs none. */
-    if (!store || !decide(plan, store, &go_on, error)) {
+    if (!looked_at || !decide(plan, looked_at, &go_on, error)) {
         return false;
     }
     if (!go_on) {
         hf_log(1, "%s holds a TPM already: nothing to do.", plan->state);
         return true;
     }
-    if (!lock(store, plan, error) || !decide(plan, store, &go_on, error)) {
+    hf_store_free(g_steal_pointer(&looked_at)); /* closing its file would give up a lock */
+    if (!place_open(plan, &place, error) || !decide(plan, place.store, &go_on, error)) {
         return false;
     }
     if (!go_on) {
@@ -159,10 +198,10 @@ bool hf_setup_run(const HfSetupPlan *plan, const HfEngines *engines, GError **er
     announce(plan);
     bool changed = true;
     g_autoptr(HfManufacture) made = plan->reconfigure
-                                        ? reconfigure(plan, engines, store, &changed, error)
+                                        ? reconfigure(plan, engines, place.store, &changed, error)
                                         : make(plan, engines, error);
     if (!made || !hf_manufacture_check(made, engines->checker, error) ||
-        (changed && !store_all(plan, made, store, error))) {
+        (changed && !store_all(plan, made, place.store, error))) {
         return false;
     }
     if (plan->display) {
