@@ -1,7 +1,7 @@
 /*
  * store_linear.c - reading and crash-safely updating a linear store; see store_linear.h.
  *
- * The order of writes and syncs in linear_save is what keeps a TPM; tests/unit/test-store-linear.c
+ * The order of writes and syncs in linear_save is what keeps a TPM; tests/unit/test-store-crash.c
  * replays every crash in it.
  *
  * SPDX-License-Identifier: BSD-3-Clause
@@ -97,7 +97,7 @@ static GBytes *linear_load(HfStore *store, HfStateKind kind, GError **error)
     g_autofree uint8_t *data = NULL;
     const HfLinearSection *section;
     HfLinearMap map;
-    bool blank;
+    bool blank = false;
 
     if (!read_map(linear, &map, &blank, error)) {
         return NULL;
@@ -181,7 +181,7 @@ static bool linear_save(HfStore *store, HfStateKind kind, const uint8_t *data, s
     g_autoptr(GBytes) stored = NULL;
     HfLinearMap map;
     HfLinearSection section;
-    bool blank;
+    bool blank = false;
 
     stored = envelope_of(linear)->class->wrap(envelope_of(linear), data, size, label, error);
     if (!stored || !read_map(linear, &map, &blank, error) || !settle(linear, &map, blank, error) ||
@@ -199,7 +199,7 @@ static bool linear_remove(HfStore *store, HfStateKind kind, GError **error)
     g_autofree uint8_t *zeros = NULL;
     HfLinearMap map;
     HfLinearSection old;
-    bool blank;
+    bool blank = false;
 
     if (!read_map(linear, &map, &blank, error)) {
         return false;
@@ -221,7 +221,7 @@ static bool linear_remove(HfStore *store, HfStateKind kind, GError **error)
 static bool linear_stat(HfStore *store, HfStateKind kind, int64_t *ret_size, GError **error)
 {
     HfLinearMap map;
-    bool blank;
+    bool blank = false;
 
     if (!read_map(self(store), &map, &blank, error)) {
         return false;
@@ -277,7 +277,7 @@ HfStore *hf_store_linear_open(const char *path, const HfStoreConfig *config, GEr
     g_autoptr(HfMedium) medium = hf_medium_open(path, &medium_config, error);
     HfStoreLinear *linear;
     HfLinearMap map;
-    bool blank;
+    bool blank = false;
 
     if (!medium) {
         return NULL;

@@ -30,8 +30,12 @@ unit_tests += tests/unit/test-state-encryption
 tests_unit_test_state_encryption_SOURCES = tests/unit/test-state-encryption.c
 tests_unit_test_state_encryption_LDADD = $(state_test_libs)
 unit_tests += tests/unit/test-store-linear
-tests_unit_test_store_linear_SOURCES = tests/unit/test-store-linear.c
+store_place = tests/unit/store-place.c tests/unit/store-place.h
+tests_unit_test_store_linear_SOURCES = tests/unit/test-store-linear.c $(store_place)
 tests_unit_test_store_linear_LDADD = $(state_test_libs)
+unit_tests += tests/unit/test-store-crash
+tests_unit_test_store_crash_SOURCES = tests/unit/test-store-crash.c $(store_place)
+tests_unit_test_store_crash_LDADD = $(state_test_libs)
 
 pki_world = tests/unit/pki-world.c tests/unit/pki-world.h
 pki_test_libs = libpki.a libcrypto.a libbase.a $(GNUTLS_LIBS) $(LIBCRYPTO_LIBS) $(GLIB_LIBS)
