@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,6 +22,7 @@
 #include "base/log.h"
 #include "base/socket.h"
 #include "emulator/control_handlers.h"
+#include "emulator/frontend.h"
 
 #define INPUT_SIZE 8192u
 /* A tail, or a client that reads its answer, must get on within this time. */
@@ -412,15 +412,6 @@ static int poll_timeout(const Server *server)
     return left <= 0 ? 0 : (int)((left + 999) / 1000);
 }
 
-static void take_signal(Server *server)
-{
-    struct signalfd_siginfo info;
-    if (read(server->config.signal_fd, &info, sizeof(info)) == sizeof(info)) {
-        hf_log(2, " ending on signal %u", info.ssi_signo);
-        hf_emulator_end(server->emulator, 0);
-    }
-}
-
 static void turn(Server *server)
 {
     /* While a handler waits for its next try, requests stay in the socket. */
@@ -435,7 +426,7 @@ static void turn(Server *server)
         return; /* EINTR */
     }
     if (p[0].revents != 0) {
-        take_signal(server);
+        hf_frontend_take_signal(server->emulator, server->config.signal_fd);
     } else if (p[1].revents == 0 && p[2].revents != 0) {
         if (again) {
             disconnect(server);

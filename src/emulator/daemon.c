@@ -66,8 +66,7 @@ static void wait_for_child(int ready, int messages, pid_t child)
 static bool become_child(int messages, GError **error)
 {
     hf_autofd int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 || dup2(nothing, STDOUT_FILENO) < 0 ||
-        dup2(messages, STDERR_FILENO) < 0) {
+    if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 || dup2(messages, STDERR_FILENO) < 0) {
         return hf_error_errno(error, errno, "cannot go to the background");
     }
     (void)setsid();
@@ -106,6 +105,13 @@ bool hf_daemon_detach(int *ret_ready_fd, GError **error)
     }
     *ret_ready_fd = ready[1];
     return true;
+}
+
+bool hf_daemon_drop_stdout(GError **error)
+{
+    hf_autofd int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+    return (nothing >= 0 && dup2(nothing, STDOUT_FILENO) >= 0) ||
+           hf_error_errno(error, errno, "cannot go to the background");
 }
 
 void hf_daemon_ready(int *ready_fd)

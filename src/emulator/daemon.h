@@ -15,6 +15,8 @@
 
 /* Returns in the child only, with the descriptor that hf_daemon_ready wants. */
 bool hf_daemon_detach(int *ret_ready_fd, GError **error);
+/* When the last line for the caller is on stdout, which a pipe's reader then sees end. */
+bool hf_daemon_drop_stdout(GError **error);
 /* Lets the parent go. -1: nothing to do. */
 void hf_daemon_ready(int *ready_fd);
 

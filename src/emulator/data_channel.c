@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -38,6 +39,7 @@ struct HfDataChannel {
     HfDataConfig config;
     pthread_t thread;
     bool thread_made;
+    bool device; /* config.connection is no socket */
     int wake_fd;
 
     GMutex mutex;
@@ -110,7 +112,40 @@ static bool answer(HfDataChannel *channel, const HfCommandFrame *frame)
     }
     channel->have -= frame->used;
     memmove(channel->input, channel->input + frame->used, channel->have);
-    return sent;
+    /* The vTPM proxy refuses an answer for which nobody waits any more; that is not its end. */
+    return sent || (channel->device && size > 0);
+}
+
+static bool quitting(HfDataChannel *channel)
+{
+    g_mutex_lock(&channel->mutex);
+    bool quit = channel->quit;
+    g_mutex_unlock(&channel->mutex);
+    return quit;
+}
+
+static void wake_taken(HfDataChannel *channel)
+{
+    uint64_t count = 0;
+    ssize_t n = read(channel->wake_fd, &count, sizeof(count));
+    (void)n;
+}
+
+/* Waits for a device to have something. False when the thread must end. */
+static bool wait_for_device(HfDataChannel *channel, bool *ret_late)
+{
+    while (!quitting(channel)) {
+        struct pollfd p[2] = { { .fd = channel->wake_fd, .events = POLLIN },
+                               { .fd = channel->current, .events = POLLIN } };
+        int n = poll(p, G_N_ELEMENTS(p), channel->have > 0 ? PIECE_TIMEOUT_MS : -1);
+        if (n > 0 && p[0].revents != 0) {
+            wake_taken(channel);
+        } else if (n >= 0) {
+            *ret_late = n == 0;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Reads once. While a command is incomplete there is a limit to how long the next piece may take;
@@ -118,12 +153,16 @@ static bool answer(HfDataChannel *channel, const HfCommandFrame *frame)
 static bool receive(HfDataChannel *channel, bool *ret_late)
 {
     *ret_late = false;
-    if (channel->have > 0) {
-        struct pollfd p = { .fd = channel->current, .events = POLLIN };
-        if (poll(&p, 1, PIECE_TIMEOUT_MS) == 0) {
-            *ret_late = true;
-            return true;
+    if (channel->device) {
+        if (!wait_for_device(channel, ret_late)) {
+            return false;
         }
+    } else if (channel->have > 0) {
+        struct pollfd p = { .fd = channel->current, .events = POLLIN };
+        *ret_late = poll(&p, 1, PIECE_TIMEOUT_MS) == 0;
+    }
+    if (*ret_late) {
+        return true;
     }
     ssize_t n = -1;
     do {
@@ -200,14 +239,6 @@ static bool take_accepted(HfDataChannel *channel)
     return !late;
 }
 
-static bool quitting(HfDataChannel *channel)
-{
-    g_mutex_lock(&channel->mutex);
-    bool quit = channel->quit;
-    g_mutex_unlock(&channel->mutex);
-    return quit;
-}
-
 /* Waits for a connection; false when there is no more to do. */
 static bool next_connection(HfDataChannel *channel)
 {
@@ -223,9 +254,7 @@ static bool next_connection(HfDataChannel *channel)
         }
         pause = false;
         if (p[0].revents != 0) {
-            uint64_t count = 0;
-            ssize_t n = read(channel->wake_fd, &count, sizeof(count));
-            (void)n;
+            wake_taken(channel);
         } else if (p[1].revents != 0) {
             if (take_accepted(channel)) {
                 return true;
@@ -287,6 +316,12 @@ static bool start_thread(HfDataChannel *channel, GError **error)
     return true;
 }
 
+static bool is_socket(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
 /* The thread sleeps in read and write, so they must block. */
 static void make_blocking(int fd)
 {
@@ -303,6 +338,7 @@ HfDataChannel *hf_data_channel_new(HfEmulator *emulator, const HfDataConfig *con
     channel->config = *config;
     channel->current = -1;
     channel->offered = config->connection;
+    channel->device = config->connection >= 0 && !is_socket(config->connection);
     g_mutex_init(&channel->mutex);
     g_cond_init(&channel->changed);
     channel->wake_fd = eventfd(0, EFD_CLOEXEC);

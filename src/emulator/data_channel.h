@@ -3,7 +3,8 @@
  *
  * One client at a time: a connection of its own (--fd, SET_DATAFD) or the next one from a
  * listener. A command costs two system calls, read and write; the thread sleeps in read. It is
- * woken by shutting the connection down, or through an event descriptor while it has none.
+ * woken by shutting the connection down, or through an event descriptor while it has none. A
+ * character device cannot be shut down: it costs a third system call, poll.
  * The thread is made before the seccomp filter and waits at a gate, so that no byte of a guest is
  * read before the filter is there.
  *
@@ -20,7 +21,7 @@
 
 typedef struct {
     int listener;    /* -1: none */
-    int connection;  /* connected; its end ends the process; -1: none */
+    int connection;  /* connected socket, or character device; its end ends the process; -1: none */
     bool terminate;  /* the end of any connection ends the process */
     bool disconnect; /* a client of the listener is disconnected after each response */
 } HfDataConfig;

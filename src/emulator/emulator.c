@@ -24,7 +24,7 @@
 
 /* SetLocality of the Linux vTPM proxy (linux/vtpm_proxy.h), and its answers in swtpm. */
 #define CC_SET_LOCALITY_2_0 0x20001000u
-#define CC_SET_LOCALITY_1_2 0x50001000u
+#define CC_SET_LOCALITY_1_2 0x50001000u /* swtpm's; the kernel sends the other one */
 
 #define RC_1_2_FAIL 0x9u
 #define RC_1_2_BAD_PARAM_SIZE 0x19u
@@ -316,8 +316,8 @@ static size_t set_locality_command(HfEmulator *emulator, const uint8_t *command,
                                    uint8_t *response)
 {
     bool v2 = emulator->config.version == HF_TPM_2_0;
-    uint32_t wanted = v2 ? CC_SET_LOCALITY_2_0 : CC_SET_LOCALITY_1_2;
-    if (size < HEADER_SIZE || hf_fetch_u32(command + 6) != wanted) {
+    uint32_t ordinal = size < HEADER_SIZE ? 0 : hf_fetch_u32(command + 6);
+    if (ordinal != CC_SET_LOCALITY_2_0 && (v2 || ordinal != CC_SET_LOCALITY_1_2)) {
         return 0;
     }
     uint32_t code = 0;

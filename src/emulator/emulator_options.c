@@ -6,6 +6,8 @@
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
+#include "config.h"
+
 #include "emulator/emulator_options.h"
 
 #include <stdio.h>
@@ -16,10 +18,28 @@
 
 #define FIRST_FREE_FD 3
 
-enum { SOCKET = 1 << 0 };
+/* What the kernel has room for: include/linux/fs.h, kdev_t.h. */
+#define MAJOR_MAX 511
+#define MINOR_MAX 0xfffff
+#define CUSE_NAME_MAX 100
+
+enum {
+    SOCKET = 1 << HF_INTERFACE_SOCKET,
+    CHARDEV = 1 << HF_INTERFACE_CHARDEV,
+    CUSE = 1 << HF_INTERFACE_CUSE,
+};
 
 static const HfCommand commands[] = {
     { .name = "socket", .bit = SOCKET, .help = "Serve a TPM over sockets" },
+    { .name = "chardev",
+      .bit = CHARDEV,
+      .help = "Serve a TPM over a character device, or make one with the kernel's vTPM proxy" },
+#ifdef HAVE_FUSE
+    { .name = "cuse",
+      .bit = CUSE,
+      .help = "Make a character device in user space, as which a "
+              "TPM is served" },
+#endif
     { 0 },
 };
 
@@ -214,10 +234,46 @@ static const HfOption options[] = {
       .arg = "N",
       .min = FIRST_FREE_FD,
       .max = G_MAXINT,
-      .help = "Take TPM commands from this connected socket" },
+      .where = SOCKET | CHARDEV,
+      .help = "Take TPM commands from this connected socket, or (chardev) character device" },
+    { .name = "chardev",
+      .letter = 'c',
+      .kind = HF_KIND_PATH,
+      .arg = "DEVICE",
+      .where = CHARDEV,
+      .help = "Take TPM commands from this character device" },
+    { .name = "vtpm-proxy",
+      .kind = HF_KIND_FLAG,
+      .where = CHARDEV,
+      .help = "Make /dev/tpmN with the kernel's vTPM proxy, and be its TPM" },
+    { .name = "name",
+      .letter = 'n',
+      .kind = HF_KIND_STRING,
+      .arg = "NAME",
+      .where = CUSE,
+      .help = "Make the device /dev/NAME" },
+    { .name = "maj",
+      .letter = 'M',
+      .kind = HF_KIND_INT,
+      .arg = "N",
+      .max = MAJOR_MAX,
+      .where = CUSE,
+      .help = "Major number of the device (default: the kernel chooses)" },
+    { .name = "min",
+      .letter = 'm',
+      .kind = HF_KIND_INT,
+      .arg = "N",
+      .max = MINOR_MAX,
+      .where = CUSE,
+      .help = "Minor number of the device" },
+    { .name = "foreground",
+      .kind = HF_KIND_FLAG,
+      .where = CUSE,
+      .help = "Do not go to the background" },
     { .name = "terminate",
       .letter = 't',
       .kind = HF_KIND_FLAG,
+      .where = SOCKET,
       .help = "End when the data connection is lost" },
     { .name = "flags",
       .kind = HF_KIND_SUB,
@@ -229,6 +285,7 @@ static const HfOption options[] = {
       .kind = HF_KIND_SUB,
       .arg = "SPEC",
       .sub = control_options,
+      .where = SOCKET | CHARDEV,
       .help = "Serve the control channel",
       .features = "ctrl-opt-terminate" },
     { .name = "seccomp",
@@ -292,7 +349,7 @@ static const HfOption options[] = {
     { .name = "daemon",
       .letter = 'd',
       .kind = HF_KIND_FLAG,
-      .help = "Go to the background when ready" },
+      .help = "Go to the background when ready (cuse does so anyway)" },
     { .name = "runas",
       .letter = 'r',
       .kind = HF_KIND_STRING,
@@ -407,7 +464,8 @@ static bool read_environment_port(HfSettings *settings, GError **error)
 {
     const char *text = g_getenv("TPM_PORT");
     int64_t port = 0;
-    if (!text || settings->control.connection >= 0 || endpoint_given(&settings->data)) {
+    if (!text || settings->interface != HF_INTERFACE_SOCKET || settings->control.connection >= 0 ||
+        endpoint_given(&settings->data)) {
         return true;
     }
     if (!hf_value_check(HF_KIND_INT, "TPM_PORT", text, 0, 65535, NULL, &port, error)) {
@@ -418,9 +476,53 @@ static bool read_environment_port(HfSettings *settings, GError **error)
     return true;
 }
 
+/* One of the ways to a character device. */
+static bool read_chardev(HfSettings *settings, GError **error)
+{
+    const HfOptions *given = settings->options;
+    settings->device_path = hf_options_string(given, "chardev");
+    settings->device_fd = hf_options_has(given, "fd") ? (int)hf_options_int(given, "fd") : -1;
+    settings->vtpm_proxy = hf_options_flag(given, "vtpm-proxy");
+    int ways = hf_options_has(given, "chardev") + hf_options_has(given, "fd") +
+               hf_options_flag(given, "vtpm-proxy");
+    return ways <= 1 || contradiction(error, "--chardev, --fd and --vtpm-proxy exclude each other");
+}
+
+/* The name is a file in /dev and a value in CUSE's list of KEY=VALUE. */
+static bool read_cuse(HfSettings *settings, GError **error)
+{
+    static const char allowed[] = G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "._:+-";
+    const HfOptions *given = settings->options;
+    const char *name = hf_options_string(given, "name");
+    settings->cuse_name = name;
+    settings->cuse_major = (unsigned)hf_options_int(given, "maj");
+    settings->cuse_minor = (unsigned)hf_options_int(given, "min");
+    if (settings->task != HF_TASK_SERVE) {
+        return true;
+    }
+    if (!name) {
+        return contradiction(error, "--name NAME is missing");
+    }
+    if (name[0] == '.' || name[0] == '\0' || strlen(name) > CUSE_NAME_MAX ||
+        strspn(name, allowed) != strlen(name)) {
+        return hf_error_set(error, HF_ERROR_USAGE,
+                            "--name: expected a name of letters, digits and ._:+- (at most %d, no "
+                            "dot in front), found '%s'",
+                            CUSE_NAME_MAX, name);
+    }
+    return true;
+}
+
 static bool read_data(HfSettings *settings, GError **error)
 {
     const HfOptions *given = settings->options;
+    settings->device_fd = -1;
+    switch (settings->interface) {
+    case HF_INTERFACE_CHARDEV: return read_chardev(settings, error);
+    case HF_INTERFACE_CUSE: return read_cuse(settings, error);
+    case HF_INTERFACE_SOCKET:
+    default: break;
+    }
     int ways = hf_options_has(given, "server") + hf_options_has(given, "port") +
                hf_options_has(given, "fd");
     if (ways > 1) {
@@ -538,6 +640,17 @@ static bool read_startup(HfSettings *settings, const HfSubOptions *sub, GError *
     return given <= 1 || contradiction(error, "--flags: startup-* exclude each other");
 }
 
+/* The kernel uses the TPM as soon as its device is there, and sets the locality by itself. */
+static void set_vtpm_proxy(HfSettings *settings, bool no_startup)
+{
+    if (!settings->startup_given && !no_startup) {
+        settings->startup = settings->version == HF_TPM_2_0 ? 0 : 1; /* CLEAR */
+        settings->startup_given = true;
+    }
+    settings->running = true;
+    settings->allow_set_locality = true;
+}
+
 static bool read_flags(HfSettings *settings, GError **error)
 {
     const HfSubOptions *sub = hf_options_sub(settings->options, "flags");
@@ -553,6 +666,9 @@ static bool read_flags(HfSettings *settings, GError **error)
     if (locality) {
         settings->reject_locality_4 = hf_suboptions_flag(locality, "reject-locality-4");
         settings->allow_set_locality = hf_suboptions_flag(locality, "allow-set-locality");
+    }
+    if (settings->vtpm_proxy) {
+        set_vtpm_proxy(settings, sub && hf_suboptions_flag(sub, "startup-none"));
     }
     settings->incoming = migration && hf_suboptions_flag(migration, "incoming");
     return !(settings->incoming && settings->running) ||
@@ -596,6 +712,9 @@ static bool read_process(HfSettings *settings, GError **error)
                         : strcmp(action, "log") == 0 ? HF_SECCOMP_LOG
                                                      : HF_SECCOMP_KILL;
     settings->daemon = hf_options_flag(settings->options, "daemon");
+    /* swtpm's front end of this name goes to the background by itself. */
+    settings->daemon |= settings->interface == HF_INTERFACE_CUSE &&
+                        !hf_options_flag(settings->options, "foreground");
     settings->user = hf_options_string(settings->options, "runas");
     return true;
 }
@@ -603,6 +722,7 @@ static bool read_process(HfSettings *settings, GError **error)
 static bool read_task(HfSettings *settings, GError **error)
 {
     const HfOptions *given = settings->options;
+    settings->interface = (HfInterface)g_bit_nth_lsf(hf_options_command(given)->bit, -1);
     settings->version = hf_options_flag(given, "tpm2") ? HF_TPM_2_0 : HF_TPM_1_2;
     settings->info_flags = (uint64_t)hf_options_int(given, "print-info");
     int tasks = hf_options_flag(given, "print-capabilities") +
@@ -628,11 +748,17 @@ static bool check_task(const HfSettings *settings, GError **error)
     if (settings->task != HF_TASK_SERVE) {
         return true;
     }
-    if (!endpoint_given(&settings->control) && !endpoint_given(&settings->data)) {
+    if (settings->interface == HF_INTERFACE_CHARDEV && !settings->device_path &&
+        settings->device_fd < 0 && !settings->vtpm_proxy) {
+        return contradiction(error, "nothing to serve: --chardev, --fd or --vtpm-proxy is missing");
+    }
+    if (settings->interface == HF_INTERFACE_SOCKET && !endpoint_given(&settings->control) &&
+        !endpoint_given(&settings->data)) {
         return contradiction(error,
                              "nothing to serve: --ctrl, --server, --port or --fd is missing");
     }
-    bool startable = settings->running || endpoint_given(&settings->control);
+    bool startable = settings->running || settings->interface == HF_INTERFACE_CUSE ||
+                     endpoint_given(&settings->control);
     return startable || contradiction(error, "the TPM would never be started: --ctrl or "
                                              "--flags not-need-init is missing");
 }

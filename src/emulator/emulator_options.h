@@ -26,6 +26,13 @@ typedef enum {
     HF_TASK_PRINT_INFO,
 } HfTask;
 
+/* How TPM commands come in. */
+typedef enum {
+    HF_INTERFACE_SOCKET,
+    HF_INTERFACE_CHARDEV,
+    HF_INTERFACE_CUSE,
+} HfInterface;
+
 /* Where a channel is. At most one of path, port, listener and connection is given. */
 typedef struct {
     const char *path; /* UNIX socket to make, or NULL */
@@ -43,6 +50,7 @@ typedef struct {
 typedef struct {
     HfOptions *options; /* owned */
     HfTask task;
+    HfInterface interface;
     HfTpmVersion version;
     uint64_t info_flags;
 
@@ -56,6 +64,13 @@ typedef struct {
     HfEndpoint data;
     bool data_terminate;
     bool data_disconnect;
+
+    const char *device_path; /* chardev: the device to open, or NULL */
+    int device_fd;           /* chardev: the device, inherited; or -1 */
+    bool vtpm_proxy;         /* chardev: make a device of the kernel's vTPM proxy */
+    const char *cuse_name;   /* cuse: the device in /dev */
+    unsigned cuse_major;     /* 0: the kernel chooses */
+    unsigned cuse_minor;
 
     bool running;     /* power on before serving */
     uint16_t startup; /* type of Startup to send, if any */

@@ -1,6 +1,7 @@
 # The emulator: libemulator.a is everything but main, for the unit tests.
 noinst_LIBRARIES += libemulator.a
 libemulator_a_SOURCES = \
+    src/emulator/channels.c src/emulator/channels.h \
     src/emulator/command_frame.c src/emulator/command_frame.h \
     src/emulator/control_handlers.c src/emulator/control_handlers.h \
     src/emulator/control_server.c src/emulator/control_server.h \
@@ -9,7 +10,9 @@ libemulator_a_SOURCES = \
     src/emulator/emulator.c src/emulator/emulator.h \
     src/emulator/emulator_options.c src/emulator/emulator_options.h \
     src/emulator/facts.c src/emulator/facts.h \
-    src/emulator/frontend_socket.c src/emulator/frontend_socket.h \
+    src/emulator/frontend.c src/emulator/frontend.h \
+    src/emulator/frontend_chardev.c \
+    src/emulator/frontend_socket.c \
     src/emulator/leftovers.c src/emulator/leftovers.h \
     src/emulator/service.c src/emulator/service.h \
     src/emulator/storage.c src/emulator/storage.h

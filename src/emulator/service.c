@@ -16,11 +16,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "emulator/control_server.h"
 #include "emulator/daemon.h"
-#include "emulator/data_channel.h"
 #include "emulator/emulator.h"
-#include "emulator/frontend_socket.h"
+#include "emulator/frontend.h"
 #include "emulator/leftovers.h"
 #include "holdfast/control.h"
 
@@ -30,13 +28,12 @@ struct HfService {
     int log_fd;   /* of our log file, or -1 */
     int signal_fd;
     HfLeftovers *leftovers;
-    HfFrontendSocket frontend;
+    HfFrontend *frontend;
     int state_dir;           /* of the store, borrowed; -1: it has none */
     HfSecret *key;           /* of the state, or NULL */
     HfSecret *migration_key; /* or NULL */
     HfEnvelope *envelope;    /* around `key`, or NULL */
     HfEmulator *emulator;
-    HfDataChannel *data;
 };
 
 HfService *hf_service_new(const HfSettings *settings)
@@ -47,7 +44,7 @@ HfService *hf_service_new(const HfSettings *settings)
     service->log_fd = -1;
     service->signal_fd = -1;
     service->state_dir = -1;
-    service->frontend = (HfFrontendSocket)HF_FRONTEND_SOCKET_NONE;
+    service->frontend = hf_frontend_new(settings);
     service->leftovers = hf_leftovers_new();
     return service;
 }
@@ -57,12 +54,11 @@ void hf_service_free(HfService *service)
     if (!service) {
         return;
     }
-    hf_data_channel_free(service->data);
+    hf_frontend_free(service->frontend);
     hf_emulator_free(service->emulator);
     hf_envelope_free(service->envelope);
     hf_secret_free(service->migration_key);
     hf_secret_free(service->key);
-    hf_frontend_socket_close(&service->frontend);
     hf_leftovers_free(service->leftovers);
     hf_fd_close(&service->signal_fd);
     if (service->log_fd >= 0) {
@@ -191,11 +187,14 @@ static bool open_emulator(HfService *service, GError **error)
 bool hf_service_open(HfService *service, GError **error)
 {
     const HfSettings *settings = service->settings;
-    /* The user first: what is made from here on belongs to it, and can be removed by it. */
-    return hf_sandbox_become(settings->user, error) && open_log(service, error) &&
+    HfFrontend *frontend = service->frontend;
+    /* Then the user: what is made from there on belongs to it, and can be removed by it. */
+    return frontend->class->open_device(frontend, error) &&
+           hf_sandbox_become(settings->user, error) && open_log(service, error) &&
            open_keys(service, error) && open_signals(service, error) &&
-           hf_frontend_socket_open(settings, service->leftovers, &service->frontend, error) &&
-           open_emulator(service, error) && write_pid(service, error);
+           frontend->class->open(frontend, service->leftovers, error) &&
+           open_emulator(service, error) && write_pid(service, error) &&
+           (!settings->daemon || hf_daemon_drop_stdout(error));
 }
 
 bool hf_service_enclose(HfService *service, GError **error)
@@ -225,22 +224,14 @@ bool hf_service_enclose(HfService *service, GError **error)
 
 bool hf_service_connect(HfService *service, GError **error)
 {
-    const HfSettings *settings = service->settings;
-    const HfDataConfig data = {
-        .listener = hf_fd_steal(&service->frontend.data.listener),
-        .connection = hf_fd_steal(&service->frontend.data.connection),
-        .terminate = settings->data_terminate,
-        .disconnect = settings->data_disconnect,
-    };
-    service->data = hf_data_channel_new(service->emulator, &data, error);
-    return service->data != NULL;
+    return service->frontend->class->connect(service->frontend, service->emulator, error);
 }
 
 bool hf_service_filter(HfService *service, GError **error)
 {
-    HfSeccompProfile profile =
-        service->state_dir >= 0 ? HF_PROFILE_EMULATOR : HF_PROFILE_EMULATOR_FILE;
-    return hf_sandbox_seccomp(profile, service->settings->seccomp, error);
+    const HfFrontendClass *class = service->frontend->class;
+    return hf_sandbox_seccomp(service->state_dir >= 0 ? class->profile : class->profile_file,
+                              service->settings->seccomp, error);
 }
 
 bool hf_service_start(HfService *service, GError **error)
@@ -255,20 +246,16 @@ bool hf_service_start(HfService *service, GError **error)
             hf_emulator_startup(service->emulator, settings->startup);
         }
     }
+    if (!service->frontend->class->start(service->frontend, error)) {
+        return false;
+    }
     hf_daemon_ready(&service->ready_fd);
     return true;
 }
 
 int hf_service_run(HfService *service)
 {
-    const HfControlConfig config = {
-        .listener = hf_fd_steal(&service->frontend.control.listener),
-        .connection = hf_fd_steal(&service->frontend.control.connection),
-        .terminate = service->settings->control_terminate,
-        .signal_fd = service->signal_fd,
-    };
-    hf_data_channel_open(service->data);
-    int exit_code = hf_control_server_run(service->emulator, service->data, &config);
+    int exit_code = service->frontend->class->run(service->frontend, service->signal_fd);
     /* Nobody waits for the answer of a command that still runs. */
     (void)hf_emulator_cancel(service->emulator);
     return exit_code;

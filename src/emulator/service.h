@@ -23,15 +23,15 @@ void hf_service_free(HfService *service);
 
 /* --daemon; otherwise nothing. Returns in the process that will serve. */
 bool hf_service_detach(HfService *service, GError **error);
-/* Become the user; log, sockets, keys, state, the TPM (off), pid file. */
+/* Devices; become the user; log, sockets, keys, state, the TPM (off), pid file. */
 bool hf_service_open(HfService *service, GError **error);
 /* Stage 2: capabilities and Landlock. */
 bool hf_service_enclose(HfService *service, GError **error);
 /* The data thread, which waits. */
 bool hf_service_connect(HfService *service, GError **error);
-/* Stage 3: the system call list that the kind of store needs. */
+/* Stage 3: the system call list that the front end and the kind of store need. */
 bool hf_service_filter(HfService *service, GError **error);
-/* Power on if no INIT is needed; tell the caller that we are ready. */
+/* Power on if no INIT is needed; let clients come; tell the caller that we are ready. */
 bool hf_service_start(HfService *service, GError **error);
 /* Until the end; returns the exit code. */
 int hf_service_run(HfService *service);
