@@ -70,6 +70,7 @@ HfEngine *hf_engine_new(HfTpmVersion version, const HfEngineStorage *storage, vo
     engine->version = version;
     engine->storage = storage;
     engine->user = user;
+    engine->rsa = hf_rsa_cache_new();
     hf_cancel_init(&engine->cancel);
     hf_engine_register(engine);
     if (!hf_trace_open(&engine->trace, error)) {
@@ -104,6 +105,7 @@ void hf_engine_free(HfEngine *engine)
     hf_engine_power_off(engine);
     hf_engine_drop_blobs(engine);
     hf_engine_register(NULL);
+    hf_secret_free(engine->rsa);
     hf_trace_close(&engine->trace);
     hf_cancel_clear(&engine->cancel);
     response_clear(&engine->guest);
@@ -137,6 +139,7 @@ void hf_engine_power_off(HfEngine *engine)
         return;
     }
     TPMLIB_Terminate();
+    hf_rsa_cache_clear(engine->rsa);
     engine->running = false;
     engine->was_shut_down = false;
     engine->stir_at_startup = false;

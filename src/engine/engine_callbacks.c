@@ -38,6 +38,11 @@ const char *hf_blob_words(HfBlobKind kind)
     return words[kind - 1];
 }
 
+HfSecret *hf_engine_rsa_cache(void)
+{
+    return the_engine ? the_engine->rsa : NULL;
+}
+
 /* 0 when libtpms uses a name that no version we know has. */
 static HfBlobKind kind_of(const char *name)
 {

@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "base/secret.h"
 #include "engine/engine.h"
 
 #define HF_BLOB_KINDS 3u
@@ -83,6 +84,8 @@ struct HfEngine {
     HfResponse guest; /* to the last command of the guest */
     HfResponse own;   /* to the last command of the engine itself */
 
+    HfSecret *rsa; /* engine_rsa.c, or NULL */
+
     HfTrace trace;
     HfCancel cancel;
 };
@@ -123,6 +126,22 @@ void hf_trace_close(HfTrace *trace);
 void hf_trace_begin(HfTrace *trace);
 /* What libtpms said last since begin, made printable, or NULL. Caller frees. */
 char *hf_trace_end(HfTrace *trace);
+
+/* engine_rsa.c: primes of RSA keys in use. NULL while there is no engine. */
+HfSecret *hf_engine_rsa_cache(void);
+#ifdef HF_RSA_SHIM
+HfSecret *hf_rsa_cache_new(void);
+void hf_rsa_cache_clear(HfSecret *secret); /* forgets all keys */
+#else
+static inline HfSecret *hf_rsa_cache_new(void)
+{
+    return NULL;
+}
+static inline void hf_rsa_cache_clear(HfSecret *secret)
+{
+    (void)secret;
+}
+#endif
 
 /* Whether libtpms takes its random numbers from engine_random.c. */
 bool hf_engine_random_linked(void);

@@ -13,6 +13,9 @@ libengine_a_SOURCES = \
 if CURVE_SHIM
 libengine_a_SOURCES += src/engine/engine_curve.c
 endif
+if RSA_SHIM
+libengine_a_SOURCES += src/engine/engine_rsa.c
+endif
 libengine_a_CFLAGS = $(AM_CFLAGS) $(LIBTPMS_CFLAGS) $(LIBCRYPTO_CFLAGS)
 
 ENGINE_LIBS = libengine.a libcrypto.a libbase.a $(LIBTPMS_LIBS) $(LIBCRYPTO_LIBS) $(GLIB_LIBS)

@@ -94,3 +94,9 @@ tests_unit_test_command_frame_LDADD = libemulator.a libbase.a $(GLIB_LIBS)
 unit_tests += tests/unit/test-control-device
 tests_unit_test_control_device_SOURCES = tests/unit/test-control-device.c
 tests_unit_test_control_device_LDADD = libcontrol.a libbase.a $(GLIB_LIBS)
+
+unit_tests += tests/unit/test-engine-rsa
+tests_unit_test_engine_rsa_SOURCES = tests/unit/test-engine-rsa.c $(live_tpm_sources)
+tests_unit_test_engine_rsa_CFLAGS = $(AM_CFLAGS) $(LIBCRYPTO_CFLAGS)
+tests_unit_test_engine_rsa_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
+tests_unit_test_engine_rsa_LDADD = $(live_tpm_libs)
