@@ -73,8 +73,11 @@ int hf_socket_listen_unix(const char *path, mode_t mode, uid_t uid, gid_t gid, i
         hf_error_errno(error, errno, "cannot bind %s", path);
         return -1;
     }
+    /* Listening at once, while the file is nobody else's: who waits for the file to appear must
+     * not be refused. */
+    bool listening = listen(fd, backlog) == 0;
     bool owned = (uid == (uid_t)-1 && gid == (gid_t)-1) || lchown(path, uid, gid) == 0;
-    if (!owned || chmod(path, mode) != 0 || listen(fd, backlog) != 0) {
+    if (!listening || !owned || chmod(path, mode) != 0) {
         hf_error_errno(error, errno, "cannot set up socket %s", path);
         (void)unlink(path);
         return -1;
