@@ -8,4 +8,5 @@ libbase_a_SOURCES = \
     src/base/options.c src/base/options.h \
     src/base/options_print.c \
     src/base/suboptions.c src/base/suboptions.h \
-    src/base/log.c src/base/log.h
+    src/base/log.c src/base/log.h \
+    src/base/notify.c src/base/notify.h
