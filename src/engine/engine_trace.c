@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <libtpms/tpm_library.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -29,12 +30,25 @@ static void direct(const HfTrace *trace)
     TPMLIB_SetDebugFD(trace->user_fd >= 0 ? trace->user_fd : trace->null_fd);
 }
 
+/* In a changed root there may be no /dev/null; a file that may not grow serves as well. */
+static int open_nowhere(void)
+{
+    int fd = open("/dev/null", O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0 && errno == ENOENT) {
+        fd = memfd_create("nowhere", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        if (fd >= 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0) {
+            hf_fd_close(&fd);
+        }
+    }
+    return fd;
+}
+
 bool hf_trace_open(HfTrace *trace, GError **error)
 {
     int ends[2];
 
     trace->read_fd = trace->write_fd = trace->user_fd = -1;
-    trace->null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    trace->null_fd = open_nowhere();
     if (trace->null_fd < 0) {
         return hf_error_errno(error, errno, "/dev/null");
     }

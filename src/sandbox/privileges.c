@@ -25,12 +25,20 @@
 #include "sandbox/sandbox.h"
 
 #define MAX_PASSWD_ENTRY (1024 * 1024)
+#define MAX_GROUPS 65536
 
 typedef struct {
     uid_t uid;
     gid_t gid;
-    bool named; /* `--runas NAME`: supplementary groups come from the group data base */
+    gid_t *groups; /* owned; of a name: those of the group data base; of a number: none */
+    int n_groups;
 } Target;
+
+static void target_clear(Target *target)
+{
+    g_free(target->groups);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Target, target_clear)
 
 bool hf_process_is_single(const char *step, GError **error)
 {
@@ -55,6 +63,20 @@ static bool parse_number(const char *user, Target *ret, GError **error)
     return true;
 }
 
+static bool look_up_groups(const char *user, Target *target, GError **error)
+{
+    target->n_groups = 16;
+    target->groups = g_new(gid_t, (size_t)target->n_groups);
+    while (getgrouplist(user, target->gid, target->groups, &target->n_groups) < 0) {
+        if (target->n_groups > MAX_GROUPS) {
+            return hf_error_set(error, HF_ERROR_INVALID, "user '%s' is in more than %d groups",
+                                user, MAX_GROUPS);
+        }
+        target->groups = g_renew(gid_t, target->groups, (size_t)target->n_groups);
+    }
+    return true;
+}
+
 static bool look_up_name(const char *user, Target *ret, GError **error)
 {
     for (size_t size = 1024; size <= MAX_PASSWD_ENTRY; size *= 4) {
@@ -66,8 +88,8 @@ static bool look_up_name(const char *user, Target *ret, GError **error)
             continue;
         }
         if (found != NULL) {
-            *ret = (Target){ .uid = found->pw_uid, .gid = found->pw_gid, .named = true };
-            return true;
+            *ret = (Target){ .uid = found->pw_uid, .gid = found->pw_gid };
+            return look_up_groups(user, ret, error);
         }
         if (rc != 0 && rc != ENOENT && rc != ESRCH) {
             return hf_error_errno(error, rc, "cannot look up user '%s'", user);
@@ -95,8 +117,7 @@ static bool is_already(const Target *target)
 
 static bool change_ids(const char *user, const Target *target, GError **error)
 {
-    int rc = target->named ? initgroups(user, target->gid) : setgroups(0, NULL);
-    if (rc != 0) {
+    if (setgroups((size_t)target->n_groups, target->groups) != 0) {
         return hf_error_errno(error, errno, "cannot set the groups of user '%s'", user);
     }
     if (setresgid(target->gid, target->gid, target->gid) != 0) {
@@ -125,14 +146,32 @@ static bool check_ids(const char *user, const Target *target, uid_t old_uid, gid
     return true;
 }
 
+static bool look_up(const char *user, Target *ret, GError **error)
+{
+    bool number = g_ascii_isdigit(user[0]) && strspn(user, "0123456789") == strlen(user);
+    return number ? parse_number(user, ret, error) : look_up_name(user, ret, error);
+}
+
+static bool change_root(const char *root, GError **error)
+{
+    if (root != NULL && (chroot(root) != 0 || chdir("/") != 0)) {
+        return hf_error_errno(error, errno, "cannot make %s the root directory", root);
+    }
+    return true;
+}
+
 bool hf_sandbox_become(const char *user, GError **error)
 {
+    return hf_sandbox_become_in(NULL, user, error);
+}
+
+bool hf_sandbox_become_in(const char *root, const char *user, GError **error)
+{
+    g_auto(Target) target = { 0 };
     if (user == NULL) {
-        return true;
+        return change_root(root, error);
     }
-    Target target = { 0 };
-    bool number = g_ascii_isdigit(user[0]) && strspn(user, "0123456789") == strlen(user);
-    if (!(number ? parse_number(user, &target, error) : look_up_name(user, &target, error))) {
+    if (!look_up(user, &target, error) || !change_root(root, error)) {
         return false;
     }
     uid_t old_uid = getuid();

@@ -26,6 +26,11 @@ bool hf_sandbox_stage1(GError **error);
  * happens. HF_ERROR_NOT_FOUND: no such user; HF_ERROR_ACCESS: not allowed to. */
 bool hf_sandbox_become(const char *user, GError **error);
 
+/* The same with `root` (NULL: none) as the root directory from then on, and the working directory.
+ * The user is looked up before, so the new root needs no user data base. HF_ERROR_ACCESS: only root
+ * may. */
+bool hf_sandbox_become_in(const char *root, const char *user, GError **error);
+
 /* Drops every capability from the bounding, ambient, inheritable, permitted and effective sets. A
  * process that stays root can then open only what root owns or what is open to everybody. */
 bool hf_sandbox_drop_capabilities(GError **error);
