@@ -45,6 +45,8 @@ struct HfEmulator {
     GMutex engine_mutex;
     gint locality;
     bool storage_error_logged; /* of this power cycle; under the mutex */
+    bool failure_logged;       /* the same */
+    bool off_logged;           /* of this time of being off; under the mutex */
     bool volatile_spent;       /* what is stored was resumed already; control thread */
     int end_fd;
     gint ending; /* 0: no; else exit code + 1 */
@@ -54,7 +56,7 @@ HfEmulator *hf_emulator_new(const HfEmulatorConfig *config, HfStore *store, GErr
 {
     g_autoptr(HfEmulator) emulator = g_new0(HfEmulator, 1);
     emulator->config = *config;
-    emulator->storage = hf_storage_new(store);
+    emulator->storage = hf_storage_new(store, config->must_exist);
     g_mutex_init(&emulator->queue_mutex);
     g_mutex_init(&emulator->engine_mutex);
     emulator->end_fd = eventfd(0, EFD_CLOEXEC);
@@ -149,6 +151,8 @@ static uint32_t power_on(HfEmulator *emulator, uint32_t flags)
     bool stored = hf_storage_has(emulator->storage, HF_BLOB_VOLATILE);
 
     emulator->storage_error_logged = false;
+    emulator->failure_logged = false;
+    emulator->off_logged = false;
     uint32_t result = hf_engine_power_on(emulator->engine, !emulator->volatile_spent, &error);
     if (result != HF_TPM_SUCCESS) {
         log_failure("the TPM cannot start", error);
@@ -202,7 +206,11 @@ uint32_t hf_emulator_get_blob(HfEmulator *emulator, HfBlobKind kind, uint32_t fl
     uint32_t result = HF_CONTROL_FAIL;
 
     HfEngine *engine = hf_emulator_enter(emulator);
-    g_autoptr(GBytes) plain = hf_engine_get_blob(engine, kind, &result, &error);
+    /* Only what TPM_SaveState has stored: libtpms would make one now, and a guest that resets itself
+     * after a migration could go back to its PCRs of this moment with Startup(STATE). */
+    bool saved = kind == HF_BLOB_SAVESTATE && hf_engine_running(engine);
+    g_autoptr(GBytes) plain = saved ? hf_storage_callbacks()->load(emulator->storage, kind, &error)
+                                    : hf_engine_get_blob(engine, kind, &result, &error);
     hf_emulator_leave(emulator);
     if (plain) {
         gsize size = 0;
@@ -322,6 +330,7 @@ static size_t set_locality_command(HfEmulator *emulator, const uint8_t *command,
     }
     uint32_t code = 0;
     if (!emulator->config.allow_set_locality) {
+        hf_log(1, "SetLocality command: refused, --locality allow-set-locality was not given");
         code = v2 ? RC_2_0_FAILURE : RC_1_2_FAIL;
     } else if (size <= HEADER_SIZE) {
         code = v2 ? RC_2_0_INSUFFICIENT : RC_1_2_BAD_PARAM_SIZE;
@@ -344,11 +353,31 @@ static size_t run(HfEmulator *emulator, const uint8_t *command, size_t size, uin
         emulator->storage_error_logged = true;
         log_failure("the TPM's state could not be stored, the TPM is in failure mode", failure);
     }
+    if (!failure && !emulator->failure_logged && n >= HEADER_SIZE &&
+        emulator->config.version == HF_TPM_2_0 && hf_fetch_u32(response + 6) == RC_2_0_FAILURE) {
+        emulator->failure_logged = true;
+        hf_log(1,
+               "TPM command 0x%x: answered with 0x101, the TPM is in failure mode (its reason: "
+               "--log level=5, or TPM2_GetTestResult)",
+               size >= HEADER_SIZE ? hf_fetch_u32(command + 6) : 0);
+    }
     return n;
 }
 
-size_t hf_emulator_execute(HfEmulator *emulator, const uint8_t *command, size_t size,
-                           uint8_t *response)
+/* Answers for a TPM that is off. */
+static size_t run_off(HfEmulator *emulator, const uint8_t *command, size_t size, uint8_t *response)
+{
+    bool v2 = emulator->config.version == HF_TPM_2_0;
+    uint32_t code = v2 ? RC_2_0_FAILURE : RC_1_2_FAIL;
+    if (!emulator->off_logged) {
+        emulator->off_logged = true;
+        hf_log(1, "TPM command 0x%x: answered with 0x%x, the TPM is off (no INIT yet)",
+               size >= HEADER_SIZE ? hf_fetch_u32(command + 6) : 0, code);
+    }
+    return hf_emulator_refuse(emulator, code, response);
+}
+
+static size_t execute(HfEmulator *emulator, const uint8_t *command, size_t size, uint8_t *response)
 {
     size_t n = set_locality_command(emulator, command, size, response);
     while (n == 0) {
@@ -358,16 +387,26 @@ size_t hf_emulator_execute(HfEmulator *emulator, const uint8_t *command, size_t 
         bool locked = hf_storage_locked(emulator->storage);
         if (running && locked) {
             n = run(emulator, command, size, response);
+        } else if (!running) {
+            n = run_off(emulator, command, size, response);
         }
         hf_emulator_leave(emulator);
-        if (!running) {
-            bool v2 = emulator->config.version == HF_TPM_2_0;
-            n = hf_emulator_refuse(emulator, v2 ? RC_2_0_FAILURE : RC_1_2_FAIL, response);
-        } else if (!locked && !hf_storage_regain(emulator->storage, &error)) {
+        if (running && !locked && !hf_storage_regain(emulator->storage, &error)) {
             log_failure("the storage cannot be locked again, so the TPM ends", error);
             hf_emulator_end(emulator, 1);
             return 0;
         }
+    }
+    return n;
+}
+
+size_t hf_emulator_execute(HfEmulator *emulator, const uint8_t *command, size_t size,
+                           uint8_t *response)
+{
+    hf_capture_command(emulator->config.capture, command, size);
+    size_t n = execute(emulator, command, size, response);
+    if (n > 0) {
+        hf_capture_response(emulator->config.capture, response, n);
     }
     return n;
 }

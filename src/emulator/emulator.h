@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "emulator/capture.h"
 #include "engine/engine.h"
 #include "state/migration_blob.h"
 #include "state/store.h"
@@ -25,10 +26,12 @@ typedef struct HfEmulator HfEmulator;
 
 typedef struct {
     HfTpmVersion version;
+    bool must_exist;       /* a TPM that is not stored is not made */
     bool incoming;         /* the storage lock is not taken before somebody needs it */
     bool no_auto_shutdown; /* no TPM2_Shutdown when the TPM is switched off */
     bool reject_locality_4;
     bool allow_set_locality; /* the SetLocality command on the data channel works */
+    HfCapture *capture;      /* borrowed, or NULL */
     HfStateKeys keys;        /* of blobs on the control channel; outlive the emulator */
 } HfEmulatorConfig;
 

@@ -128,6 +128,7 @@ static const HfSubOption state_options[] = {
       .kind = HF_KIND_FLAG,
       .preset = "true",
       .help = "state is on disk before a command is answered (false as swtpm)" },
+    FLAG("must-exist", "a TPM that is not there is an error, none is made"),
     { .name = NULL },
 };
 
@@ -210,6 +211,33 @@ static const HfSubOption migration_options[] = {
     FLAG("release-lock-outgoing", "accepted; the lock is always given up with the state"),
     { .name = NULL },
 };
+
+static const HfSubOption profile_options[] = {
+    { .name = "name", .kind = HF_KIND_STRING, .arg = "NAME", .help = "a profile libtpms knows" },
+    { .name = "profile", .kind = HF_KIND_STRING, .arg = "JSON", .help = "the profile itself" },
+    PATH("file", "file of the profile"),
+    FD("fd", "descriptor to read the profile from"),
+    { .name = NULL },
+};
+
+static const HfSubOption pcap_options[] = {
+    PATH("file", "append to this file"),
+    FD("fd", "write to this descriptor"),
+    FLAG("truncate", "empty the file first"),
+    { .name = "mode",
+      .kind = HF_KIND_MODE,
+      .arg = "OCTAL",
+      .preset = "0640",
+      .help = "mode of the file" },
+    FLAG("checksums", "compute the checksums of the packets"),
+    { .name = NULL },
+};
+
+#ifdef HAVE_TPMLIB_SETPROFILE
+#define PROFILE_FEATURES "cmdarg-profile cmdarg-print-profiles"
+#else
+#define PROFILE_FEATURES NULL
+#endif
 
 static const HfOption options[] = {
     { .name = "tpm2", .kind = HF_KIND_FLAG, .help = "Be a TPM 2.0 (default: TPM 1.2)" },
@@ -309,6 +337,12 @@ static const HfOption options[] = {
       .kind = HF_KIND_FLAG,
       .help = "Print which state files there are (JSON) and end",
       .features = "cmdarg-print-states" },
+    { .name = "chroot",
+      .letter = 'R',
+      .kind = HF_KIND_PATH,
+      .arg = "DIR",
+      .help = "Make this the root directory first; every path is one below it",
+      .features = "cmdarg-chroot" },
     { .name = "migration",
       .kind = HF_KIND_SUB,
       .arg = "FLAGS",
@@ -324,13 +358,29 @@ static const HfOption options[] = {
     { .name = "print-capabilities",
       .kind = HF_KIND_FLAG,
       .help = "Print what this program can do (JSON) and end" },
+    { .name = "profile",
+      .kind = HF_KIND_SUB,
+      .arg = "SPEC",
+      .sub = profile_options,
+      .help = "Profile of a TPM 2.0 that is made (libtpms 0.10 or later)",
+      .features = PROFILE_FEATURES },
+    { .name = "print-profiles",
+      .kind = HF_KIND_FLAG,
+      .help = "Print which profiles the TPM library has (JSON) and end" },
     { .name = "print-info",
       .kind = HF_KIND_INT,
       .arg = "FLAGS",
       .min = 0,
       .max = G_MAXINT64,
       .help = "Print what the TPM library tells about itself (JSON) and end",
-      .features = "cmdarg-print-info tpmstate-opt-lock tpmstate-dir-backend-opt-fsync" },
+      .features = "cmdarg-print-info tpmstate-opt-lock tpmstate-dir-backend-opt-backup "
+                  "tpmstate-dir-backend-opt-fsync" },
+    { .name = "pcap",
+      .kind = HF_KIND_SUB,
+      .arg = "SPEC",
+      .sub = pcap_options,
+      .help = "Record commands and responses for Wireshark",
+      .features = "cmdarg-pcap systemd-notify" },
     { .name = "locality",
       .kind = HF_KIND_SUB,
       .arg = "FLAGS",
@@ -552,6 +602,7 @@ static bool read_state(HfSettings *settings, GError **error)
         settings->store.mode_given = hf_suboptions_has(sub, "mode");
         settings->store.mode = (mode_t)hf_suboptions_int(sub, "mode");
         settings->store.fsync = hf_suboptions_flag(sub, "fsync");
+        settings->must_exist = hf_suboptions_flag(sub, "must-exist");
         settings->store.lock = hf_suboptions_flag(sub, "lock");
         if (hf_suboptions_flag(sub, "backup") && settings->state &&
             g_str_has_prefix(settings->state, "file://")) {
@@ -716,7 +767,42 @@ static bool read_process(HfSettings *settings, GError **error)
     settings->daemon |= settings->interface == HF_INTERFACE_CUSE &&
                         !hf_options_flag(settings->options, "foreground");
     settings->user = hf_options_string(settings->options, "runas");
+    settings->root = hf_options_string(settings->options, "chroot");
     return true;
+}
+
+static bool read_capture(HfSettings *settings, GError **error)
+{
+    const HfSubOptions *sub = hf_options_sub(settings->options, "pcap");
+    settings->capture = (HfCaptureSettings){ .fd = -1 };
+    if (!sub) {
+        return true;
+    }
+    if (hf_suboptions_has(sub, "file") == hf_suboptions_has(sub, "fd")) {
+        return contradiction(error, "--pcap: expected file or fd, found both or none");
+    }
+    settings->capture = (HfCaptureSettings){
+        .file = hf_suboptions_string(sub, "file"),
+        .fd = hf_suboptions_has(sub, "fd") ? (int)hf_suboptions_int(sub, "fd") : -1,
+        .truncate = hf_suboptions_flag(sub, "truncate"),
+        .mode_given = hf_suboptions_has(sub, "mode"),
+        .mode = (mode_t)hf_suboptions_int(sub, "mode"),
+        .checksums = hf_suboptions_flag(sub, "checksums"),
+    };
+    return true;
+}
+
+static bool read_profile(HfSettings *settings, GError **error)
+{
+    const HfSubOptions *sub = hf_options_sub(settings->options, "profile");
+    int ways = hf_suboptions_has(sub, "name") + hf_suboptions_has(sub, "profile") +
+               hf_suboptions_has(sub, "file") + hf_suboptions_has(sub, "fd");
+    settings->profile = sub;
+    if (sub && settings->version != HF_TPM_2_0) {
+        return contradiction(error, "--profile is for --tpm2");
+    }
+    return !sub || ways == 1 ||
+           contradiction(error, "--profile: expected one of name, profile, file and fd");
 }
 
 static bool read_task(HfSettings *settings, GError **error)
@@ -726,14 +812,16 @@ static bool read_task(HfSettings *settings, GError **error)
     settings->version = hf_options_flag(given, "tpm2") ? HF_TPM_2_0 : HF_TPM_1_2;
     settings->info_flags = (uint64_t)hf_options_int(given, "print-info");
     int tasks = hf_options_flag(given, "print-capabilities") +
-                hf_options_flag(given, "print-states") + hf_options_has(given, "print-info");
+                hf_options_flag(given, "print-states") + hf_options_has(given, "print-info") +
+                hf_options_flag(given, "print-profiles");
     if (tasks > 1) {
-        return contradiction(error, "--print-capabilities, --print-states and --print-info "
-                                    "exclude each other");
+        return contradiction(error, "--print-capabilities, --print-states, --print-info and "
+                                    "--print-profiles exclude each other");
     }
     settings->task = hf_options_flag(given, "print-capabilities") ? HF_TASK_PRINT_CAPABILITIES
                      : hf_options_flag(given, "print-states")     ? HF_TASK_PRINT_STATES
                      : hf_options_has(given, "print-info")        ? HF_TASK_PRINT_INFO
+                     : hf_options_flag(given, "print-profiles")   ? HF_TASK_PRINT_PROFILES
                                                                   : HF_TASK_SERVE;
     return true;
 }
@@ -795,6 +883,7 @@ HfSettings *hf_settings_parse(const HfProgram *program, int argc, char **argv, G
                  read_keys(settings, error) && read_control(settings, error) &&
                  read_data(settings, error) && read_flags(settings, error) &&
                  read_log(settings, error) && read_process(settings, error) &&
+                 read_capture(settings, error) && read_profile(settings, error) &&
                  check_task(settings, error);
     return valid ? g_steal_pointer(&settings) : NULL;
 }

@@ -24,6 +24,7 @@ typedef enum {
     HF_TASK_PRINT_CAPABILITIES,
     HF_TASK_PRINT_STATES,
     HF_TASK_PRINT_INFO,
+    HF_TASK_PRINT_PROFILES,
 } HfTask;
 
 /* How TPM commands come in. */
@@ -46,6 +47,16 @@ typedef struct {
     int connection;     /* inherited, connected; or -1 */
 } HfEndpoint;
 
+/* Record of commands and responses. */
+typedef struct {
+    const char *file; /* NULL: none */
+    int fd;           /* -1: none */
+    bool truncate;
+    bool mode_given; /* mode exact; else without what the umask takes */
+    mode_t mode;
+    bool checksums; /* of the packets are computed */
+} HfCaptureSettings;
+
 /* Strings are borrowed from the options. */
 typedef struct {
     HfOptions *options; /* owned */
@@ -56,6 +67,7 @@ typedef struct {
 
     const char *state; /* directory or URI, or NULL */
     HfStoreConfig store;
+    bool must_exist;
     HfKeySource key;           /* size 0: none */
     HfKeySource migration_key; /* the same */
 
@@ -90,6 +102,9 @@ typedef struct {
     int pid_fd; /* -1 */
     bool daemon;
     const char *user;
+    const char *root;            /* --chroot */
+    const HfSubOptions *profile; /* one of name, profile, file, fd; or NULL */
+    HfCaptureSettings capture;
     HfSeccompAction seccomp;
 } HfSettings;
 

@@ -95,6 +95,9 @@ static bool capabilities(const HfProgram *program, HfTpmVersion version, GString
     }
     for (guint i = 0; i < words->len; i++) {
         const char *word = g_ptr_array_index(words, i);
+        if (version != HF_TPM_2_0 && strstr(word, "profile")) {
+            continue; /* as swtpm: only a TPM 2.0 has them */
+        }
         add_word(json, word);
         /* swtpm lists the key sizes behind the storage back ends. */
         if (strcmp(word, "nvram-backend-file") == 0 && !add_rsa_sizes(json, version, error)) {
@@ -139,6 +142,10 @@ static bool make_text(const HfProgram *program, const HfSettings *settings, GStr
     case HF_TASK_PRINT_STATES: return states(settings, text, error);
     case HF_TASK_PRINT_INFO:
         info = library_info(settings->version, settings->info_flags, error);
+        g_string_append(text, info ? info : "");
+        return info != NULL;
+    case HF_TASK_PRINT_PROFILES:
+        info = library_info(settings->version, HF_ENGINE_INFO_PROFILES, error);
         g_string_append(text, info ? info : "");
         return info != NULL;
     case HF_TASK_SERVE:

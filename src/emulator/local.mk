@@ -1,6 +1,7 @@
 # The emulator: libemulator.a is everything but main, for the unit tests.
 noinst_LIBRARIES += libemulator.a
 libemulator_a_SOURCES = \
+    src/emulator/capture.c src/emulator/capture.h \
     src/emulator/channels.c src/emulator/channels.h \
     src/emulator/command_frame.c src/emulator/command_frame.h \
     src/emulator/control_handlers.c src/emulator/control_handlers.h \

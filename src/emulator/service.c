@@ -16,16 +16,21 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/notify.h"
+#include "emulator/capture.h"
 #include "emulator/daemon.h"
 #include "emulator/emulator.h"
 #include "emulator/frontend.h"
 #include "emulator/leftovers.h"
 #include "holdfast/control.h"
 
+#define PROFILE_MAX (64u * 1024u)
+
 struct HfService {
     const HfSettings *settings;
-    int ready_fd; /* of the parent that waits, or -1 */
-    int log_fd;   /* of our log file, or -1 */
+    int ready_fd;  /* of the parent that waits, or -1 */
+    int notify_fd; /* of the service manager, or -1 */
+    int log_fd;    /* of our log file, or -1 */
     int signal_fd;
     HfLeftovers *leftovers;
     HfFrontend *frontend;
@@ -33,6 +38,7 @@ struct HfService {
     HfSecret *key;           /* of the state, or NULL */
     HfSecret *migration_key; /* or NULL */
     HfEnvelope *envelope;    /* around `key`, or NULL */
+    HfCapture *capture;      /* or NULL */
     HfEmulator *emulator;
 };
 
@@ -41,6 +47,7 @@ HfService *hf_service_new(const HfSettings *settings)
     HfService *service = g_new0(HfService, 1);
     service->settings = settings;
     service->ready_fd = -1;
+    service->notify_fd = -1;
     service->log_fd = -1;
     service->signal_fd = -1;
     service->state_dir = -1;
@@ -56,6 +63,7 @@ void hf_service_free(HfService *service)
     }
     hf_frontend_free(service->frontend);
     hf_emulator_free(service->emulator);
+    hf_capture_free(service->capture);
     hf_envelope_free(service->envelope);
     hf_secret_free(service->migration_key);
     hf_secret_free(service->key);
@@ -65,6 +73,7 @@ void hf_service_free(HfService *service)
         hf_log_to_fd(-1);
         hf_fd_close(&service->log_fd);
     }
+    hf_fd_close(&service->notify_fd);
     hf_fd_close(&service->ready_fd);
     g_free(service);
 }
@@ -153,16 +162,52 @@ static bool open_keys(HfService *service, GError **error)
     return true;
 }
 
+/* --profile, as the JSON object that libtpms wants. */
+static bool apply_profile(HfService *service, GError **error)
+{
+    const HfSubOptions *sub = service->settings->profile;
+    g_autoptr(GBytes) bytes = NULL;
+    g_autofree char *json = NULL;
+    if (!sub) {
+        return true;
+    }
+    if (hf_suboptions_has(sub, "name")) {
+        g_autofree char *name = g_strescape(hf_suboptions_string(sub, "name"), NULL);
+        json = g_strdup_printf("{\"Name\":\"%s\"}", name);
+    } else if (hf_suboptions_has(sub, "profile")) {
+        json = g_strdup(hf_suboptions_string(sub, "profile"));
+    } else if (hf_suboptions_has(sub, "file")) {
+        bytes = hf_file_read(hf_suboptions_string(sub, "file"), PROFILE_MAX, error);
+    } else {
+        hf_autofd int fd = (int)hf_suboptions_int(sub, "fd");
+        bytes = hf_fd_read_all(fd, PROFILE_MAX, "--profile fd", error);
+    }
+    if (!json && !bytes) {
+        return false;
+    }
+    if (bytes) {
+        json = g_strndup(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
+    }
+    bool set = hf_engine_set_profile(hf_emulator_enter(service->emulator), json, error);
+    hf_emulator_leave(service->emulator);
+    if (!set) {
+        g_prefix_error(error, "--profile: ");
+    }
+    return set;
+}
+
 /* The TPM, off. libtpms and the engine open what they need now. */
 static bool open_emulator(HfService *service, GError **error)
 {
     const HfSettings *settings = service->settings;
     const HfEmulatorConfig config = {
         .version = settings->version,
+        .must_exist = settings->must_exist,
         .incoming = settings->incoming,
         .no_auto_shutdown = settings->no_auto_shutdown,
         .reject_locality_4 = settings->reject_locality_4,
         .allow_set_locality = settings->allow_set_locality,
+        .capture = service->capture,
         .keys = { .state = service->key, .migration = service->migration_key },
     };
     HfStoreConfig store_config = settings->store;
@@ -173,6 +218,9 @@ static bool open_emulator(HfService *service, GError **error)
     }
     service->state_dir = hf_store_dir_fd(store);
     service->emulator = hf_emulator_new(&config, store, error);
+    if (service->emulator && !apply_profile(service, error)) {
+        return false;
+    }
     if (service->emulator && settings->log_level >= 5) {
         int fd = settings->log_fd >= 0 ? settings->log_fd : service->log_fd;
         bool nowhere = g_strcmp0(settings->log_file, "-") == 0;
@@ -184,14 +232,37 @@ static bool open_emulator(HfService *service, GError **error)
     return service->emulator != NULL;
 }
 
+/* Before the root directory changes. A service manager that cannot be told must not stop a TPM. */
+static void open_notify(HfService *service)
+{
+    g_autoptr(GError) error = NULL;
+    service->notify_fd = hf_notify_open(&error);
+    if (error) {
+        hf_log_error("the service manager will not be told that the TPM is ready", error);
+    }
+}
+
+static bool open_capture(HfService *service, GError **error)
+{
+    const HfCaptureSettings *settings = &service->settings->capture;
+    if (!settings->file && settings->fd < 0) {
+        return true;
+    }
+    service->capture = hf_capture_open(settings, error);
+    return service->capture != NULL;
+}
+
 bool hf_service_open(HfService *service, GError **error)
 {
     const HfSettings *settings = service->settings;
     HfFrontend *frontend = service->frontend;
-    /* Then the user: what is made from there on belongs to it, and can be removed by it. */
+    open_notify(service);
+    /* Then root directory and user: what is made from there on belongs to it, and can be removed by
+     * it. */
     return frontend->class->open_device(frontend, error) &&
-           hf_sandbox_become(settings->user, error) && open_log(service, error) &&
-           open_keys(service, error) && open_signals(service, error) &&
+           hf_sandbox_become_in(settings->root, settings->user, error) &&
+           open_log(service, error) && open_capture(service, error) && open_keys(service, error) &&
+           open_signals(service, error) &&
            frontend->class->open(frontend, service->leftovers, error) &&
            open_emulator(service, error) && write_pid(service, error) &&
            (!settings->daemon || hf_daemon_drop_stdout(error));
@@ -250,6 +321,7 @@ bool hf_service_start(HfService *service, GError **error)
         return false;
     }
     hf_daemon_ready(&service->ready_fd);
+    hf_notify_ready(&service->notify_fd);
     return true;
 }
 

@@ -12,6 +12,7 @@
 
 struct HfStorage {
     HfStore *store;
+    bool must_exist;
     GMutex mutex; /* serialises lock and unlock; `locked` is written under it, read without */
     gint locked;
     bool made; /* there was a permanent state: it is never absent again */
@@ -27,10 +28,11 @@ static HfStateKind kind_of(HfBlobKind kind)
     }
 }
 
-HfStorage *hf_storage_new(HfStore *store)
+HfStorage *hf_storage_new(HfStore *store, bool must_exist)
 {
     HfStorage *storage = g_new0(HfStorage, 1);
     storage->store = store;
+    storage->must_exist = must_exist;
     g_mutex_init(&storage->mutex);
     return storage;
 }
@@ -50,21 +52,22 @@ static GBytes *load(void *user, HfBlobKind kind, GError **error)
     HfStorage *storage = user;
     GError *failure = NULL;
     GBytes *blob = storage->store->class->load(storage->store, kind_of(kind), &failure);
-    if (kind == HF_BLOB_PERMANENT && blob) {
-        storage->made = true;
+    if (blob) {
+        storage->made |= kind == HF_BLOB_PERMANENT;
+        return blob;
     }
-    if (kind == HF_BLOB_PERMANENT && !blob && storage->made &&
-        hf_error_is(failure, HF_ERROR_NOT_FOUND)) {
+    bool absent = kind == HF_BLOB_PERMANENT && hf_error_is(failure, HF_ERROR_NOT_FOUND);
+    if (absent && (storage->made || storage->must_exist)) {
         /* Taken for absent, another TPM would be made in its place. */
-        hf_error_set(error, HF_ERROR_STATE, "the TPM's state was removed while it was in use: %s",
+        hf_error_set(error, HF_ERROR_STATE, "%s: %s",
+                     storage->made ? "the TPM's state was removed while it was in use"
+                                   : "the TPM must exist (must-exist), none is made",
                      failure->message);
         g_error_free(failure);
         return NULL;
     }
-    if (failure) {
-        g_propagate_error(error, failure);
-    }
-    return blob;
+    g_propagate_error(error, failure);
+    return NULL;
 }
 
 static bool may_write(HfStorage *storage, HfBlobKind kind, GError **error)

@@ -21,8 +21,9 @@
 
 typedef struct HfStorage HfStorage;
 
-/* Takes the store over. */
-HfStorage *hf_storage_new(HfStore *store);
+/* Takes the store over. With must_exist a permanent blob that is not there is an error of load, so
+ * that no new TPM is made in its place. */
+HfStorage *hf_storage_new(HfStore *store, bool must_exist);
 void hf_storage_free(HfStorage *storage); /* gives the lock up; NULL allowed */
 
 /* The functions for hf_engine_new; their `user` is the HfStorage. */

@@ -62,6 +62,34 @@ bool hf_engine_supports(HfTpmVersion version)
     return TPMLIB_ChooseTPMVersion(library_version(version)) == TPM_SUCCESS;
 }
 
+bool hf_engine_has_profiles(void)
+{
+#ifdef HAVE_TPMLIB_SETPROFILE
+    return true;
+#else
+    return false;
+#endif
+}
+
+char *hf_engine_library_version(void)
+{
+    uint32_t version = TPMLIB_GetVersion();
+    return g_strdup_printf("%u.%u.%u", version >> 16, (version >> 8) & 0xff, version & 0xff);
+}
+
+bool hf_engine_set_profile(HfEngine *engine, const char *json, GError **error)
+{
+    if (!hf_engine_has_profiles()) {
+        g_autofree char *version = hf_engine_library_version();
+        return hf_error_set(error, HF_ERROR_UNSUPPORTED,
+                            "libtpms %s has no profiles, libtpms 0.10 is the first that has",
+                            version);
+    }
+    g_free(engine->profile);
+    engine->profile = g_strdup(json);
+    return true;
+}
+
 HfEngine *hf_engine_new(HfTpmVersion version, const HfEngineStorage *storage, void *user,
                         GError **error)
 {
@@ -114,6 +142,7 @@ void hf_engine_free(HfEngine *engine)
         explicit_bzero(engine->command, engine->command_room);
     }
     g_free(engine->command);
+    g_free(engine->profile);
     g_clear_error(&engine->storage_error);
     g_free(engine);
 }
@@ -150,6 +179,36 @@ static size_t supplied(const HfEngine *engine, HfBlobKind kind)
     GBytes *blob = engine->supply[kind - 1].blob;
 
     return blob ? g_bytes_get_size(blob) : 0;
+}
+
+/* A profile is for the TPM that is made by the power on; afterwards it is part of its state. */
+static uint32_t apply_profile(HfEngine *engine, GError **error)
+{
+    uint32_t result = TPM_SUCCESS;
+#ifdef HAVE_TPMLIB_SETPROFILE
+    if (engine->profile && !engine->profile_applied) {
+        result = TPMLIB_SetProfile(engine->profile);
+    }
+#endif
+    if (result != TPM_SUCCESS) {
+        hf_error_set(error, HF_ERROR_INVALID, "libtpms refuses the profile %s: %s (0x%x)",
+                     engine->profile, hf_engine_result_words(result), result);
+    }
+    return result;
+}
+
+static uint32_t check_profile(HfEngine *engine, GError **error)
+{
+#ifdef HAVE_TPMLIB_SETPROFILE
+    if (engine->profile && !engine->profile_applied && !TPMLIB_WasManufactured()) {
+        hf_error_set(error, HF_ERROR_STATE,
+                     "a profile was given, but the TPM exists already and has its own");
+        return TPM_FAIL;
+    }
+#endif
+    engine->profile_applied = true;
+    (void)error;
+    return TPM_SUCCESS;
 }
 
 /* Switches libtpms on with what was read ahead; says what it made of it. */
@@ -210,9 +269,15 @@ uint32_t hf_engine_power_on(HfEngine *engine, bool resume_volatile, GError **err
         return hf_engine_failure(engine);
     }
     resumed = hf_engine_supplies_volatile(engine);
-    result = main_init(engine, error);
+    result = apply_profile(engine, error);
+    if (result == TPM_SUCCESS) {
+        result = main_init(engine, error);
+    }
     blobs_consumed(engine, result);
     engine->running = true;
+    if (result == TPM_SUCCESS) {
+        result = check_profile(engine, error);
+    }
     if (result == TPM_SUCCESS && resumed && !hf_engine_stir(engine, error)) {
         result = hf_engine_failure(engine);
     }

@@ -48,6 +48,10 @@ typedef struct HfEngine HfEngine;
 #define HF_TPM_FAIL 9u
 #define HF_TPM_RC_FAILURE 0x101u
 
+/* Whether this libtpms has profiles (0.10 and later), and what it says of itself: "0.9.2". */
+bool hf_engine_has_profiles(void);
+char *hf_engine_library_version(void);
+
 /* The engine of this process, off. `storage` and `user` must outlive it. Fails when this libtpms
  * has no such TPM, or when the program was linked without ENGINE_LDFLAGS (src/engine/local.mk).
  * Opens every descriptor the engine ever needs (/dev/null, a pipe): make it before confinement. */
@@ -58,6 +62,10 @@ void hf_engine_free(HfEngine *engine); /* powers off; NULL allowed */
  * borrowed. Beware: when a TPM enters failure mode libtpms writes the command in hex, secrets
  * included. */
 void hf_engine_set_debug(HfEngine *engine, int fd, unsigned level, const char *prefix);
+
+/* The profile (JSON object) of a TPM 2.0 that the first power on makes; that power on refuses when
+ * there is a TPM already. HF_ERROR_UNSUPPORTED: this libtpms has no profiles. */
+bool hf_engine_set_profile(HfEngine *engine, const char *json, GError **error);
 
 HfTpmVersion hf_engine_version(const HfEngine *engine);
 bool hf_engine_running(const HfEngine *engine);
@@ -124,7 +132,8 @@ uint32_t hf_engine_hash_end(HfEngine *engine);
 /* 0 queries. Clamped to [min, max]; returns the size in force. */
 uint32_t hf_engine_buffer_size(HfEngine *engine, uint32_t wanted, uint32_t *ret_min,
                                uint32_t *ret_max);
-/* JSON of TPMLIB_GetInfo(flags). Caller frees. */
+/* JSON of TPMLIB_GetInfo(flags). Caller frees. A libtpms without profiles tells {} of them. */
+#define HF_ENGINE_INFO_PROFILES 0x40u
 char *hf_engine_info(HfEngine *engine, uint64_t flags);
 
 /* Whether the library supports a version at all; no engine needed, but none may exist. */

@@ -64,6 +64,8 @@ typedef struct {
 } HfTrace;
 
 struct HfEngine {
+    char *profile;        /* for the first power on, or NULL */
+    bool profile_applied; /* the first power on is behind us */
     HfTpmVersion version;
     const HfEngineStorage *storage;
     void *user;
