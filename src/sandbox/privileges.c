@@ -186,12 +186,11 @@ bool hf_sandbox_become_in(const char *root, const char *user, GError **error)
 static bool drop_bounding_set(GError **error)
 {
     for (unsigned long cap = 0;; cap++) {
-        int present = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
-        if (present < 0) {
-            return true; /* past the kernel's last capability */
-        }
-        if (present == 0 || prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0) {
+        if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0) {
             continue;
+        }
+        if (errno == EINVAL) {
+            return true; /* past the kernel's last capability */
         }
         /* An ordinary user may not touch the bounding set. It has nothing to hand on either: there
          * is no capability to start from, and no_new_privs stops programs that would bring some. */
