@@ -26,6 +26,6 @@ holdfast_LDADD = libemulator.a libcontrol.a libstate.a libsandbox.a libengine-st
 holdfast_LDFLAGS = $(AM_LDFLAGS) -static-pie -Wl,--gc-sections $(STATIC_ENGINE_LDFLAGS)
 else
 holdfast_LDADD = libemulator.a libcontrol.a libstate.a libsandbox.a $(ENGINE_LIBS) \
-    $(SECCOMP_LIBS) $(GLIB_LIBS)
+    $(GLIB_LIBS)
 holdfast_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
 endif

@@ -8,6 +8,7 @@
  */
 #include "config.h"
 
+#include <malloc.h>
 #include <nss.h>
 #include <stdlib.h>
 
@@ -23,11 +24,14 @@ static int failed(const HfProgram *program, const GError *error)
     return EXIT_FAILURE;
 }
 
-/* glibc brings the name service of /etc/passwd and /etc/group along; all others are shared
- * libraries, and one that meets a static program crashes it. */
-static void use_own_name_service(void)
+/* How this process uses the C library. */
+static void set_up_library(void)
 {
+    /* One of the two threads does all the work: a second arena would only cost memory. */
+    (void)mallopt(M_ARENA_MAX, 1);
 #ifdef HF_STATIC_EMULATOR
+    /* glibc brings the name service of /etc/passwd and /etc/group along; all others are shared
+     * libraries, and one that meets a static program crashes it. */
     (void)__nss_configure_lookup("passwd", "files");
     (void)__nss_configure_lookup("group", "files");
     (void)__nss_configure_lookup("initgroups", "files");
@@ -38,7 +42,7 @@ int main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
     const HfProgram program = hf_emulator_program(argv[0]);
-    use_own_name_service();
+    set_up_library();
     g_autoptr(HfSettings) settings = hf_settings_parse(&program, argc, argv, &error);
 
     if (!settings || !hf_sandbox_stage1(&error)) {

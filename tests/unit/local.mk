@@ -8,11 +8,11 @@ tests_unit_test_base_LDADD = libbase.a $(GLIB_LIBS)
 
 unit_tests += tests/unit/test-sandbox
 tests_unit_test_sandbox_SOURCES = tests/unit/test-sandbox.c
-tests_unit_test_sandbox_LDADD = libsandbox.a libbase.a $(SECCOMP_LIBS) $(GLIB_LIBS)
+tests_unit_test_sandbox_LDADD = libsandbox.a libbase.a $(GLIB_LIBS)
 unit_tests += tests/unit/test-confinement
 tests_unit_test_confinement_SOURCES = tests/unit/test-confinement.c
 tests_unit_test_confinement_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
-tests_unit_test_confinement_LDADD = libsandbox.a libstate.a $(ENGINE_LIBS) $(SECCOMP_LIBS)
+tests_unit_test_confinement_LDADD = libsandbox.a libstate.a $(ENGINE_LIBS)
 unit_tests += tests/unit/test-crypto
 tests_unit_test_crypto_SOURCES = tests/unit/test-crypto.c
 tests_unit_test_crypto_LDADD = libcrypto.a libbase.a $(LIBCRYPTO_LIBS) $(GLIB_LIBS)
@@ -84,7 +84,7 @@ tests_unit_test_setup_engine_SOURCES = tests/unit/test-setup-engine.c
 tests_unit_test_setup_engine_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
 tests_unit_test_setup_engine_LDADD = $(SETUP_LIBS)
 emulator_test_libs = libemulator.a libcontrol.a libstate.a libsandbox.a $(ENGINE_LIBS) \
-    $(SECCOMP_LIBS) $(GLIB_LIBS)
+    $(GLIB_LIBS)
 unit_tests += tests/unit/test-control tests/unit/test-command-frame
 tests_unit_test_control_SOURCES = tests/unit/test-control.c
 tests_unit_test_control_LDADD = $(emulator_test_libs)

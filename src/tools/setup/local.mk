@@ -24,5 +24,5 @@ holdfast_setup_SOURCES = src/tools/setup/setup_main.c
 holdfast_setup_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
 SETUP_LIBS = libsetup.a libtools.a libhwtpm.a libpki.a libtpm2.a libstate.a libsandbox.a \
     libengine.a libcrypto.a libbase.a $(LIBTPMS_LIBS) $(TSS2_LIBS) $(GNUTLS_LIBS) \
-    $(LIBTASN1_LIBS) $(SECCOMP_LIBS) $(JSON_LIBS) $(LIBCRYPTO_LIBS) $(GLIB_LIBS)
+    $(LIBTASN1_LIBS) $(JSON_LIBS) $(LIBCRYPTO_LIBS) $(GLIB_LIBS)
 holdfast_setup_LDADD = $(SETUP_LIBS)
