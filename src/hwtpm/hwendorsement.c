@@ -8,38 +8,68 @@
  */
 #include "hwtpm/hwendorsement.h"
 
+#include <string.h>
+
 #include "hwtpm/esys_bytes.h"
+#include "hwtpm/hwsession.h"
+#include "pki/der.h"
 #include "tpm2/template.h"
 
 /* An EK certificate with everything a vendor puts into it stays well below. */
 #define CERTIFICATE_MAX 8192U
 /* Every TPM takes reads of this size. */
 #define READ_STEP 512U
+/* Where certificates above the EK's may lie (TCG EK Credential Profile). */
+#define ABOVE_FIRST 0x01c00100U
+#define ABOVE_LAST 0x01c001ffU
+#define ABOVE_MAX 16384U
+
+typedef struct {
+    HfConnection *connection;
+    ESYS_TR handle;
+    bool persistent;
+} HfLoadedEk;
+
+static bool load_ek(HfConnection *connection, HfTemplate which, HfLoadedEk *ret_ek, GError **error)
+{
+    HfLoadedEk ek = { .connection = connection, .handle = ESYS_TR_NONE };
+    HfPublic template;
+
+    hf_template_public(which, &template);
+    ek.persistent =
+        hf_esys_persistent(connection, hf_template_info(which)->handle, which, &ek.handle);
+    if (!ek.persistent && !hf_esys_primary(connection, ESYS_TR_RH_ENDORSEMENT, &template,
+                                           "create the endorsement key", &ek.handle, error)) {
+        return false;
+    }
+    *ret_ek = ek;
+    return true;
+}
+
+static void unload_ek(HfLoadedEk *ek)
+{
+    if (ek->persistent) {
+        Esys_TR_Close(ek->connection->esys, &ek->handle);
+    } else {
+        hf_esys_flush(ek->connection, ek->handle);
+    }
+}
 
 static bool read_by_template(HfConnection *connection, HfTemplate which, HfPublic *ret_public,
                              GError **error)
 {
     hf_autoesys TPM2B_PUBLIC *area = NULL;
-    ESYS_TR handle = ESYS_TR_NONE;
-    HfPublic template;
-    bool persistent;
+    HfLoadedEk ek;
     bool done;
 
-    hf_template_public(which, &template);
-    persistent = hf_esys_persistent(connection, hf_template_info(which)->handle, which, &handle);
-    if (!persistent && !hf_esys_primary(connection, ESYS_TR_RH_ENDORSEMENT, &template,
-                                        "create the endorsement key", &handle, error)) {
+    if (!load_ek(connection, which, &ek, error)) {
         return false;
     }
     done = HF_TPM("read the endorsement key", error,
-                  Esys_ReadPublic(connection->esys, handle, connection->session, ESYS_TR_NONE,
+                  Esys_ReadPublic(connection->esys, ek.handle, connection->session, ESYS_TR_NONE,
                                   ESYS_TR_NONE, &area, NULL, NULL)) &&
            hf_esys_public_read(area, ret_public, error);
-    if (persistent) {
-        Esys_TR_Close(connection->esys, &handle);
-    } else {
-        hf_esys_flush(connection, handle);
-    }
+    unload_ek(&ek);
     return done;
 }
 
@@ -97,6 +127,39 @@ static bool read_certificate(HfConnection *connection, uint32_t index, GBytes **
     return done;
 }
 
+/* An index may be larger than the certificate in it. */
+static GBytes *without_padding(GBytes *content)
+{
+    HfReader r = hf_reader_for(content);
+    HfReader whole = hf_der_whole(&r, HF_DER_SEQUENCE);
+
+    return whole.failed ? g_bytes_ref(content) : hf_der_bytes(whole);
+}
+
+/* The template of the endorsement key to use, and its certificate if there is one. */
+static bool choose(HfConnection *connection, HfTemplate *ret_which, GBytes **ret_certificate,
+                   GError **error)
+{
+    static const HfTemplate templates[] = { HF_TEMPLATE_EK_RSA2048, HF_TEMPLATE_EK_P256 };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(templates); i++) {
+        g_autoptr(GBytes) content = NULL;
+
+        if (!read_certificate(connection, hf_template_info(templates[i])->certificate_index,
+                              &content, error)) {
+            return false;
+        }
+        if (content) {
+            *ret_which = templates[i];
+            *ret_certificate = without_padding(content);
+            return true;
+        }
+    }
+    *ret_which = HF_TEMPLATE_EK_RSA2048;
+    *ret_certificate = NULL;
+    return true;
+}
+
 bool hf_endorsement_read(HfConnection *connection, HfPublic *ret_public, GBytes **ret_certificate,
                          GError **error)
 {
@@ -104,17 +167,123 @@ bool hf_endorsement_read(HfConnection *connection, HfPublic *ret_public, GBytes 
     HfTemplate which = HF_TEMPLATE_EK_RSA2048;
     HfPublic pub;
 
-    if (!read_by_template(connection, which, &pub, NULL)) {
-        which = HF_TEMPLATE_EK_P256;
-        if (!read_by_template(connection, which, &pub, error)) {
-            return false;
-        }
+    if (!choose(connection, &which, &certificate, error)) {
+        return false;
     }
-    if (!read_certificate(connection, hf_template_info(which)->certificate_index, &certificate,
-                          error)) {
+    if (!read_by_template(connection, which, &pub, certificate ? error : NULL) &&
+        (certificate || !read_by_template(connection, HF_TEMPLATE_EK_P256, &pub, error))) {
         return false;
     }
     *ret_public = pub;
     *ret_certificate = g_steal_pointer(&certificate);
     return true;
+}
+
+GBytes *hf_endorsement_above(HfConnection *connection)
+{
+    g_autoptr(GByteArray) all = g_byte_array_new();
+
+    for (uint32_t index = ABOVE_FIRST; index <= ABOVE_LAST; index++) {
+        g_autoptr(GBytes) part = NULL;
+
+        if (!read_certificate(connection, index, &part, NULL) || !part ||
+            all->len + g_bytes_get_size(part) > ABOVE_MAX) {
+            break;
+        }
+        g_byte_array_append(all, g_bytes_get_data(part, NULL), (guint)g_bytes_get_size(part));
+    }
+    if (all->len == 0) {
+        return NULL;
+    }
+    /* A certificate may go over several indices, so padding shows only now. */
+    g_autoptr(GBytes) content = g_byte_array_free_to_bytes(g_steal_pointer(&all));
+    HfReader r = hf_reader_for(content);
+    size_t good = 0;
+
+    while (hf_reader_left(&r) > 0 && !hf_der_whole(&r, HF_DER_SEQUENCE).failed) {
+        good = r.offset;
+    }
+    return good > 0 ? g_bytes_new_from_bytes(content, 0, good) : NULL;
+}
+
+/* Policy A: the endorsement hierarchy's password, in a session whose answers are authenticated. */
+static bool policy_session(HfConnection *connection, ESYS_TR *ret_session, GError **error)
+{
+    ESYS_TR session = ESYS_TR_NONE;
+
+    if (!hf_session_policy(connection, &session, error)) {
+        return false;
+    }
+    /* Parameters go encrypted in the other session; a command knows one alone for that. */
+    if (!hf_esys_check(Esys_TRSess_SetAttributes(connection->esys, session, 0,
+                                                 TPMA_SESSION_DECRYPT | TPMA_SESSION_ENCRYPT |
+                                                     TPMA_SESSION_CONTINUESESSION),
+                       "set session attributes", error) ||
+        !HF_TPM("PolicySecret", error,
+                Esys_PolicySecret(connection->esys, ESYS_TR_RH_ENDORSEMENT, session,
+                                  connection->session, ESYS_TR_NONE, ESYS_TR_NONE, NULL, NULL, NULL,
+                                  0, NULL, NULL))) {
+        hf_esys_flush(connection, session);
+        return false;
+    }
+    *ret_session = session;
+    return true;
+}
+
+static bool refused(TSS2_RC rc, GError **error)
+{
+    switch (hf_esys_base_code(rc)) {
+    case TPM2_RC_INTEGRITY:
+    case TPM2_RC_VALUE:
+    case TPM2_RC_SIZE:
+    case TPM2_RC_INSUFFICIENT:
+    /* What libtpms says of an RSA seed that was encrypted to another key. */
+    case TPM2_RC_FAILURE:
+        return hf_error_set(error, HF_ERROR_AUTH,
+                            "challenge: the host TPM does not open it: it was made for another "
+                            "endorsement key or another attestation key, or altered (0x%x)",
+                            rc);
+    default: return hf_esys_check(rc, "open the challenge", error);
+    }
+}
+
+HfSecret *hf_endorsement_activate(HfConnection *connection, HfHostKey *ak, GBytes *id_object,
+                                  GBytes *encrypted_secret, GError **error)
+{
+    hf_autoesys TPM2B_DIGEST *opened = NULL;
+    g_autoptr(GBytes) certificate = NULL;
+    TPM2B_ENCRYPTED_SECRET secret = { 0 };
+    TPM2B_ID_OBJECT object = { 0 };
+    HfTemplate which = HF_TEMPLATE_EK_RSA2048;
+    ESYS_TR session = ESYS_TR_NONE;
+    HfSecret *result = NULL;
+    HfLoadedEk ek;
+    TSS2_RC rc;
+
+    if (!hf_esys_buffer_fill(id_object, "challenge", &object.size, object.credential,
+                             sizeof(object.credential), error) ||
+        !hf_esys_buffer_fill(encrypted_secret, "challenge", &secret.size, secret.secret,
+                             sizeof(secret.secret), error) ||
+        !choose(connection, &which, &certificate, error)) {
+        return NULL;
+    }
+    if (!load_ek(connection, which, &ek, certificate ? error : NULL) &&
+        (certificate || !load_ek(connection, HF_TEMPLATE_EK_P256, &ek, error))) {
+        return NULL;
+    }
+    if (policy_session(connection, &session, error)) {
+        rc = HF_TPM_RC(Esys_ActivateCredential(connection->esys, hf_host_key_handle(ak), ek.handle,
+                                               connection->session, session, ESYS_TR_NONE, &object,
+                                               &secret, &opened));
+        if (rc == TSS2_RC_SUCCESS) {
+            result = hf_secret_copy(opened->buffer, opened->size);
+            explicit_bzero(opened->buffer, sizeof(opened->buffer));
+        } else {
+            (void)refused(rc, error);
+        }
+        /* The TPM has ended the session if it worked. */
+        hf_esys_flush(connection, session);
+    }
+    unload_ek(&ek);
+    return result;
 }

@@ -21,4 +21,5 @@ libpki_a_SOURCES = \
     src/pki/delegation.c src/pki/delegation.h \
     src/pki/swtpm_profile.c src/pki/swtpm_profile.h \
     src/pki/request.c src/pki/request.h \
-    src/pki/chain.c src/pki/chain.h
+    src/pki/chain.c src/pki/chain.h \
+    src/pki/vendor.c src/pki/vendor.h

@@ -41,3 +41,18 @@ host_pcr_extend() {
     TPM2TOOLS_TCTI=$host_tcti tpm2_pcrextend \
         "$1:sha256=00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 }
+
+# host_tpm_make NAME: a TPM as it comes from its vendor, with an endorsement certificate in NV, of
+# the vendor in $tap_dir/vendor: swtpm-localca-rootca-cert.pem certifies issuercert.pem, and that
+# the TPM. Not started.
+host_tpm_make() {
+    local vendor=$tap_dir/vendor
+    mkdir -p "$vendor" "$tap_dir/$1"
+    printf 'statedir = %s\nsigningkey = %s\nissuercert = %s\ncertserial = %s\n' "$vendor" \
+        "$vendor/signkey.pem" "$vendor/issuercert.pem" "$vendor/certserial" >"$vendor/localca.conf"
+    : >"$vendor/options"
+    printf 'create_certs_tool = %s\ncreate_certs_tool_config = %s\ncreate_certs_tool_options = %s\n' \
+        "$(type -P swtpm_localca)" "$vendor/localca.conf" "$vendor/options" >"$vendor/setup.conf"
+    swtpm_setup --tpm2 --tpmstate "$tap_dir/$1" --config "$vendor/setup.conf" --create-ek-cert \
+        --runas "$(id -un)" >"$tap_dir/$1.log" 2>&1
+}

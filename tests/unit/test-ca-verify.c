@@ -62,6 +62,12 @@ typedef enum {
     QUOTE_VALUES,
     PCRS_NOT_APPROVED,
     EK_SIGNS,
+    CHALLENGED_OTHER_AK,
+    CHALLENGED_OTHER_EK,
+    NOT_CHALLENGED,
+    ANSWER_MISSING,
+    ANSWER_OTHER_SECRET,
+    ANSWER_OTHER_REQUEST,
     PROOF_OTHER_KEY,
     PROOF_PLATFORM,
 } Twist;
@@ -106,6 +112,12 @@ static const struct {
       "PCR values: the host is in no approved environment: "
       "sha256:7" },
     { "ek/signs", EK_SIGNS, "endorsement key: " },
+    { "challenge/other-ak", CHALLENGED_OTHER_AK, "attestation key: another one than was" },
+    { "challenge/other-ek", CHALLENGED_OTHER_EK, "endorsement key: another one than was" },
+    { "challenge/none", NOT_CHALLENGED, "endorsement key: nothing proves" },
+    { "answer/missing", ANSWER_MISSING, "answer: missing" },
+    { "answer/other-secret", ANSWER_OTHER_SECRET, "answer: wrong" },
+    { "answer/other-request", ANSWER_OTHER_REQUEST, "answer: wrong" },
     { "proof/other-key", PROOF_OTHER_KEY, "proof: " },
     { "proof/platform", PROOF_PLATFORM, "proof: " },
 };
@@ -117,6 +129,7 @@ typedef struct {
     HfPcrSelection selection;
     GPtrArray *environments;
     GPtrArray *known;
+    HfCaNonce nonce; /* what an honest host was challenged with */
 } World;
 
 typedef struct {
@@ -179,6 +192,23 @@ static HfPcrValues *values_of(uint8_t first)
     return values;
 }
 
+/* What the CA remembers of its challenge to the honest host. */
+static void challenge(World *world)
+{
+    HfDigest digest = hf_digest_of(HF_HASH_SHA256, g_bytes_get_data(world->other->spki, NULL),
+                                   g_bytes_get_size(world->other->spki));
+    HfPublic ak;
+    HfTpmName name;
+
+    hf_host_ak_template(&ak);
+    set_unique(&ak, world->ak);
+    name = hf_public_name(&ak);
+    world->nonce.secret = hf_secret_new(32);
+    memset(world->nonce.secret->data, 8, 32);
+    world->nonce.ak_name = g_bytes_new(name.data, name.size);
+    world->nonce.ek_digest = g_bytes_new(digest.data, digest.size);
+}
+
 static World *world_new(void)
 {
     World *world = g_new0(World, 1);
@@ -198,6 +228,7 @@ static World *world_new(void)
     g_ptr_array_add(world->environments, values_of(9));
     g_ptr_array_add(world->environments, values_of(1));
     world->known = g_ptr_array_new_with_free_func(g_free);
+    challenge(world);
     return world;
 }
 
@@ -209,6 +240,9 @@ static void world_free(World *world)
     hf_signer_free(world->other);
     g_ptr_array_unref(world->environments);
     g_ptr_array_unref(world->known);
+    hf_secret_free(world->nonce.secret);
+    g_bytes_unref(world->nonce.ak_name);
+    g_bytes_unref(world->nonce.ek_digest);
     g_free(world->dir);
     g_free(world);
 }
@@ -422,6 +456,21 @@ static GBytes *pcr_text(const Host *host)
     return g_bytes_new(text->str, text->len);
 }
 
+static void add_answer(const Host *host, HfEvidence *evidence)
+{
+    g_autoptr(HfSecret) secret = hf_secret_new(32);
+
+    memset(secret->data, host->twist == ANSWER_OTHER_SECRET ? 9 : 8, 32);
+    g_clear_pointer(&evidence->parts[HF_EVIDENCE_ANSWER], g_bytes_unref);
+    if (host->twist != ANSWER_MISSING && host->twist != NOT_CHALLENGED) {
+        evidence->parts[HF_EVIDENCE_ANSWER] = hf_evidence_answer(evidence, secret);
+    }
+    if (host->twist == ANSWER_OTHER_REQUEST) {
+        g_bytes_unref(evidence->parts[HF_EVIDENCE_PLATFORM]);
+        evidence->parts[HF_EVIDENCE_PLATFORM] = g_bytes_new("x|y|Z", 5);
+    }
+}
+
 static void add_proof(const Host *host, HfEvidence *evidence)
 {
     HfSigner *signer = host->twist == PROOF_OTHER_KEY ? host->world->other : host->world->key;
@@ -432,6 +481,7 @@ static void add_proof(const Host *host, HfEvidence *evidence)
     if (host->twist == PROOF_PLATFORM) {
         g_bytes_unref(evidence->parts[HF_EVIDENCE_PLATFORM]);
         evidence->parts[HF_EVIDENCE_PLATFORM] = g_bytes_new("x|y|Z", 5);
+        add_answer(host, evidence);
     }
 }
 
@@ -455,6 +505,7 @@ static HfEvidence *make_evidence(const World *world, Twist twist)
     parts[HF_EVIDENCE_HOST_TPM] = g_bytes_new("soft", 4);
     add_creation(&host, evidence);
     add_quote(&host, evidence);
+    add_answer(&host, evidence);
     add_proof(&host, evidence);
     return evidence;
 }
@@ -466,6 +517,7 @@ static HfCaExpected expected_of(const World *world)
         .selection = &world->selection,
         .environments = world->environments,
         .known_keys = world->known,
+        .nonce = &world->nonce,
     };
 }
 
@@ -480,7 +532,7 @@ static void assert_accepted(const World *world, const HfEvidence *evidence, bool
     g_assert_true(g_bytes_equal(verdict.spki, world->key->spki));
     g_assert_cmpint(verdict.rooted, ==, HF_ROOTED_HARDWARE);
     g_assert_cmpint(verdict.renewal, ==, renewal);
-    g_assert_false(verdict.ek_challenged);
+    g_assert_true(verdict.ek_challenged);
     g_assert_nonnull(verdict.ek_digest);
     hf_ca_verdict_clear(&verdict);
 }
@@ -520,6 +572,15 @@ static void test_refused(gconstpointer data)
     g_autoptr(HfEvidence) evidence = make_evidence(world, cases[row].twist);
     HfCaExpected expected = expected_of(world);
 
+    if (cases[row].twist == NOT_CHALLENGED) {
+        expected.nonce = NULL;
+    } else if (cases[row].twist == CHALLENGED_OTHER_AK) {
+        g_bytes_unref(world->nonce.ak_name);
+        world->nonce.ak_name = g_bytes_new("another", 7);
+    } else if (cases[row].twist == CHALLENGED_OTHER_EK) {
+        g_bytes_unref(world->nonce.ek_digest);
+        world->nonce.ek_digest = g_bytes_new("another", 7);
+    }
     assert_refused(world, evidence, &expected, cases[row].message);
 }
 
@@ -536,6 +597,25 @@ static void test_renewal(void)
     name = hf_public_name(&key);
     g_ptr_array_add(world->known, hf_hex(name.data, name.size));
     assert_accepted(world, evidence, true);
+}
+
+/* The operator may do without the challenge, and the verdict says so. */
+static void test_unproved(void)
+{
+    g_autoptr(World) world = world_new();
+    g_autoptr(HfEvidence) evidence = make_evidence(world, NOT_CHALLENGED);
+    HfCaExpected expected = expected_of(world);
+    HfCaNonce nonce = { 0 };
+    HfCaVerdict verdict = { 0 };
+
+    expected.nonce = &nonce;
+    expected.allow_unproved_ek = true;
+    g_assert_true(hf_ca_verify(evidence, &expected, &verdict, NULL));
+    g_assert_false(verdict.ek_challenged);
+    hf_ca_verdict_clear(&verdict);
+    /* Who was challenged must answer all the same. */
+    expected.nonce = &world->nonce;
+    assert_refused(world, evidence, &expected, "answer: missing");
 }
 
 /* What the operator left out. */
@@ -622,6 +702,7 @@ int main(int argc, char **argv)
         g_test_add_data_func(path, GUINT_TO_POINTER(i), test_refused);
     }
     g_test_add_func("/ca-verify/renewal", test_renewal);
+    g_test_add_func("/ca-verify/unproved", test_unproved);
     g_test_add_func("/ca-verify/operator", test_operator);
     g_test_add_func("/ca-verify/software", test_software);
     g_test_add_func("/ca-verify/file", test_file);

@@ -30,6 +30,22 @@ bool hf_authority_auth(const HfOptions *options, const char *option, HfConnectio
     return hf_connection_set_auth(connection, hierarchy, secret, error);
 }
 
+HfAuthorityDir *hf_authority_open_connected(const HfOptions *options, GError **error)
+{
+    g_autoptr(HfAuthorityDir) authority = hf_authority_open_parts(
+        hf_options_string(options, "dir"), hf_options_string(options, "tcti"), error);
+
+    if (authority && authority->manifest->host_tpm) {
+        HfConnection *connection = hf_authority_connection(authority, error);
+
+        if (!connection || !hf_authority_auth(options, "endorsement-auth-file", connection,
+                                              HF_HIERARCHY_ENDORSEMENT, error)) {
+            return NULL;
+        }
+    }
+    return g_steal_pointer(&authority);
+}
+
 GBytes *hf_authority_public_pem(const char *key_path, GError **error)
 {
     g_autoptr(HfSigner) signer = hf_signer_file_new(key_path, error);

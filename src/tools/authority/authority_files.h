@@ -13,6 +13,8 @@
 /* Sets the hierarchy's password when the option was given; one newline at the end is dropped. */
 bool hf_authority_auth(const HfOptions *options, const char *option, HfConnection *connection,
                        HfHierarchy hierarchy, GError **error);
+/* The authority of --dir; with a host TPM it is connected and has --endorsement-auth-file. */
+HfAuthorityDir *hf_authority_open_connected(const HfOptions *options, GError **error);
 /* Public key (PEM) of a private key file. */
 GBytes *hf_authority_public_pem(const char *key_path, GError **error);
 /* The approver's signer from --approver-key; HF_ERROR_POLICY when it is another key than the

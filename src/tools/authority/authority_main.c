@@ -18,6 +18,7 @@ enum {
     REQUEST = 1 << 5,
     INSTALL = 1 << 6,
     STATUS = 1 << 7,
+    RESPOND = 1 << 8,
 };
 
 static const HfCommand commands[] = {
@@ -28,7 +29,9 @@ static const HfCommand commands[] = {
       0, 0 },
     { "bump-generation", BUMP, "revoke all approvals given so far", NULL, 0, 0 },
     { "pcrs", PCRS, "print the host TPM's PCR values, a line each", NULL, 0, 0 },
-    { "request", REQUEST, "write a delegation request for holdfast-ca", NULL, 0, 0 },
+    { "request", REQUEST, "introduce this host to holdfast-ca, which answers with a challenge",
+      NULL, 0, 0 },
+    { "respond", RESPOND, "answer the challenge with a delegation request", NULL, 0, 0 },
     { "install-certificate", INSTALL, "install the delegation certificate and its chain",
       "FILE [FILE...]", 1, 8 },
     { "status", STATUS, "say whether certificates can be issued now and, if not, why", NULL, 0, 0 },
@@ -41,13 +44,13 @@ static const HfOption option_table[] = {
       .arg = "DIR",
       .help = "directory of the authority",
       .preset = HF_LOCALSTATEDIR "/lib/holdfast/authority",
-      .where = INIT | APPROVE | BUMP | PCRS | REQUEST | INSTALL | STATUS },
+      .where = INIT | APPROVE | BUMP | PCRS | REQUEST | RESPOND | INSTALL | STATUS },
     { .name = "tcti",
       .kind = HF_KIND_STRING,
       .arg = "TCTI",
       .help = "how the host TPM is reached, as tpm2-tss names it; init records it (" HF_TCTI_DEFAULT
               ")",
-      .where = INIT | APPROVE | BUMP | PCRS | REQUEST | STATUS },
+      .where = INIT | APPROVE | BUMP | PCRS | REQUEST | RESPOND | STATUS },
     { .name = "approver-public",
       .kind = HF_KIND_PATH,
       .arg = "PEM",
@@ -127,7 +130,7 @@ static const HfOption option_table[] = {
       .kind = HF_KIND_PATH,
       .arg = "FILE",
       .help = "password of the host TPM's endorsement hierarchy, where one is set",
-      .where = INIT | REQUEST },
+      .where = INIT | REQUEST | RESPOND },
     { .name = "approver-key",
       .kind = HF_KIND_PATH,
       .arg = "PEM",
@@ -150,14 +153,20 @@ static const HfOption option_table[] = {
     { .name = "nonce",
       .kind = HF_KIND_STRING,
       .arg = "HEX",
-      .help = "the CA's nonce (holdfast-ca nonce)",
-      .where = REQUEST,
+      .help = "make the delegation request at once for this nonce (holdfast-ca nonce), "
+              "unchallenged",
+      .where = REQUEST },
+    { .name = "challenge",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "what holdfast-ca challenge wrote",
+      .where = RESPOND,
       .flags = HF_OPTION_REQUIRED },
     { .name = "out",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
-      .help = "where the request goes",
-      .where = REQUEST,
+      .help = "where the introduction or the delegation request goes",
+      .where = REQUEST | RESPOND,
       .flags = HF_OPTION_REQUIRED },
     { .name = "json", .kind = HF_KIND_FLAG, .help = "print facts as JSON", .where = STATUS },
     { 0 },
@@ -180,6 +189,7 @@ static bool run(const HfOptions *options, bool *ret_works, GError **error)
     case BUMP: return hf_authority_command_bump(options, error);
     case PCRS: return hf_authority_command_pcrs(options, error);
     case REQUEST: return hf_authority_command_request(options, error);
+    case RESPOND: return hf_authority_command_respond(options, error);
     case INSTALL: return hf_authority_command_install(options, error);
     default: return hf_authority_command_status(options, ret_works, error);
     }

@@ -79,6 +79,7 @@ static bool load_rules(const HfOptions *options, HfCaDir *ca, HfRules *rules, GE
         g_ptr_array_new_with_free_func((GDestroyNotify)hf_pcr_values_free);
     rules->expected.known_keys = g_ptr_array_new_with_free_func(g_free);
     rules->expected.selection = &rules->selection;
+    rules->expected.allow_unproved_ek = hf_options_flag(options, "allow-unproved-ek");
     rules->expected.allow_software = hf_options_flag(options, "allow-software");
     if (!issued ||
         !hf_pcr_selection_parse(hf_options_string(options, "pcrs"), &rules->selection, error) ||
@@ -107,7 +108,7 @@ static char *part_text(const HfEvidence *evidence, HfEvidencePart part)
 }
 
 static bool record(HfCaDir *ca, const HfEvidence *evidence, const HfCaVerdict *verdict,
-                   const HfCertificate *certificate, GError **error)
+                   const char *proof, const HfCertificate *certificate, GError **error)
 {
     g_autoptr(HfIssued) entry = g_new0(HfIssued, 1);
     g_autoptr(GDateTime) now = g_date_time_new_now_utc();
@@ -125,6 +126,7 @@ static bool record(HfCaDir *ca, const HfEvidence *evidence, const HfCaVerdict *v
         entry->host_ek = hf_hex(g_bytes_get_data(verdict->ek_digest, NULL),
                                 g_bytes_get_size(verdict->ek_digest));
     }
+    entry->ek_proof = g_strdup(proof);
     entry->not_after = certificate->not_after;
     return hf_ca_dir_record(ca, entry, error);
 }
@@ -162,27 +164,36 @@ static void report(const char *out, const HfCaVerdict *verdict, const HfCertific
     printf("%s: %s to %s (%s)\n", out, verdict->renewal ? "delegation renewed" : "delegated",
            subject, hf_rooted_text(verdict->rooted));
     if (verdict->rooted == HF_ROOTED_HARDWARE && !verdict->ek_challenged) {
-        printf("note: the attestation key is not yet tied to the host's endorsement key by a "
-               "challenge\n");
+        printf("note: nothing proves that the host's attestation key is in the TPM of its "
+               "endorsement key\n");
     }
 }
 
+static char *ek_proof(const HfCaVerdict *verdict, const HfCaNonce *nonce)
+{
+    if (verdict->rooted != HF_ROOTED_HARDWARE) {
+        return NULL;
+    }
+    return g_strdup(verdict->ek_challenged ? nonce->vouched : "unproved");
+}
+
 static bool delegate(const HfOptions *options, HfCaDir *ca, const HfEvidence *evidence,
-                     const HfRules *rules, GError **error)
+                     HfRules *rules, GError **error)
 {
     const char *out = hf_options_string(options, "out");
-    GBytes *nonce = evidence->parts[HF_EVIDENCE_NONCE];
+    g_autoptr(HfCaNonce) nonce = hf_ca_nonce_find(ca, evidence->parts[HF_EVIDENCE_NONCE], error);
+    g_autofree char *proof = NULL;
     g_autoptr(HfCertificate) certificate = NULL;
     HfCaVerdict verdict = { 0 };
     bool done;
 
-    if (!hf_ca_dir_nonce_check(ca, nonce, error) ||
-        !hf_ca_verify(evidence, &rules->expected, &verdict, error)) {
+    rules->expected.nonce = nonce;
+    if (!nonce || !hf_ca_verify(evidence, &rules->expected, &verdict, error)) {
         return false;
     }
-    certificate =
-        hf_ca_dir_nonce_use(ca, nonce, error) ? issue(options, ca, &verdict, error) : NULL;
-    done = certificate && record(ca, evidence, &verdict, certificate, error) &&
+    proof = ek_proof(&verdict, nonce);
+    certificate = hf_ca_nonce_use(ca, nonce, error) ? issue(options, ca, &verdict, error) : NULL;
+    done = certificate && record(ca, evidence, &verdict, proof, certificate, error) &&
            hand_out(out, certificate, ca->root, error);
     if (done) {
         report(out, &verdict, certificate);

@@ -13,20 +13,16 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "crypto/random.h"
 #include "pki/delegation.h"
 #include "pki/keyfile.h"
-#include "tools/common/evidence.h"
 #include "tools/common/fields.h"
 
 #define ROOT_KEY "root.key"
 #define ROOT_CERTIFICATE "root.pem"
-#define NONCES "nonces"
 #define ISSUED "issued"
 #define ISSUED_FORMAT "holdfast-ca-issued"
-#define ISSUED_VERSION 1
+#define ISSUED_VERSION 2
 #define ISSUED_MAX (64 * 1024 * 1024)
-#define NONCE_LIFE_S (7 * 24 * 3600)
 
 void hf_ca_dir_free(HfCaDir *ca)
 {
@@ -54,6 +50,7 @@ void hf_issued_free(HfIssued *entry)
     g_free(entry->platform);
     g_free(entry->host_tpm);
     g_free(entry->host_ek);
+    g_free(entry->ek_proof);
     g_free(entry);
 }
 
@@ -83,7 +80,7 @@ static bool create_root(int fd, const char *path, HfKeyfileKind kind, const HfRo
 bool hf_ca_dir_create(const char *path, const char *algorithm, const char *organization,
                       const char *common_name, unsigned days, GError **error)
 {
-    g_autofree char *nonces = g_build_filename(path, NONCES, NULL);
+    g_autofree char *nonces = g_build_filename(path, HF_CA_NONCES, NULL);
     const HfRootInput in = {
         .organization = organization,
         .common_name = common_name,
@@ -140,69 +137,6 @@ HfCaDir *hf_ca_dir_open(const char *path, GError **error)
     return g_steal_pointer(&ca);
 }
 
-char *hf_ca_dir_nonce(HfCaDir *ca, GError **error)
-{
-    hf_autofd int fd = hf_dir_open_at(ca->fd, NONCES, error);
-    uint8_t bytes[HF_NONCE_SIZE];
-    g_autofree char *hex = NULL;
-    g_autofree char *now = NULL;
-
-    if (fd < 0) {
-        return NULL;
-    }
-    hf_random_bytes(bytes, sizeof(bytes));
-    hex = hf_hex(bytes, sizeof(bytes));
-    now = g_strdup_printf("%" G_GINT64_FORMAT "\n", g_get_real_time() / G_USEC_PER_SEC);
-    return hf_file_create_at(fd, hex, now, strlen(now), 0600, "nonce", error)
-               ? g_steal_pointer(&hex)
-               : NULL;
-}
-
-bool hf_ca_dir_nonce_check(HfCaDir *ca, GBytes *nonce, GError **error)
-{
-    hf_autofd int fd = hf_dir_open_at(ca->fd, NONCES, error);
-    g_autofree char *hex = hf_hex(g_bytes_get_data(nonce, NULL), g_bytes_get_size(nonce));
-    g_autoptr(GError) local = NULL;
-    g_autoptr(GBytes) content = NULL;
-    g_autofree char *text = NULL;
-    gint64 given;
-
-    if (fd < 0) {
-        return false;
-    }
-    content = hf_file_read_at(fd, hex, 64, "nonce", &local);
-    if (hf_error_is(local, HF_ERROR_NOT_FOUND)) {
-        return hf_error_set(error, HF_ERROR_POLICY,
-                            "nonce: this CA did not give it out, or it was used already");
-    }
-    if (!content) {
-        g_propagate_error(error, g_steal_pointer(&local));
-        return false;
-    }
-    text = g_strndup(g_bytes_get_data(content, NULL), g_bytes_get_size(content));
-    given = g_ascii_strtoll(text, NULL, 10);
-    if (g_get_real_time() / G_USEC_PER_SEC - given > NONCE_LIFE_S) {
-        return hf_error_set(error, HF_ERROR_POLICY, "nonce: older than a week; ask for a new one");
-    }
-    return true;
-}
-
-bool hf_ca_dir_nonce_use(HfCaDir *ca, GBytes *nonce, GError **error)
-{
-    hf_autofd int fd = hf_dir_open_at(ca->fd, NONCES, error);
-    g_autofree char *hex = hf_hex(g_bytes_get_data(nonce, NULL), g_bytes_get_size(nonce));
-
-    if (fd < 0) {
-        return false;
-    }
-    if (unlinkat(fd, hex, 0) != 0) {
-        return errno == ENOENT ? hf_error_set(error, HF_ERROR_POLICY,
-                                              "nonce: it was used by another request just now")
-                               : hf_error_errno(error, errno, "nonce");
-    }
-    return fsync(fd) == 0 || hf_error_errno(error, errno, "%s/%s", ca->path, NONCES);
-}
-
 static HfIssued *parse_entry(const char *line, const char *label, GError **error)
 {
     g_autoptr(GBytes) bytes = g_bytes_new(line, strlen(line));
@@ -222,6 +156,7 @@ static HfIssued *parse_entry(const char *line, const char *label, GError **error
     entry->platform = hf_fields_text(fields, "platform", true);
     entry->host_tpm = hf_fields_text(fields, "host-tpm", false);
     entry->host_ek = hf_fields_text(fields, "host-ek", false);
+    entry->ek_proof = hf_fields_text(fields, "ek-proof", false);
     entry->not_after = hf_fields_number(fields, "not-after", 0, G_MAXINT64);
     return hf_fields_finish(fields, error) ? g_steal_pointer(&entry) : NULL;
 }
@@ -263,7 +198,7 @@ GPtrArray *hf_ca_dir_issued(HfCaDir *ca, GError **error)
 bool hf_ca_dir_record(HfCaDir *ca, const HfIssued *entry, GError **error)
 {
     g_autofree char *label = g_build_filename(ca->path, ISSUED, NULL);
-    JsonBuilder *builder = hf_fields_begin(ISSUED_FORMAT, ISSUED_VERSION, ISSUED_VERSION);
+    JsonBuilder *builder = hf_fields_begin(ISSUED_FORMAT, ISSUED_VERSION, 1);
     g_autofree char *line = NULL;
     hf_autofd int fd = -1;
 
@@ -276,6 +211,7 @@ bool hf_ca_dir_record(HfCaDir *ca, const HfIssued *entry, GError **error)
     hf_fields_put(builder, "platform", entry->platform);
     hf_fields_put(builder, "host-tpm", entry->host_tpm);
     hf_fields_put(builder, "host-ek", entry->host_ek);
+    hf_fields_put(builder, "ek-proof", entry->ek_proof);
     hf_fields_put_number(builder, "not-after", entry->not_after);
     line = hf_fields_end_line(builder);
     fd = openat(ca->fd, ISSUED, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);

@@ -3,12 +3,13 @@
  *
  *     root.key    the root's private key, PEM, 0600
  *     root.pem    the root's certificate
- *     nonces/     a file for each nonce given out and not used yet; its name is the nonce
+ *     nonces/     a file for each nonce given out and not used yet (ca_nonce.h)
  *     issued      what was issued, a JSON object a line, only ever appended to
  *
  * Directory mode 0700. An entry of `issued` has: format "holdfast-ca-issued", version,
  * minimum-reader, time, serial, subject, rooted, key (Name of the vMA key, hex), migration-policy,
- * platform, host-tpm and host-ek (SHA-256 of its SPKI; both hardware only), not-after.
+ * platform, host-tpm, host-ek (SHA-256 of its SPKI) and ek-proof (who vouches for that key, or
+ * "unproved"; these three hardware only), not-after.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -16,6 +17,8 @@
 #define HOLDFAST_TOOLS_CA_CA_DIR_H
 
 #include "pki/certificate.h"
+
+#define HF_CA_NONCES "nonces"
 
 typedef struct {
     char *path;
@@ -34,6 +37,7 @@ typedef struct {
     char *platform;
     char *host_tpm; /* or NULL */
     char *host_ek;  /* or NULL */
+    char *ek_proof; /* or NULL */
     int64_t not_after;
 } HfIssued;
 
@@ -42,13 +46,6 @@ bool hf_ca_dir_create(const char *path, const char *algorithm, const char *organ
                       const char *common_name, unsigned days, GError **error);
 HfCaDir *hf_ca_dir_open(const char *path, GError **error);
 void hf_ca_dir_free(HfCaDir *ca);
-
-/* A fresh nonce, remembered. Hex; caller frees. */
-char *hf_ca_dir_nonce(HfCaDir *ca, GError **error);
-/* HF_ERROR_POLICY when it was not given out, was used, or is older than a week. */
-bool hf_ca_dir_nonce_check(HfCaDir *ca, GBytes *nonce, GError **error);
-/* Forgets it: from now on it is used. HF_ERROR_POLICY when somebody else was faster. */
-bool hf_ca_dir_nonce_use(HfCaDir *ca, GBytes *nonce, GError **error);
 
 /* All entries (HfIssued, freed with the array), oldest first. */
 GPtrArray *hf_ca_dir_issued(HfCaDir *ca, GError **error);

@@ -1,5 +1,5 @@
 /*
- * ca_list.c - `holdfast-ca init`, `nonce` and `list`.
+ * ca_list.c - `holdfast-ca init` and `list`.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -21,18 +21,6 @@ bool hf_ca_command_init(const HfOptions *options, GError **error)
     return true;
 }
 
-bool hf_ca_command_nonce(const HfOptions *options, GError **error)
-{
-    g_autoptr(HfCaDir) ca = hf_ca_dir_open(hf_options_string(options, "dir"), error);
-    g_autofree char *nonce = ca ? hf_ca_dir_nonce(ca, error) : NULL;
-
-    if (!nonce) {
-        return false;
-    }
-    printf("%s\n", nonce);
-    return true;
-}
-
 static void put_entry(JsonBuilder *builder, const HfIssued *entry)
 {
     json_builder_begin_object(builder);
@@ -45,6 +33,7 @@ static void put_entry(JsonBuilder *builder, const HfIssued *entry)
     hf_fields_put(builder, "platform", entry->platform);
     hf_fields_put(builder, "host-tpm", entry->host_tpm);
     hf_fields_put(builder, "host-ek", entry->host_ek);
+    hf_fields_put(builder, "ek-proof", entry->ek_proof);
     hf_fields_put_number(builder, "not-after", entry->not_after);
     json_builder_end_object(builder);
 }

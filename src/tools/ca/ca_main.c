@@ -9,12 +9,13 @@
 #include "pki/delegation.h"
 #include "tools/ca/ca_commands.h"
 
-enum { INIT = 1 << 0, NONCE = 1 << 1, DELEGATE = 1 << 2, LIST = 1 << 3 };
+enum { INIT = 1 << 0, NONCE = 1 << 1, DELEGATE = 1 << 2, LIST = 1 << 3, CHALLENGE = 1 << 4 };
 
 static const HfCommand commands[] = {
     { "init", INIT, "make the fleet's root: key, certificate, directory", NULL, 0, 0 },
-    { "nonce", NONCE, "print a fresh nonce for one delegation request", NULL, 0, 0 },
+    { "challenge", CHALLENGE, "check a host's introduction and challenge its TPM", NULL, 0, 0 },
     { "delegate", DELEGATE, "verify a delegation request and issue its certificate", NULL, 0, 0 },
+    { "nonce", NONCE, "print a fresh nonce for one delegation request, unchallenged", NULL, 0, 0 },
     { "list", LIST, "list what was issued", NULL, 0, 0 },
     { 0 },
 };
@@ -54,15 +55,34 @@ static const HfOption option_table[] = {
     { .name = "request",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
-      .help = "the delegation request (holdfast-authority request)",
-      .where = DELEGATE,
+      .help = "the introduction (holdfast-authority request) or delegation request (respond)",
+      .where = CHALLENGE | DELEGATE,
       .flags = HF_OPTION_REQUIRED },
     { .name = "out",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
-      .help = "where certificate and root go, PEM",
-      .where = DELEGATE,
+      .help = "where the challenge goes, or certificate and root, PEM",
+      .where = CHALLENGE | DELEGATE,
       .flags = HF_OPTION_REQUIRED },
+    { .name = "ek-roots",
+      .kind = HF_KIND_PATH,
+      .arg = "PATH",
+      .help = "certificates of TPM vendors to trust, a file or a directory; may be given several "
+              "times",
+      .where = CHALLENGE,
+      .flags = HF_OPTION_MULTI },
+    { .name = "ek-digest",
+      .kind = HF_KIND_STRING,
+      .arg = "HEX",
+      .help = "SHA-256 of an endorsement key to trust without a vendor; may be given several times",
+      .where = CHALLENGE,
+      .flags = HF_OPTION_MULTI },
+    { .name = "ek-list",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "a file of such digests, one a line; may be given several times",
+      .where = CHALLENGE,
+      .flags = HF_OPTION_MULTI },
     { .name = "approver-public",
       .kind = HF_KIND_PATH,
       .arg = "PEM",
@@ -101,6 +121,11 @@ static const HfOption option_table[] = {
       .kind = HF_KIND_FLAG,
       .help = "also delegate to a key that is in no TPM; the certificate says so",
       .where = DELEGATE },
+    { .name = "allow-unproved-ek",
+      .kind = HF_KIND_FLAG,
+      .help = "also delegate where nothing proves that the attestation key is in the TPM of the "
+              "endorsement key",
+      .where = DELEGATE },
     { .name = "json", .kind = HF_KIND_FLAG, .help = "print facts as JSON", .where = LIST },
     { 0 },
 };
@@ -117,6 +142,7 @@ static bool run(const HfOptions *options, GError **error)
 {
     switch (hf_options_command(options)->bit) {
     case INIT: return hf_ca_command_init(options, error);
+    case CHALLENGE: return hf_ca_command_challenge(options, error);
     case NONCE: return hf_ca_command_nonce(options, error);
     case DELEGATE: return hf_ca_command_delegate(options, error);
     default: return hf_ca_command_list(options, error);

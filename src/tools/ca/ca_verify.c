@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "pki/certificate.h"
 #include "pki/request.h"
+#include "pki/vendor.h"
 #include "tools/common/pcr_lines.h"
 #include "tpm2/approval.h"
 #include "tpm2/attest.h"
@@ -26,6 +26,7 @@ typedef struct {
     GBytes *spki;
     GBytes *ek_digest;
     bool renewal;
+    bool challenged;
 } HfCheck;
 
 static const void *part_data(const HfCheck *check, HfEvidencePart part, size_t *ret_size)
@@ -33,11 +34,10 @@ static const void *part_data(const HfCheck *check, HfEvidencePart part, size_t *
     return g_bytes_get_data(check->evidence->parts[part], ret_size);
 }
 
-static bool parse_public(const HfCheck *check, HfEvidencePart part, const char *what,
-                         HfPublic *ret_public, GError **error)
+static bool parse_public(GBytes *area, const char *what, HfPublic *ret_public, GError **error)
 {
     size_t size = 0;
-    const void *data = part_data(check, part, &size);
+    const void *data = g_bytes_get_data(area, &size);
 
     if (!hf_public_parse(data, size, ret_public, error)) {
         g_prefix_error(error, "%s: ", what);
@@ -62,7 +62,7 @@ static bool check_key(HfCheck *check, GError **error)
     HfDigest policy = hf_approval_auth_policy(check->expected->approver, HF_APPROVAL_SIGN);
     g_autoptr(HfPublicKey) key = NULL;
 
-    if (!parse_public(check, HF_EVIDENCE_KEY, "signing key", &check->key, error) ||
+    if (!parse_public(check->evidence->parts[HF_EVIDENCE_KEY], "signing key", &check->key, error) ||
         !hf_vma_check(&check->key, &policy, error)) {
         return false;
     }
@@ -97,29 +97,39 @@ static bool check_request(HfCheck *check, GError **error)
 }
 
 /* Exactly the template in everything but the key itself. */
-static bool check_ak(HfCheck *check, GError **error)
+bool hf_ca_check_ak(GBytes *area, HfPublic *ret_ak, GError **error)
 {
     g_autoptr(GByteArray) wanted = g_byte_array_new();
     g_autoptr(GByteArray) found = g_byte_array_new();
     HfPublic template;
+    HfPublic ak;
 
-    if (!parse_public(check, HF_EVIDENCE_AK, "attestation key", &check->ak, error)) {
+    if (!parse_public(area, "attestation key", &ak, error)) {
         return false;
     }
-    if (!hf_public_check_ak(&check->ak, error)) {
+    if (!hf_public_check_ak(&ak, error)) {
         g_prefix_error(error, "attestation key: ");
         return false;
     }
     hf_host_ak_template(&template);
-    template.unique_size = check->ak.unique_size;
-    template.y_size = check->ak.y_size;
-    memcpy(template.unique, check->ak.unique, template.unique_size);
-    memcpy(template.y, check->ak.y, template.y_size);
+    template.unique_size = ak.unique_size;
+    template.y_size = ak.y_size;
+    memcpy(template.unique, ak.unique, template.unique_size);
+    memcpy(template.y, ak.y, template.y_size);
     hf_public_write(&template, wanted);
-    hf_public_write(&check->ak, found);
+    hf_public_write(&ak, found);
     if (wanted->len != found->len || memcmp(wanted->data, found->data, found->len) != 0) {
         return hf_error_set(error, HF_ERROR_POLICY,
                             "attestation key: attributes or scheme are not the template's");
+    }
+    *ret_ak = ak;
+    return true;
+}
+
+static bool check_ak(HfCheck *check, GError **error)
+{
+    if (!hf_ca_check_ak(check->evidence->parts[HF_EVIDENCE_AK], &check->ak, error)) {
+        return false;
     }
     check->ak_qualified = hf_host_ak_qualified(&check->ak);
     return true;
@@ -212,36 +222,86 @@ static bool check_quote(HfCheck *check, GError **error)
     return true;
 }
 
-/* The endorsement key as claimed, with its certificate where there is one. */
-static bool check_endorsement(HfCheck *check, GError **error)
+bool hf_ca_check_ek(GBytes *area, HfPublic *ret_ek, GBytes **ret_spki, GError **error)
 {
-    GBytes *der = check->evidence->parts[HF_EVIDENCE_EK_CERTIFICATE];
-    g_autoptr(HfCertificate) certificate = NULL;
     g_autoptr(HfPublicKey) key = NULL;
-    g_autoptr(GBytes) spki = NULL;
-    HfDigest digest;
     HfPublic ek;
 
-    if (!parse_public(check, HF_EVIDENCE_EK, "endorsement key", &ek, error)) {
+    if (!parse_public(area, "endorsement key", &ek, error)) {
         return false;
     }
     if (!hf_public_check_ek(&ek, error) || !(key = hf_public_key_of(&ek, error))) {
         g_prefix_error(error, "endorsement key: ");
         return false;
     }
-    spki = hf_public_key_spki(key);
-    if (der) {
-        certificate = hf_certificate_new(der, "certificate of the endorsement key", error);
-        if (!certificate) {
+    *ret_ek = ek;
+    *ret_spki = hf_public_key_spki(key);
+    return true;
+}
+
+/* The endorsement key as claimed, with its certificate where there is one. */
+static bool check_endorsement(HfCheck *check, GError **error)
+{
+    GBytes *const *parts = check->evidence->parts;
+    g_autoptr(GBytes) spki = NULL;
+    HfDigest digest;
+    HfPublic ek;
+
+    if (!hf_ca_check_ek(parts[HF_EVIDENCE_EK], &ek, &spki, error)) {
+        return false;
+    }
+    if (parts[HF_EVIDENCE_EK_CERTIFICATE]) {
+        g_autoptr(GBytes) certified = hf_vendor_key(parts[HF_EVIDENCE_EK_CERTIFICATE], error);
+
+        if (!certified) {
             return false;
         }
-        if (!g_bytes_equal(certificate->spki, spki)) {
+        if (!g_bytes_equal(certified, spki)) {
             return hf_error_set(error, HF_ERROR_POLICY,
                                 "endorsement key: its certificate is for another key");
         }
     }
     digest = hf_digest_of(HF_HASH_SHA256, g_bytes_get_data(spki, NULL), g_bytes_get_size(spki));
     check->ek_digest = g_bytes_new(digest.data, digest.size);
+    return true;
+}
+
+/* The TPM with the endorsement key has opened what was made for this attestation key. */
+static bool check_answer(HfCheck *check, GError **error)
+{
+    const HfCaNonce *nonce = check->expected->nonce;
+    GBytes *answer = check->evidence->parts[HF_EVIDENCE_ANSWER];
+    HfTpmName ak = hf_public_name(&check->ak);
+    g_autoptr(GBytes) wanted = NULL;
+
+    if (!nonce || !nonce->secret) {
+        return check->expected->allow_unproved_ek ||
+               hf_error_set(error, HF_ERROR_POLICY,
+                            "endorsement key: nothing proves that the attestation key is in its "
+                            "TPM: have the host answer a challenge (holdfast-ca challenge); "
+                            "--allow-unproved-ek delegates all the same");
+    }
+    if (g_bytes_get_size(nonce->ak_name) != ak.size ||
+        memcmp(g_bytes_get_data(nonce->ak_name, NULL), ak.data, ak.size) != 0) {
+        return hf_error_set(error, HF_ERROR_AUTH,
+                            "attestation key: another one than was challenged");
+    }
+    if (!g_bytes_equal(nonce->ek_digest, check->ek_digest)) {
+        return hf_error_set(error, HF_ERROR_AUTH,
+                            "endorsement key: another one than was challenged");
+    }
+    if (!answer) {
+        return hf_error_set(error, HF_ERROR_AUTH, "answer: missing, and the host was challenged");
+    }
+    wanted = hf_evidence_answer(check->evidence, nonce->secret);
+    if (g_bytes_get_size(answer) != g_bytes_get_size(wanted) ||
+        !hf_secret_equal(g_bytes_get_data(answer, NULL), g_bytes_get_data(wanted, NULL),
+                         g_bytes_get_size(wanted))) {
+        return hf_error_set(error, HF_ERROR_AUTH,
+                            "answer: wrong: it does not come from the TPM that was challenged, or "
+                            "not with this request");
+    }
+    check->challenged = true;
     return true;
 }
 
@@ -275,7 +335,8 @@ static bool check_hardware(HfCheck *check, GError **error)
     }
     return check_key(check, error) && check_request(check, error) && check_ak(check, error) &&
            check_creation(check, error) && check_quote(check, error) &&
-           check_endorsement(check, error) && check_proof(check, error);
+           check_endorsement(check, error) && check_answer(check, error) &&
+           check_proof(check, error);
 }
 
 static bool check_software(HfCheck *check, GError **error)
@@ -313,6 +374,7 @@ bool hf_ca_verify(const HfEvidence *evidence, const HfCaExpected *expected,
     verdict.key_name = check.name_hex;
     verdict.ek_digest = check.ek_digest;
     verdict.renewal = check.renewal;
+    verdict.ek_challenged = check.challenged;
     if (!good) {
         hf_ca_verdict_clear(&verdict);
         return false;

@@ -6,15 +6,15 @@
  * that the same TPM made the key for this nonce; its quote, over the nonce, the key's Name and the
  * certification request, shows an approved environment. Each check has a message of its own.
  *
- * Not checked here: that the attestation key belongs to the endorsement key of the request. That
- * needs a challenge to the host (TPM2_MakeCredential, tpm2/credential.h) between request and
- * verdict, which the enrolment protocol adds; HfCaVerdict.ek_challenged is false until then.
+ * That the attestation key is in the TPM of the request's endorsement key is shown by the answer to
+ * a challenge (ca_challenge.h); who vouches for the endorsement key was asked then.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
 #ifndef HOLDFAST_TOOLS_CA_CA_VERIFY_H
 #define HOLDFAST_TOOLS_CA_CA_VERIFY_H
 
+#include "tools/ca/ca_nonce.h"
 #include "tools/common/evidence.h"
 #include "tpm2/pcr.h"
 
@@ -24,6 +24,8 @@ typedef struct {
     GPtrArray *environments; /* HfPcrValues: one of them must be the host's */
     GPtrArray *known_keys;   /* char *, hex Names delegated to before: renewals */
     bool allow_software;
+    const HfCaNonce *nonce; /* the one of the request, with what was challenged */
+    bool allow_unproved_ek; /* delegate also where nothing was challenged */
 } HfCaExpected;
 
 typedef struct {
@@ -38,6 +40,10 @@ typedef struct {
 /* HF_ERROR_POLICY, HF_ERROR_AUTH or HF_ERROR_INVALID say which check failed. */
 bool hf_ca_verify(const HfEvidence *evidence, const HfCaExpected *expected,
                   HfCaVerdict *ret_verdict, GError **error);
+/* The host's attestation key: the template (tpm2/hostkey.h) to the last attribute. */
+bool hf_ca_check_ak(GBytes *area, HfPublic *ret_ak, GError **error);
+/* The host TPM's endorsement key, one to which a credential can be made; its canonical SPKI. */
+bool hf_ca_check_ek(GBytes *area, HfPublic *ret_ek, GBytes **ret_spki, GError **error);
 void hf_ca_verdict_clear(HfCaVerdict *verdict);
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "crypto/hmac.h"
 #include "tools/common/parcel.h"
 
 #define PUBLIC_MAX 1024
@@ -31,11 +32,12 @@ static const HfParcelItem items[HF_EVIDENCE_PARTS] = {
     [HF_EVIDENCE_EK_CERTIFICATE] = { "EK certificate", 0, 8192 },
     [HF_EVIDENCE_HOST_TPM] = { "host TPM", 0, 256 },
     [HF_EVIDENCE_PROOF] = { "proof", 0, PUBLIC_MAX },
+    [HF_EVIDENCE_ANSWER] = { "answer", 0, 32 },
 };
 
 static const HfParcelFormat format = {
     .magic = "HFENROL1",
-    .version = 1,
+    .version = 2,
     .what = "delegation request",
     .items = items,
     .count = HF_EVIDENCE_PARTS,
@@ -70,15 +72,20 @@ static bool check_parts(const HfEvidence *evidence, const char *label, GError **
 {
     bool hardware = evidence->rooted == HF_ROOTED_HARDWARE;
 
-    for (unsigned i = HF_EVIDENCE_KEY; i < HF_EVIDENCE_PROOF; i++) {
+    for (unsigned i = HF_EVIDENCE_KEY; i < HF_EVIDENCE_PARTS; i++) {
+        bool optional = i == HF_EVIDENCE_EK_CERTIFICATE || i > HF_EVIDENCE_PROOF;
         bool there = evidence->parts[i] != NULL;
 
-        if (there != hardware && !(i == HF_EVIDENCE_EK_CERTIFICATE && hardware)) {
+        if (i != HF_EVIDENCE_PROOF && there != hardware && !(optional && hardware)) {
             return hf_error_set(error, HF_ERROR_INVALID,
                                 "%s: delegation request: %s: %s in a %s request", label,
                                 items[i].name, hardware ? "missing" : "not expected",
                                 hardware ? "hardware-rooted" : "software-rooted");
         }
+    }
+    if (!evidence->parts[HF_EVIDENCE_PROOF]) {
+        return hf_error_set(error, HF_ERROR_INVALID, "%s: delegation request: proof: missing",
+                            label);
     }
     return true;
 }
@@ -158,6 +165,23 @@ HfDigest hf_evidence_proof(const HfEvidence *evidence, uint16_t hash)
     hf_hash_update(state, g_bytes_get_data(file, NULL), g_bytes_get_size(file));
     hf_hash_finish(state, digest.data);
     return digest;
+}
+
+GBytes *hf_evidence_answer(const HfEvidence *evidence, const HfSecret *secret)
+{
+    static const char prefix[] = "holdfast challenge answer";
+    HfEvidence without = *evidence;
+    g_autoptr(GBytes) file = NULL;
+    g_autoptr(HfHmac) hmac = hf_hmac_new(HF_HASH_SHA256, secret->data, secret->size);
+    uint8_t mac[32];
+
+    without.parts[HF_EVIDENCE_PROOF] = NULL;
+    without.parts[HF_EVIDENCE_ANSWER] = NULL;
+    file = hf_parcel_write(&format, without.parts);
+    hf_hmac_update(hmac, prefix, sizeof(prefix) - 1);
+    hf_hmac_update(hmac, g_bytes_get_data(file, NULL), g_bytes_get_size(file));
+    hf_hmac_finish(hmac, mac);
+    return g_bytes_new(mac, sizeof(mac));
 }
 
 HfTpmName hf_evidence_software_name(GBytes *spki)

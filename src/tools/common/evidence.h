@@ -1,7 +1,7 @@
 /*
  * evidence.h - a delegation request: what a vMA sends to the fleet's CA, in one file.
  *
- * A parcel (parcel.h) of magic "HFENROL1", version 1, with these records:
+ * A parcel (parcel.h) of magic "HFENROL1", version 2, with these records:
  *     1 rooted              u8: 0 hardware, 1 software (HfRooted)
  *     2 nonce               the CA's, 32 bytes
  *     3 request             PKCS#10, DER
@@ -19,8 +19,10 @@
  *    14 EK                  TPMT_PUBLIC of the host TPM's endorsement key
  *    15 EK certificate      DER, may be absent
  *    16 host TPM            manufacturer, model and firmware, for people, UTF-8
- *   and at the end:
+ *   then:
  *    17 proof               signature by the key over hf_evidence_proof, DER or PKCS#1
+ *    18 answer              to the CA's challenge (enrolment.h), hf_evidence_answer; hardware only,
+ *                           absent where nothing was challenged
  *
  * Everything in it is a claim until the CA has verified it.
  *
@@ -29,6 +31,7 @@
 #ifndef HOLDFAST_TOOLS_COMMON_EVIDENCE_H
 #define HOLDFAST_TOOLS_COMMON_EVIDENCE_H
 
+#include "base/secret.h"
 #include "pki/signer.h"
 #include "tpm2/public.h"
 
@@ -52,6 +55,7 @@ typedef enum {
     HF_EVIDENCE_EK_CERTIFICATE,
     HF_EVIDENCE_HOST_TPM,
     HF_EVIDENCE_PROOF,
+    HF_EVIDENCE_ANSWER,
     HF_EVIDENCE_PARTS
 } HfEvidencePart;
 
@@ -70,6 +74,9 @@ HfDigest hf_evidence_digest(GBytes *nonce, const HfTpmName *name, GBytes *reques
 /* H("holdfast delegation request" ‖ the file without record 17), SHA-256 or SHA-384 as `hash` says:
  * what the key itself signs, so that nothing in the request can be exchanged on the way. */
 HfDigest hf_evidence_proof(const HfEvidence *evidence, uint16_t hash);
+/* HMAC-SHA256 under the secret that the host's TPM has opened, over "holdfast challenge answer" and
+ * the file without records 17 and 18: the answer is good for this request alone. */
+GBytes *hf_evidence_answer(const HfEvidence *evidence, const HfSecret *secret);
 /* How a key that is in no TPM is called: SHA-256 identifier and digest of its DER SPKI. */
 HfTpmName hf_evidence_software_name(GBytes *spki);
 

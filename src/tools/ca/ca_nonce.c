@@ -1,0 +1,192 @@
+/*
+ * ca_nonce.c - the nonces a CA waits for.
+ *
+ * Whoever has the file of a nonce knows the secret in it, so the directory is the CA's alone.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "tools/ca/ca_nonce.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "crypto/random.h"
+#include "tools/common/evidence.h"
+#include "tools/common/fields.h"
+
+#define FORMAT "holdfast-ca-nonce"
+#define FORMAT_VERSION 1
+#define FILE_MAX 4096
+#define LIFE_S (7 * 24 * 3600)
+
+HfCaNonce *hf_ca_nonce_new(void)
+{
+    HfCaNonce *nonce = g_new0(HfCaNonce, 1);
+    uint8_t bytes[HF_NONCE_SIZE];
+
+    hf_random_bytes(bytes, sizeof(bytes));
+    nonce->nonce = g_bytes_new(bytes, sizeof(bytes));
+    nonce->given = g_get_real_time() / G_USEC_PER_SEC;
+    return nonce;
+}
+
+void hf_ca_nonce_free(HfCaNonce *nonce)
+{
+    if (!nonce) {
+        return;
+    }
+    g_clear_pointer(&nonce->nonce, g_bytes_unref);
+    hf_secret_free(nonce->secret);
+    g_clear_pointer(&nonce->ak_name, g_bytes_unref);
+    g_clear_pointer(&nonce->ek_digest, g_bytes_unref);
+    g_free(nonce->vouched);
+    g_free(nonce);
+}
+
+static char *name_of(GBytes *nonce)
+{
+    return hf_hex(g_bytes_get_data(nonce, NULL), g_bytes_get_size(nonce));
+}
+
+static int open_nonces(HfCaDir *ca, GError **error)
+{
+    return hf_dir_open_at(ca->fd, HF_CA_NONCES, error);
+}
+
+/* Removes what nobody can use any more; counts the rest. Files that are no nonces stay. */
+static bool tidy(int fd, unsigned *ret_count, GError **error)
+{
+    int64_t limit = g_get_real_time() / G_USEC_PER_SEC - LIFE_S;
+    int copy = dup(fd);
+    DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
+    struct dirent *entry;
+    unsigned count = 0;
+
+    if (!dir) {
+        hf_fd_close(&copy);
+        return hf_error_errno(error, errno, "%s", HF_CA_NONCES);
+    }
+    rewinddir(dir);
+    while ((entry = readdir(dir))) {
+        struct stat st;
+
+        if (strlen(entry->d_name) != 2 * HF_NONCE_SIZE) {
+            continue;
+        }
+        if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtime < limit) {
+            (void)unlinkat(fd, entry->d_name, 0);
+        } else {
+            count++;
+        }
+    }
+    (void)closedir(dir);
+    *ret_count = count;
+    return true;
+}
+
+bool hf_ca_nonce_give(HfCaDir *ca, const HfCaNonce *nonce, GError **error)
+{
+    hf_autofd int fd = open_nonces(ca, error);
+    g_autofree char *name = name_of(nonce->nonce);
+    JsonBuilder *builder;
+    char *text;
+    unsigned waiting = 0;
+    bool done;
+
+    if (fd < 0 || !tidy(fd, &waiting, error)) {
+        return false;
+    }
+    if (waiting >= HF_CA_NONCES_MAX) {
+        return hf_error_set(error, HF_ERROR_NO_SPACE,
+                            "%u nonces were given out and not used yet; no more are given",
+                            waiting);
+    }
+    builder = hf_fields_begin(FORMAT, FORMAT_VERSION, FORMAT_VERSION);
+    hf_fields_put_number(builder, "given", nonce->given);
+    if (nonce->secret) {
+        hf_fields_put_hex(builder, "secret", nonce->secret->data, nonce->secret->size);
+        hf_fields_put_bytes(builder, "ak", nonce->ak_name);
+        hf_fields_put_bytes(builder, "ek", nonce->ek_digest);
+        hf_fields_put(builder, "vouched", nonce->vouched);
+    }
+    text = hf_fields_end(builder);
+    done = hf_file_create_at(fd, name, text, strlen(text), 0600, "nonce", error);
+    explicit_bzero(text, strlen(text));
+    g_free(text);
+    return done;
+}
+
+static HfCaNonce *parse(GBytes *file, GBytes *bytes, GError **error)
+{
+    g_autoptr(HfFields) fields = hf_fields_parse(file, "nonce", FORMAT, FORMAT_VERSION, error);
+    g_autoptr(HfCaNonce) nonce = g_new0(HfCaNonce, 1);
+    g_autoptr(GBytes) secret = NULL;
+
+    if (!fields) {
+        return NULL;
+    }
+    nonce->nonce = g_bytes_ref(bytes);
+    nonce->given = hf_fields_number(fields, "given", 0, G_MAXINT64);
+    secret = hf_fields_hex(fields, "secret", false, 16, 64);
+    nonce->ak_name = hf_fields_hex(fields, "ak", secret != NULL, 2, 2 + HF_HASH_MAX);
+    nonce->ek_digest = hf_fields_hex(fields, "ek", secret != NULL, 32, 32);
+    nonce->vouched = hf_fields_text(fields, "vouched", secret != NULL);
+    if (!hf_fields_finish(fields, error)) {
+        return NULL;
+    }
+    if (secret) {
+        nonce->secret = hf_secret_copy(g_bytes_get_data(secret, NULL), g_bytes_get_size(secret));
+    }
+    return g_steal_pointer(&nonce);
+}
+
+HfCaNonce *hf_ca_nonce_find(HfCaDir *ca, GBytes *bytes, GError **error)
+{
+    hf_autofd int fd = open_nonces(ca, error);
+    g_autofree char *name = name_of(bytes);
+    g_autoptr(HfCaNonce) nonce = NULL;
+    g_autoptr(GError) local = NULL;
+    g_autoptr(GBytes) file = NULL;
+
+    if (fd < 0) {
+        return NULL;
+    }
+    file = hf_file_read_at(fd, name, FILE_MAX, "nonce", &local);
+    if (hf_error_is(local, HF_ERROR_NOT_FOUND)) {
+        hf_error_set(error, HF_ERROR_POLICY,
+                     "nonce: this CA did not give it out, or it was used already");
+        return NULL;
+    }
+    if (!file) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return NULL;
+    }
+    nonce = parse(file, bytes, error);
+    if (nonce && g_get_real_time() / G_USEC_PER_SEC - nonce->given > LIFE_S) {
+        hf_error_set(error, HF_ERROR_POLICY, "nonce: older than a week; ask for a new one");
+        return NULL;
+    }
+    return g_steal_pointer(&nonce);
+}
+
+bool hf_ca_nonce_use(HfCaDir *ca, const HfCaNonce *nonce, GError **error)
+{
+    hf_autofd int fd = open_nonces(ca, error);
+    g_autofree char *name = name_of(nonce->nonce);
+
+    if (fd < 0) {
+        return false;
+    }
+    if (unlinkat(fd, name, 0) != 0) {
+        return errno == ENOENT ? hf_error_set(error, HF_ERROR_POLICY,
+                                              "nonce: it was used by another request just now")
+                               : hf_error_errno(error, errno, "nonce");
+    }
+    return fsync(fd) == 0 || hf_error_errno(error, errno, "%s/%s", ca->path, HF_CA_NONCES);
+}

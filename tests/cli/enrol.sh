@@ -1,0 +1,337 @@
+#!/usr/bin/env bash
+# Enrolment of a host by challenge: the fleet's CA knows the vendor of the host's TPM, or the TPM
+# itself, and has it open a secret that only it can open, for its own attestation key. Then what
+# must be refused: other vendors, TPMs, keys, challenges and answers.
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck disable=SC2317  # functions are called by ok and refuses
+. "${top_srcdir:-.}/tests/tap.sh"
+. "$top_srcdir/tests/cli/host-tpm.sh"
+need swtpm swtpm_setup swtpm_localca tpm2_nvdefine openssl python3
+
+authority=${HOLDFAST_AUTHORITY:-$top_builddir/holdfast-authority}
+ca=${HOLDFAST_CA:-$top_builddir/holdfast-ca}
+cd "$tap_dir" || exit 1
+umask 022
+
+auth() { local command=$1; shift; "$authority" "$command" --dir A "$@"; }
+challenge() { # INTRODUCTION [OPTION...]
+    local request=$1
+    shift
+    "$ca" challenge --dir C --request "$request" --out challenge "$@"
+}
+delegate() { # REQUEST [OPTION...]
+    local request=$1
+    shift
+    "$ca" delegate --dir C --request "$request" --out out.pem --approver-public approver.pub \
+        --approved-pcrs values "$@"
+}
+ek_of() { "$authority" status --dir "$1" --json | python3 -c '
+import json, sys
+print(json.load(sys.stdin)["host-ek"])'; }
+issued() { "$ca" list --dir C --json | python3 -c '
+import json, sys
+print(json.load(sys.stdin)["issued"][-1].get(sys.argv[1]))' "$1"; }
+host_tpm2() { local tool=$1; shift; TPM2TOOLS_TCTI=$host_tcti "tpm2_$tool" "$@" >/dev/null 2>&1; }
+
+# parcel NEW OLD [TAG=FILE | TAG^OFFSET | TAG-]...: records replaced by a file, with one bit
+# flipped (OFFSET below 0: from the end), or left out.
+parcel() {
+    python3 - "$@" <<'PY'
+import struct, sys
+new, old, *edits = sys.argv[1:]
+data = open(old, "rb").read()
+records, at = {}, 18
+while at < len(data):
+    tag, size = struct.unpack(">HI", data[at:at + 6])
+    records[tag] = data[at + 6:at + 6 + size]
+    at += 6 + size
+for edit in edits:
+    if "=" in edit:
+        tag, name = edit.split("=")
+        records[int(tag)] = open(name, "rb").read()
+    elif "^" in edit:
+        tag, offset = map(int, edit.split("^"))
+        value = bytearray(records[tag])
+        value[offset] ^= 1
+        records[tag] = bytes(value)
+    else:
+        del records[int(edit[:-1])]
+body = b"".join(struct.pack(">HI", t, len(v)) + v for t, v in sorted(records.items()))
+open(new, "wb").write(data[:12] + struct.pack(">IH", 18 + len(body), len(records)) + body)
+PY
+}
+record() { # FILE TAG: a record's bytes
+    python3 - "$@" <<'PY'
+import struct, sys
+data, at = open(sys.argv[1], "rb").read(), 18
+while at < len(data):
+    tag, size = struct.unpack(">HI", data[at:at + 6])
+    if tag == int(sys.argv[2]):
+        sys.stdout.buffer.write(data[at + 6:at + 6 + size])
+    at += 6 + size
+PY
+}
+
+### Two hosts whose TPMs are of the same vendor
+host_tpm_make two || { diag_file two.log; bail "no second TPM could be made"; }
+host_tpm_start two || bail "the second TPM did not start"
+ok "a second host" "$authority" init --dir B --tcti "$host_tcti" --make-approver other.key
+"$authority" approve --dir B --approver-key other.key >/dev/null
+ok "introduces itself" "$authority" request --dir B --out introduction.b
+host_tpm_stop
+host_tpm_make one || { diag_file one.log; bail "no TPM could be made"; }
+host_tpm_start one || bail "the host TPM did not start"
+ok "a CA" "$ca" init --dir C
+ok "an authority" auth init --tcti "$host_tcti" --make-approver approver.key
+openssl pkey -in approver.key -pubout -out approver.pub
+auth approve --approver-key approver.key >/dev/null
+auth pcrs >values
+
+### The straight path
+ok "the host introduces itself" auth request --out introduction
+ok "its vendor is known: it is challenged" challenge introduction --ek-roots vendor/issuercert.pem
+like "$(cat ok.log)" "endorsement key: vendor .*CN=swtpm-localca" "the CA says which vendor vouches"
+is "$(stat -c %a C/nonces/*)" 600 "the secret is the CA's alone"
+ok "the host's TPM opens it" auth respond --challenge challenge --out response
+ok "nobody else can read the secret in the answer" \
+    python3 -c 'import glob, json
+secret = bytes.fromhex(json.load(open(glob.glob("C/nonces/*")[0]))["secret"])
+assert secret not in open("response", "rb").read() and secret not in open("challenge", "rb").read()'
+ok "it is delegated to" delegate response
+is "$(grep -c "nothing proves" ok.log)" 0 "without a reservation"
+is "$(issued ek-proof | cut -c 1-7)" "vendor " "the record says who vouched"
+is "$(issued host-ek)" "$(ek_of A)" "for which endorsement key"
+ok "the certificate is installed" auth install-certificate out.pem
+ok "status: works" auth status
+is "$(ls C/nonces)" "" "the challenge is used up"
+refuses 1 "nonce: .*used already" "the answer is good once only" delegate response
+ok "renewal: introduced" auth request --out introduction
+ok "challenged" challenge introduction --ek-roots vendor/issuercert.pem
+ok "answered" auth respond --challenge challenge --out response
+ok "delegated" delegate response
+like "$(cat ok.log)" "renewed" "as a renewal"
+is "$(openssl x509 -in out.pem -noout -pubkey)" "$(openssl x509 -in A/vma.pem -noout -pubkey)" \
+    "of the same key"
+
+### Who vouches
+refuses 1 "nobody vouches for it: no vendor root is pinned .--ek-roots., and .*--ek-digest.*$(ek_of A)" \
+    "no vendor, not listed" challenge introduction
+refuses 1 "no pinned vendor root stands above it" "a vendor's root without its intermediate" \
+    challenge introduction --ek-roots vendor/swtpm-localca-rootca-cert.pem
+openssl x509 -in vendor/issuercert.pem -outform DER -out issuer.der
+head -c 7 /dev/zero >>issuer.der
+host_tpm2 nvdefine -C o 0x01c00100 -s "$(stat -c %s issuer.der)" -a 'authread|ownerwrite|ownerread|no_da' &&
+    host_tpm2 nvwrite -C o -i issuer.der 0x01c00100
+auth request --out introduction.above
+ok "which the TPM itself can bring along" \
+    challenge introduction.above --ek-roots vendor/swtpm-localca-rootca-cert.pem
+mkdir roots && cp vendor/issuercert.pem roots/ && touch roots/.hidden
+ok "a directory of vendors" challenge introduction --ek-roots roots
+cp approver.pub roots/
+refuses 1 "approver.pub" "with something else in it" challenge introduction --ek-roots roots
+mkdir empty
+refuses 1 "empty: certificates expected" "an empty one" challenge introduction --ek-roots empty
+refuses 1 "No such file|nowhere" "none" challenge introduction --ek-roots nowhere
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout foreign.key \
+    -subj "/CN=Foreign Vendor" -days 10 -out foreign.pem 2>/dev/null
+refuses 1 "no pinned vendor root stands above it" "another vendor" \
+    challenge introduction --ek-roots foreign.pem
+# A vendor of the same name, whose key is another.
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout same.key \
+    -subj "$(openssl x509 -in vendor/issuercert.pem -noout -subject -nameopt compat | sed 's/^subject= *\(.*\)/\/\1/; s/^\/\//\//')" \
+    -days 10 -out same.pem 2>/dev/null
+refuses 1 "EK certificate: " "a vendor of the same name" challenge introduction --ek-roots same.pem
+ok "an endorsement key can be listed" challenge introduction --ek-digest "$(ek_of A)"
+like "$(cat ok.log)" "endorsement key: listed" "and the CA says so"
+{ echo "# the fleet"; echo; echo "$(ek_of B)  host-b"; ek_of A | tr a-f A-F; } >list
+ok "in a file" challenge introduction --ek-list list
+refuses 1 "nobody vouches" "another one's does not do" challenge introduction --ek-digest "$(ek_of B)"
+refuses 1 "ek-digest" "a digest that is none" challenge introduction --ek-digest 1234
+echo "not hex" >list
+refuses 1 "list: line 1" "a list that is none" challenge introduction --ek-list list
+
+### Forged endorsement certificates, keys and attestation keys
+forged() { # NAME SIGNER.pem SIGNER.key EXTENSIONS [OPTION...]: one for the host's endorsement key
+    local name=$1 signer=$2 key=$3
+    record introduction 6 | openssl x509 -inform DER -pubkey -noout >ek.pub
+    printf '%s\n' "$4" >forged.ext
+    shift 4
+    openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout scrap.key \
+        -subj "/CN=forged" -out scrap.csr 2>/dev/null
+    openssl x509 -req -in scrap.csr -force_pubkey ek.pub -CA "$signer" -CAkey "$key" -days 5 \
+        -extfile forged.ext -outform DER -out "$name.der" "$@" 2>/dev/null
+    parcel "$name" introduction "6=$name.der"
+}
+forged plain foreign.pem foreign.key "basicConstraints=critical,CA:FALSE"
+refuses 1 "no pinned vendor root stands above it.*CN=forged" "a forged endorsement certificate" \
+    challenge plain --ek-roots vendor/issuercert.pem
+ok "a plain one of a vendor that is pinned does" challenge plain --ek-roots foreign.pem
+forged usage foreign.pem foreign.key "extendedKeyUsage=serverAuth"
+refuses 1 "extended key usage 2.23.133.8.1 expected" "one for something else" \
+    challenge usage --ek-roots foreign.pem
+forged authority_itself foreign.pem foreign.key "basicConstraints=critical,CA:TRUE"
+refuses 1 "it is one of a CA" "one of a CA" challenge authority_itself --ek-roots foreign.pem
+arc=$(sed -n 's/^#define HF_OID_ARC "\(.*\)"/\1/p' "$top_builddir/config.h")
+forged virtual foreign.pem foreign.key "certificatePolicies=$arc.1.1"
+refuses 1 "it is one of a virtual TPM" "one of a virtual TPM" challenge virtual --ek-roots foreign.pem
+forged weak foreign.pem foreign.key "basicConstraints=critical,CA:FALSE" -sha1
+refuses 1 "algorithm that is not safe|does not verify" "one signed over SHA-1" challenge weak --ek-roots foreign.pem
+cat >ca.conf <<'END'
+[ca]
+default_ca = here
+[here]
+database = index
+new_certs_dir = .
+rand_serial = yes
+default_md = sha256
+policy = any
+[any]
+commonName = supplied
+END
+: >index
+openssl req -new -key scrap.key -subj /CN=forged -out scrap.csr
+openssl ca -batch -config ca.conf -in scrap.csr -cert foreign.pem -keyfile foreign.key \
+    -startdate 20200101000000Z -enddate 20210101000000Z -out old.pem -notext 2>/dev/null
+openssl x509 -in old.pem -outform DER -out old.der
+record introduction 6 >good.der
+# Its key is another one: that is found first.
+parcel other_key introduction 6=old.der
+refuses 1 "its certificate is for another key" "one for another key" \
+    challenge other_key --ek-roots foreign.pem
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout late.key \
+    -subj "/CN=Late" -days 1 -out late.tmp 2>/dev/null
+openssl ca -batch -config ca.conf -selfsign -in <(openssl req -new -key late.key -subj /CN=Late) \
+    -keyfile late.key -startdate 20200101000000Z -enddate 20210101000000Z -extensions ext \
+    -extfile <(printf '[ext]\nbasicConstraints=critical,CA:TRUE\n') -out late.pem -notext 2>/dev/null
+forged late late.pem late.key "basicConstraints=critical,CA:FALSE"
+refuses 1 "has expired" "an expired vendor" challenge late --ek-roots late.pem
+parcel bad introduction 6^-1
+refuses 1 "EK certificate: " "an altered endorsement certificate" \
+    challenge bad --ek-roots vendor/issuercert.pem
+head -c 40 /dev/urandom >noise
+parcel bad introduction 6=noise
+refuses 1 "EK certificate is not a valid certificate" "noise as such" \
+    challenge bad --ek-roots vendor/issuercert.pem
+parcel bad introduction.above 7=noise
+refuses 1 "certificates above the EK certificate" "noise as what stands above it" \
+    challenge bad --ek-roots vendor/swtpm-localca-rootca-cert.pem
+parcel bad introduction 6-
+refuses 1 "the host TPM has no certificate for it" "no endorsement certificate" \
+    challenge bad --ek-roots vendor/issuercert.pem
+parcel bad introduction 5^5
+refuses 1 "endorsement key: " "an endorsement key of other attributes" \
+    challenge bad --ek-roots vendor/issuercert.pem
+record introduction.b 5 >ek.b
+parcel bad introduction 5=ek.b
+refuses 1 "its certificate is for another key" "an endorsement key with the certificate of another" \
+    challenge bad --ek-roots vendor/issuercert.pem
+for at in "6 userWithAuth|attributes" "7 attributes"; do
+    parcel bad introduction "4^${at%% *}"
+    refuses 1 "attestation key: " "an attestation key whose attribute byte ${at%% *} is another" \
+        challenge bad --ek-roots vendor/issuercert.pem
+done
+parcel bad introduction 4-
+refuses 1 "AK: missing in a hardware-rooted introduction" "no attestation key" \
+    challenge bad --ek-roots vendor/issuercert.pem
+head -c 300 introduction >bad
+refuses 1 "size: .*truncated" "a truncated introduction" challenge bad --ek-roots vendor/issuercert.pem
+refuses 1 "not a host introduction" "something else" challenge response --ek-roots vendor/issuercert.pem
+is "$(issued host-ek)" "$(ek_of A)" "nothing was issued in all of this"
+
+### Challenges and answers that are not for this host, not for this request, or not made at all
+fresh() { # a new challenge for host A, and its answer
+    challenge introduction --ek-roots vendor/issuercert.pem >/dev/null &&
+        auth respond --challenge challenge --out response
+}
+ok "a fresh answer" fresh
+cp challenge challenge.old
+cp response response.old
+ok "another one" fresh
+record response.old 18 >answer.old
+parcel bad response 18=answer.old
+refuses 1 "answer: wrong" "the answer to an earlier challenge" delegate bad
+parcel bad response 18^0
+refuses 1 "answer: wrong" "an altered answer" delegate bad
+parcel bad response 18-
+refuses 1 "answer: missing" "no answer" delegate bad
+parcel bad response 5^0
+refuses 1 "answer: wrong" "an answer in an altered request" delegate bad
+parcel bad response 17^-1
+refuses 1 "proof: |request" "an altered proof" delegate bad
+ok "untouched, it is still good" delegate response
+auth request --nonce "$("$ca" nonce --dir C)" --out unchallenged
+refuses 1 "nothing proves that the attestation key is in its TPM.*--allow-unproved-ek" \
+    "a request that answers nothing" delegate unchallenged
+ok "but by an option that says what is not proved" delegate unchallenged --allow-unproved-ek
+like "$(cat ok.log)" "nothing proves" "and the CA says it again"
+is "$(issued ek-proof)" "unproved" "also in its record"
+challenge introduction.b --ek-roots vendor/issuercert.pem >/dev/null
+refuses 1 "challenge: it is for another attestation key" "the challenge of another host" \
+    auth respond --challenge challenge --out denied
+record introduction 4 >ak.a
+parcel mixed introduction.b 4=ak.a
+ok "the CA cannot see that AK and EK are of two TPMs" challenge mixed --ek-roots vendor/issuercert.pem
+refuses 1 "challenge: the host TPM does not open it" "but a TPM does: its AK, another's EK" \
+    auth respond --challenge challenge --out denied
+record introduction.b 4 >ak.b
+parcel mixed introduction 4=ak.b
+ok "nor the other way round" challenge mixed --ek-roots vendor/issuercert.pem
+record challenge 2 >name.b
+record response 10 >ak.tpmt
+python3 - <<'PY'
+import hashlib
+open("name.a", "wb").write(b"\x00\x0b" + hashlib.sha256(open("ak.a", "rb").read()).digest())
+PY
+parcel forged_challenge challenge 2=name.a
+refuses 1 "challenge: the host TPM does not open it" "its own EK, another's AK" \
+    auth respond --challenge forged_challenge --out denied
+ok "an honest challenge again" challenge introduction --ek-roots vendor/issuercert.pem
+for tag in 3 4; do
+    parcel bad challenge "$tag^-1"
+    refuses 1 "challenge: the host TPM does not open it" "record $tag of a challenge altered" \
+        auth respond --challenge bad --out denied
+done
+parcel bad challenge 3-
+refuses 1 "AK name, credential and seed expected, or none" "half a challenge" \
+    auth respond --challenge bad --out denied
+head -c 60 challenge >bad
+refuses 1 "size: .*truncated" "a truncated challenge" auth respond --challenge bad --out denied
+refuses 1 "No such file" "no challenge" auth respond --challenge nowhere --out denied
+parcel bad challenge 2- 3- 4-
+ok "a challenge without a secret is answered" auth respond --challenge bad --out response
+refuses 1 "answer: missing" "which the CA does not take" delegate response
+auth respond --challenge challenge --out response
+record introduction.b 5 >ek.b
+parcel bad response 14=ek.b 15-
+refuses 1 "endorsement key: another one than was challenged" "another endorsement key than challenged" \
+    delegate bad
+ok "nothing was written" test ! -e denied
+
+### Another TPM
+host_tpm_stop
+host_tpm_start two || bail "the second TPM did not start"
+challenge introduction --ek-roots vendor/issuercert.pem >/dev/null
+refuses 1 "TPM replaced" "the challenge in another TPM" \
+    auth respond --tcti "$host_tcti" --challenge challenge --out denied
+refuses 1 "another attestation key" "in another host" \
+    "$authority" respond --dir B --challenge challenge --out denied
+ok "the other host answers its own" challenge introduction.b --ek-roots vendor/issuercert.pem
+ok "with success" "$authority" respond --dir B --challenge challenge --out response.b
+refuses 1 "signing key: authPolicy" "but its approver is another" delegate response.b
+openssl pkey -in other.key -pubout -out other.pub
+"$authority" pcrs --dir B >values.b
+ok "and when that one is expected" "$ca" delegate --dir C --request response.b --out b.pem \
+    --approver-public other.pub --approved-pcrs values.b
+is "$(issued host-ek)" "$(ek_of B)" "it is delegated to"
+
+### Without a host TPM
+ok "a software-rooted authority" "$authority" init --dir S --software
+ok "introduces itself" "$authority" request --dir S --out introduction.s
+ok "gets a nonce" challenge introduction.s
+ok "responds" "$authority" respond --dir S --challenge challenge --out response.s
+refuses 1 "its key is in no TPM" "is not delegated to" delegate response.s
+ok "but where that is allowed" delegate response.s --allow-software
+challenge introduction --ek-roots vendor/issuercert.pem >/dev/null
+refuses 1 "for a host TPM, this authority has none" "and opens no challenge" \
+    "$authority" respond --dir S --challenge challenge --out denied
+finish
