@@ -4,6 +4,7 @@ libpki_a_CFLAGS = $(AM_CFLAGS) $(GNUTLS_CFLAGS)
 libpki_a_SOURCES = \
     src/pki/oid.h src/pki/signer.h \
     src/pki/der.c src/pki/der.h \
+    src/pki/outline.c src/pki/outline.h \
     src/pki/pem.c src/pki/pem.h \
     src/pki/name.c src/pki/name.h \
     src/pki/spki.c src/pki/spki.h \

@@ -17,6 +17,8 @@
 #include <gnutls/x509.h>
 #include <string.h>
 
+#define HARDWARE_SERIAL_MAX 128u
+
 #define SERIAL_MAX 20
 #define SUBJECT_MAX 2048
 
@@ -110,6 +112,23 @@ static bool is_identity(const HfSwtpmProfile *in)
     return in->kind == HF_SWTPM_IAK || in->kind == HF_SWTPM_IDEVID;
 }
 
+/* The TPM's manufacturer, the issuer's key and the EK certificate's number, each in hexadecimal: more
+ * than a name may have. */
+static bool check_hardware_serial(const char *text, GError **error)
+{
+    size_t size = text ? strlen(text) : 0;
+    for (size_t i = 0; i < size; i++) {
+        if (!g_ascii_isgraph(text[i])) {
+            return hf_error_set(error, HF_ERROR_INVALID,
+                                "serial number of the TPM: expected letters, digits and marks");
+        }
+    }
+    return (size > 0 && size <= HARDWARE_SERIAL_MAX) ||
+           hf_error_set(error, HF_ERROR_INVALID,
+                        "serial number of the TPM: expected 1 to %u characters, found %zu",
+                        HARDWARE_SERIAL_MAX, size);
+}
+
 static bool check_names(const HfSwtpmProfile *in, GError **error)
 {
     bool names_tpm = in->kind == HF_SWTPM_EK || (in->kind == HF_SWTPM_PLATFORM && !in->is_tpm2);
@@ -123,7 +142,7 @@ static bool check_names(const HfSwtpmProfile *in, GError **error)
         return false;
     }
     if (is_identity(in)) {
-        return hf_name_check_text(in->hardware_serial, "serial number of the TPM", error);
+        return check_hardware_serial(in->hardware_serial, error);
     }
     return in->kind != HF_SWTPM_PLATFORM ||
            (hf_name_check_text(in->platform_manufacturer, "platform manufacturer", error) &&

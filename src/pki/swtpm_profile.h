@@ -40,7 +40,7 @@ typedef struct {
     const char *platform_manufacturer; /* platform only */
     const char *platform_model;
     const char *platform_version;
-    const char *hardware_serial; /* IAK and IDevID only */
+    const char *hardware_serial; /* IAK and IDevID only; ASCII, 1 to 128 characters */
     gint64 not_before;           /* seconds since 1970 */
     gint64 not_after;            /* at most HF_DER_TIME_NEVER */
 } HfSwtpmProfile;

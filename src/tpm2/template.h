@@ -3,7 +3,8 @@
  *
  * TCG EK Credential Profile, templates L-1, L-2 (low range: policy A, unique zero-filled) and H-3,
  * H-4, H-6, H-7 (high range: policy B, userWithAuth, unique empty); the SRK templates of the TCG
- * Provisioning Guidance. With each go the handles and NV indices that belong to it.
+ * Provisioning Guidance, also at 192-bit strength; initial attestation and device identity keys
+ * (TPM 2.0 Keys for Device Identity and Attestation, 7.3). With each go the handles and NV indices that belong to it.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -21,6 +22,16 @@ typedef enum {
     HF_TEMPLATE_EK_RSA4096,
     HF_TEMPLATE_SRK_RSA2048,
     HF_TEMPLATE_SRK_P256,
+    HF_TEMPLATE_SRK_RSA3072,
+    HF_TEMPLATE_SRK_P384,
+    HF_TEMPLATE_IAK_RSA2048,
+    HF_TEMPLATE_IAK_RSA3072,
+    HF_TEMPLATE_IAK_P256,
+    HF_TEMPLATE_IAK_P384,
+    HF_TEMPLATE_IDEVID_RSA2048,
+    HF_TEMPLATE_IDEVID_RSA3072,
+    HF_TEMPLATE_IDEVID_P256,
+    HF_TEMPLATE_IDEVID_P384,
     HF_TEMPLATE_COUNT
 } HfTemplate;
 

@@ -32,11 +32,11 @@ refuses 2 'unknown or ambiguous' 'unknown option' "$setup" --tpm2 --tpm-state /x
 refuses 2 'unexpected operand' 'operand' "$setup" --tpm2 --tpm-state /x word
 refuses 2 'contradict' 'overwrite and not-overwrite' \
     "$setup" --tpm2 --tpm-state /x --overwrite --not-overwrite
-refuses 1 'TPM 2.0 only' 'TPM 1.2' "$setup" --tpm-state "$tap_dir"
+refuses 2 'requires --tpm2' 'a TPM 1.2 has no storage primary key' "$setup" --tpm-state "$tap_dir" --create-spk
 refuses 2 'exclude each other' 'two keys' \
     "$setup" --tpm2 --tpm-state "$tap_dir" --pwdfile /etc/hostname --keyfile-fd 3
-refuses 2 'encrypts nothing' 'a cipher without a key' \
-    "$setup" --tpm2 --tpm-state "$tap_dir" --cipher aes-256-cbc
+refuses 2 'encrypts nothing' 'a cipher without a key' "$setup" --tpm2 --tpm-state "$tap_dir" --cipher aes-256-cbc
+refuses 1 'no profiles' 'a profile' "$setup" --tpm2 --tpm-state "$tap_dir" --profile-name default-v1
 ln -s "$(realpath "$setup")" "$tap_dir/swtpm_setup"
 refuses 1 '^swtpm_setup: ' 'under the name swtpm_setup wrong usage is 1' "$tap_dir/swtpm_setup" --tpm2
 ok '--help' "$setup" --help
@@ -46,10 +46,10 @@ ok '--print-capabilities is JSON of swtpm_setup' python3 - "$tap_dir/caps" <<'PY
 import json, sys
 caps = json.load(open(sys.argv[1]))
 assert caps["type"] == "swtpm_setup", caps
-for word in ("tpm-2.0", "cmdarg-write-ek-cert-files", "cmdarg-create-config-files",
-             "cmdarg-reconfigure-pcr-banks", "cmdarg-keyfile-fd", "cmdarg-pwdfile-fd", "tpm2-rsa-keysize-2048", "tpm2-rsa-keysize-3072"):
+for word in ("tpm-1.2", "tpm-2.0", "cmdarg-keyfile-fd", "cmdarg-pwdfile-fd", "cmdarg-write-ek-cert-files", "cmdarg-create-config-files",
+             "cmdarg-reconfigure-pcr-banks", "tpm2-rsa-keysize-2048", "tpm2-rsa-keysize-3072"):
     assert word in caps["features"], word
-assert "tpm-1.2" not in caps["features"]
+assert not [word for word in caps["features"] if "profile" in word], caps
 PY
 
 # --- making one

@@ -78,17 +78,15 @@ refuses 1 "fails.tool exit with status 3: no such luck" "one that fails" setup -
 tool nothing 'exit 0'
 refuses 1 "ek.cert" "one that makes nothing" setup --tpm-state state --overwrite --create-ek-cert --config nothing.conf
 tool garbage 'while [ "$1" != --dir ]; do shift; done; echo garbage >"$2/ek.cert"; echo more >"$2/more"'
-refuses 1 "create_certs_tool" "one that makes garbage" setup --tpm-state state --overwrite --create-ek-cert --config garbage.conf
+refuses 1 "expected one X.509 certificate" "one that makes garbage" setup --tpm-state state --overwrite --create-ek-cert --config garbage.conf
 tool other "while [ \"\$1\" != --dir ]; do shift; done; cp $tap_dir/certs/ek-rsa2048.crt \"\$2/ek.cert\""
-refuses 1 "one of another key" "one that certifies another key" setup --tpm-state state --overwrite --create-ek-cert --config other.conf
+refuses 1 "certified another key" "one that certifies another key" setup --tpm-state state --overwrite --create-ek-cert --config other.conf
 tool dies 'kill -SEGV $$'
 refuses 1 "died of signal 11" "one that dies" setup --tpm-state state --overwrite --create-ek-cert --config dies.conf
 tool link 'while [ "$1" != --dir ]; do shift; done; ln -s /etc/passwd "$2/ek.cert"'
 refuses 1 "symbolic link" "one that makes a link" setup --tpm-state state --overwrite --create-ek-cert --config link.conf
 echo "create_certs_tool = /nonexistent/tool" >none.conf
 refuses 1 'cannot run "/nonexistent/tool"' "one that is not there" setup --tpm-state state --overwrite --create-ek-cert --config none.conf
-echo >empty.conf
-refuses 1 "no authority" "none at all" setup --tpm-state state --overwrite --create-ek-cert --config empty.conf
 refuses 1 "cannot read config file" "a configuration that is not there" setup --tpm-state state --overwrite --create-ek-cert --config nowhere.conf
 is "$(sha256sum state/tpm2-00.permall)" "$before" "the TPM that was there is there"
 is "$(ls tmp)" "" "and nothing is left in the temporary directory"

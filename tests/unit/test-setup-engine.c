@@ -22,7 +22,7 @@
 static HfEngineChild *start(void)
 {
     g_autoptr(GError) error = NULL;
-    HfEngineChild *child = hf_engine_child_start(&error);
+    HfEngineChild *child = hf_engine_child_start(HF_TPM_2_0, &error);
     g_assert_no_error(error);
     return child;
 }

@@ -152,7 +152,9 @@ static HfSetupPlan *plan_of(const char *line, const char *config, GError **error
     g_autoptr(HfOptions) o =
         hf_options_parse(&hf_setup_program, (int)g_strv_length(argv), argv, &done, error);
     g_autoptr(HfSetupConfig) c = parse_config(config, NULL);
-    return o && hf_setup_options_check(o, error) ? hf_setup_plan_new(o, c, 3072, error) : NULL;
+    return o && hf_setup_options_check(o, false, error)
+               ? hf_setup_plan_new(o, c, false, 3072, error)
+               : NULL;
 }
 
 static void plan_follows_the_options(void)
@@ -204,14 +206,20 @@ static void plan_refuses(void)
     } cases[] = {
         { "--tpm2", "", HF_ERROR_USAGE, "--tpm-state must be given" },
         { "--tpm2 --tpm-state /a --tpmstate /b", "", HF_ERROR_USAGE, "*two directories" },
-        { "--tpm-state /a", "", HF_ERROR_UNSUPPORTED, "*--tpm2*" },
+        { "--tpm-state /a --createek --ek1keyalgo rsa2048", "", HF_ERROR_USAGE,
+          "--ek1keyalgo requires --tpm2" },
+        { "--tpm-state /a --reconfigure", "", HF_ERROR_USAGE, "--reconfigure requires --tpm2" },
         { "--tpm2 --tpm-state /a --overwrite --not-overwrite", "", HF_ERROR_USAGE, "*contradict" },
         { "--tpm2 --tpm-state /a --reconfigure --createek", "", HF_ERROR_USAGE, "*--createek" },
         { "--tpm2 --tpm-state /a --reconfigure --create-ek-cert", "", HF_ERROR_USAGE, "*-ek-cert" },
-        { "--tpm2 --tpm-state /a --keyfile k --pwdfile-fd 3", "", HF_ERROR_USAGE, "*exclude*" },
-        { "--tpm2 --tpm-state /a --pwdfile-fd x", "", HF_ERROR_USAGE, "*--pwdfile-fd*" },
-        { "--tpm2 --tpm-state /a --keyfile k --cipher des", "", HF_ERROR_USAGE, "*--cipher*" },
+        { "--tpm2 --tpm-state /a --keyfile k --pwdfile p", "", HF_ERROR_USAGE,
+          "--keyfile and --pwdfile exclude *" },
+        { "--tpm2 --tpm-state /a --pwdfile-fd x", "", HF_ERROR_USAGE, "*pwdfile-fd*" },
+        { "--tpm2 --tpm-state /a --keyfile k --cipher des", "", HF_ERROR_USAGE, "*cipher*" },
         { "--tpm2 --tpm-state /a --cipher aes-256-cbc", "", HF_ERROR_USAGE, "--cipher *nothing*" },
+        { "--tpm2 --tpm-state /a --profile-name x", "", HF_ERROR_UNSUPPORTED, "*profiles*" },
+        { "--tpm2 --tpm-state /a --createek --iakkeyalgo ecc_nist_p521", "", HF_ERROR_USAGE,
+          "--iakkeyalgo: expected rsa2048, *none, found *" },
         { "--tpm2 --tpm-state /a --take-ownership", "", HF_ERROR_UNSUPPORTED, "*TPM 1.2*" },
         { "--tpm2 --tpm-state /a --write-ek-cert-files /c", "", HF_ERROR_USAGE, "*create-ek-cert" },
         { "--tpm2 --tpm-state /a --create-ek-cert", "", HF_ERROR_FAILED, "no authority *" },
@@ -219,7 +227,8 @@ static void plan_refuses(void)
         { "--tpm2 --tpm-state /a --pcr-banks md5", "", HF_ERROR_USAGE, "--pcr-banks: *\"md5\"*" },
         { "--tpm2 --tpm-state /a", "active_pcr_banks = ,\n", HF_ERROR_USAGE,
           "F, active_pcr_banks: *" },
-        { "--tpm2 --tpm-state /a --createek --rsa-keysize 4096", "", HF_ERROR_USAGE, "*4096*" },
+        { "--tpm2 --tpm-state /a --createek --rsa-keysize 4096", "", HF_ERROR_UNSUPPORTED,
+          "--rsa-keysize: *3072*4096" },
         { "--tpm2 --tpm-state /a --createek", "rsa_keysize = 4096\n", HF_ERROR_UNSUPPORTED,
           "F, rsa_keysize: *3072*4096" },
         { "--tpm2 --tpm-state /a --createek", "rsa_keysize = big\n", HF_ERROR_USAGE, "*\"big\"" },
@@ -227,8 +236,8 @@ static void plan_refuses(void)
           "--ek1keyalgo: expected rsa2048, *none, found \"dsa\"" },
         { "--tpm2 --tpm-state /a --createek --ek1keyalgo ecc_nist_p384", "", HF_ERROR_USAGE,
           "*ECC P-384*already" },
-        { "--tpm2 --tpm-state /a --rsa-keysize 3072 --ek2keyalgo none", "", HF_ERROR_USAGE,
-          "--rsa-keysize cannot*" },
+        { "--tpm2 --tpm-state /a --rsa-keysize 3072 --ek1keyalgo rsa2048", "", HF_ERROR_USAGE,
+          "--rsa-keysize and --ek1keyalgo exclude *" },
         { "--tpm2 --tpm-state /a --create-ek-cert --ek1keyalgo none --ek2keyalgo none",
           "authority = /a\n", HF_ERROR_USAGE, "*at least one*" },
         { "--tpm2 --tpm-state /a --no-such", "", HF_ERROR_USAGE, "*--no-such*" },

@@ -57,7 +57,9 @@ static bool prepare(HfCertificateFiles *files, const char *dir, const HfMadeInde
     g_autofree char *hidden =
         g_strdup_printf(".%s.%08x%08x", index->certifies->file, g_random_int(), g_random_int());
     size_t size;
-    const void *data = g_bytes_get_data(index->content, &size);
+    const uint8_t *data = g_bytes_get_data(index->content, &size);
+    data += index->header;
+    size -= index->header;
     if (!hf_file_create_at(files->dir, hidden, data, size, FILE_MODE, label, error)) {
         return false;
     }

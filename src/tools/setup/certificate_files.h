@@ -14,7 +14,7 @@
 
 typedef struct HfCertificateFiles HfCertificateFiles;
 
-/* DER, mode 0640, in the existing directory `dir`: one file an EK certificate among
+/* DER, mode 0640, in the existing directory `dir`: one file a key's certificate among
  * made->indices. */
 HfCertificateFiles *hf_certificate_files_prepare(const char *dir, const HfManufacture *made,
                                                  GError **error);

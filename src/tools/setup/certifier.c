@@ -1,8 +1,5 @@
 /*
- * certifier.c - fills in the certificate fields and has them signed.
- *
- * The subject of the EK certificate stays empty and its model says that the TPM is a virtual one
- * and on which host TPM it rests; the VM's name goes into the platform certificate only.
+ * certifier.c - which kind of certifier, and what holds for any.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -10,161 +7,50 @@
 
 #include "tools/setup/certifier.h"
 
-#include <string.h>
-
 #include "base/error.h"
-#include "pki/endorsement.h"
-#include "tools/common/authority_dir.h"
-#include "tools/setup/certs_tool.h"
-#include "tools/setup/measurement.h"
 
-#define MODEL "holdfast vTPM"
-#define NAME_MAX_CHARACTERS 64
-
-struct HfCertifier {
-    HfCertsTool *tool; /* NULL: the authority, which is what all that follows is about */
-    HfAuthorityDir *authority;
-    HfSigner *signer;                 /* borrowed from the authority */
-    const HfCertificate *certificate; /* borrowed from the authority */
-    HfHolding holding; /* its strings and digests are borrowed, but for device_model */
-    char *model;
-    char *vmid;
-    unsigned use;
-    char *description;
-};
+HfCertifier *hf_certifier_open(const HfSetupPlan *plan, const HfEngineFacts *facts, GError **error)
+{
+    return plan->authority ? hf_certifier_authority_open(plan, error)
+                           : hf_certifier_tool_open(plan, facts, error);
+}
 
 void hf_certifier_free(HfCertifier *certifier)
 {
-    if (!certifier) {
-        return;
+    if (certifier) {
+        certifier->class->free(certifier);
     }
-    g_clear_pointer(&certifier->holding.device_model, g_bytes_unref);
-    g_clear_pointer(&certifier->authority, hf_authority_free);
-    hf_certs_tool_free(certifier->tool);
-    g_free(certifier->model);
-    g_free(certifier->vmid);
-    g_free(certifier->description);
-    g_free(certifier);
 }
 
-/* "holdfast vTPM on NAME OF THE HOST TPM", cut to what a certificate takes. */
-static char *model_name(const char *host_tpm)
+const char *hf_cert_kind_title(HfCertKind kind)
 {
-    if (!host_tpm) {
-        return g_strdup(MODEL);
-    }
-    g_autofree char *full = g_strdup_printf(MODEL " on %s", host_tpm);
-    return g_utf8_substring(full, 0, MIN(g_utf8_strlen(full, -1), NAME_MAX_CHARACTERS));
+    static const char *const titles[] = { "EK", "platform", "IAK", "IDevID" };
+    return titles[kind];
 }
 
-static void take_facts(HfCertifier *certifier, const char *directory)
+bool hf_certifies(const HfOutline *certificate, GBytes *spki)
 {
-    const HfAuthorityFacts *facts = hf_authority_facts(certifier->authority);
-    certifier->holding.host_ek = facts->host_ek_digest;
-    certifier->holding.tcb_policy = facts->tcb_digest;
-    certifier->holding.migration_policy = facts->migration_policy;
-    certifier->model = model_name(facts->host_tpm);
-    certifier->description =
-        g_strdup_printf("%s (%s%s%s)", directory, hf_rooted_text(facts->rooted),
-                        facts->host_tpm ? ", " : "", facts->host_tpm ? facts->host_tpm : "");
+    size_t size;
+    const void *data = g_bytes_get_data(certificate->spki, &size);
+    g_autoptr(HfPublicKey) key = hf_public_key_from_spki(data, size, NULL);
+    g_autoptr(GBytes) found = key ? hf_public_key_spki(key) : NULL;
+    return found && g_bytes_equal(found, spki);
 }
 
-HfCertifier *hf_certifier_open(const HfSetupPlan *plan, HfEngineChild *engine, GError **error)
+HfOutline *hf_certifier_issue(HfCertifier *certifier, const HfCertRequest *request, GError **error)
 {
-    g_autoptr(HfCertifier) certifier = g_new0(HfCertifier, 1);
-    if (plan->tool) {
-        certifier->tool = hf_certs_tool_new(plan, engine, error);
-        certifier->description = g_strdup(plan->tool);
-        return certifier->tool ? g_steal_pointer(&certifier) : NULL;
+    const char *title = hf_cert_kind_title(request->kind);
+    g_autoptr(GBytes) der = certifier->class->issue(certifier, request, error);
+    g_autoptr(HfOutline) outline = der ? hf_outline_new(der, certifier->description, error) : NULL;
+    g_autoptr(GBytes) spki = hf_public_key_spki(request->key);
+    if (outline && !hf_certifies(outline, spki)) {
+        hf_error_set(error, HF_ERROR_INVALID, "%s certified another key than the TPM's",
+                     certifier->description);
+        g_clear_pointer(&outline, hf_outline_free);
     }
-    certifier->authority = hf_authority_open(plan->authority, plan->tcti, error);
-    if (!certifier->authority) {
+    if (!outline) {
+        g_prefix_error(error, "%s certificate: ", title);
         return NULL;
     }
-    if (!(certifier->certificate = hf_authority_certificate(certifier->authority, error)) ||
-        !(certifier->holding.device_model = hf_measurement_take(error)) ||
-        !(certifier->signer = hf_authority_signer(certifier->authority, error))) {
-        return NULL;
-    }
-    take_facts(certifier, plan->authority);
-    certifier->vmid = g_strdup(plan->vmid);
-    certifier->use = (plan->allow_signing ? HF_ENDORSEMENT_SIGN : 0u) |
-                     (plan->decryption ? HF_ENDORSEMENT_DECRYPT : 0u);
-    return g_steal_pointer(&certifier);
-}
-
-typedef HfCertificate *Make(const HfEndorsement *in, HfSigner *signer, const HfCertificate *issuer,
-                            GError **error);
-
-static HfCertificate *issue(HfCertifier *certifier, const HfTpmIdentity *tpm, const HfPublic *key,
-                            Make *make, GError **error)
-{
-    g_autoptr(HfPublicKey) public_key = hf_public_key_of(key, error);
-    if (!public_key) {
-        return NULL;
-    }
-    g_autoptr(GBytes) spki = hf_public_key_spki(public_key);
-    const HfAuthorityFacts *facts = hf_authority_facts(certifier->authority);
-    const HfEndorsement in = {
-        .spki = spki,
-        .use = certifier->use,
-        .tpm_manufacturer = tpm->manufacturer,
-        .tpm_model = certifier->model,
-        .tpm_version = tpm->version,
-        .spec_family = tpm->family,
-        .spec_level = tpm->level,
-        .spec_revision = tpm->revision,
-        .platform_manufacturer = facts->platform_manufacturer,
-        .platform_model = facts->platform_model,
-        .platform_version = facts->platform_version,
-        .vmid = certifier->vmid,
-        .holding = &certifier->holding,
-        .ca_issuers_url = facts->aia_url,
-        .not_before = g_get_real_time() / G_USEC_PER_SEC,
-        .not_after = -1,
-    };
-    return make(&in, certifier->signer, certifier->certificate, error);
-}
-
-HfCertificate *hf_certifier_ek(HfCertifier *certifier, const HfTpmIdentity *tpm,
-                               const HfPublic *key, GError **error)
-{
-    return certifier->tool ? hf_certs_tool_issue(certifier->tool, "ek", key, error)
-                           : issue(certifier, tpm, key, hf_endorsement_ek, error);
-}
-
-HfCertificate *hf_certifier_platform(HfCertifier *certifier, const HfTpmIdentity *tpm,
-                                     const HfPublic *key, GError **error)
-{
-    return certifier->tool ? hf_certs_tool_issue(certifier->tool, "platform", key, error)
-                           : issue(certifier, tpm, key, hf_endorsement_platform, error);
-}
-
-GBytes *hf_certifier_chain(HfCertifier *certifier, GError **error)
-{
-    if (certifier->tool) {
-        return g_bytes_new(NULL, 0);
-    }
-    GPtrArray *chain = hf_authority_chain(certifier->authority, error);
-    if (!chain) {
-        return NULL;
-    }
-    GByteArray *all = g_byte_array_new();
-    for (unsigned i = 0; i < chain->len; i++) {
-        GBytes *der = g_ptr_array_index(chain, i);
-        g_autoptr(HfCertificate) one = hf_certificate_new(der, "authority's chain", error);
-        if (!one) {
-            g_byte_array_unref(all);
-            return NULL;
-        }
-        if (i == 0 || !g_bytes_equal(one->subject, one->issuer)) {
-            hf_put_gbytes(all, der);
-        }
-    }
-    return g_byte_array_free_to_bytes(all);
-}
-
-const char *hf_certifier_description(const HfCertifier *certifier)
-{
-    return certifier->description;
+    return g_steal_pointer(&outline);
 }

@@ -1,20 +1,21 @@
 /*
- * certifier.h - certificates for one new TPM, from the authority of this host.
+ * certifier.h - certificates for one new TPM, from whoever issues them here.
  *
- * Puts together what the authority knows (host TPM, policy, platform), what the TPM says about
- * itself and the measurement of the emulator, and has it signed. The signing key may live in the
- * host TPM; it is used in this process only, never in the engine's.
+ * Two kinds: the authority of this host (certifier_authority.c), whose key may be in the host TPM,
+ * and a program that swtpm_setup.conf names (certifier_tool.c), swtpm_localca or a site's own.
+ * Whatever comes back is a certificate, and one of the key that was asked about, or an error.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
 #ifndef HOLDFAST_TOOLS_SETUP_CERTIFIER_H
 #define HOLDFAST_TOOLS_SETUP_CERTIFIER_H
 
-#include "pki/certificate.h"
-#include "tools/setup/engine_child.h"
+#include "pki/outline.h"
+#include "tools/setup/capabilities.h"
 #include "tools/setup/setup_options.h"
 
-/* What a TPM reports about itself (TPM2_GetCapability, TPM_PROPERTIES). */
+/* What a TPM reports about itself (TPM2_GetCapability, TPM_PROPERTIES); of a TPM 1.2 the engine
+ * says it. */
 typedef struct {
     char manufacturer[12]; /* "id:" and 8 hex digits of TPM2_PT_MANUFACTURER */
     char version[12];      /* the same of TPM2_PT_FIRMWARE_VERSION_1 */
@@ -23,28 +24,44 @@ typedef struct {
     uint32_t revision;
 } HfTpmIdentity;
 
+typedef struct {
+    HfCertKind kind;
+    const HfTpmIdentity *tpm;
+    const HfPublicKey *key; /* as the TPM made it; for HF_CERT_PLATFORM the first EK */
+    const char *tpm_serial; /* HF_CERT_IAK, HF_CERT_IDEVID: the TPM's serial number; else NULL */
+} HfCertRequest;
+
 typedef struct HfCertifier HfCertifier;
 
-/* Opens the plan's authority and connects to its key, so that an authority that cannot sign is
- * found before a TPM is made. When the plan has a program of the site instead, that is called for
- * every certificate; `engine` is then asked what the TPM is. */
-HfCertifier *hf_certifier_open(const HfSetupPlan *plan, HfEngineChild *engine, GError **error);
+typedef struct {
+    /* The certificate, DER, not looked at yet. */
+    GBytes *(*issue)(HfCertifier *certifier, const HfCertRequest *request, GError **error);
+    /* What belongs into the TPM's certificate chain index: the CA certificates (DER) one after the
+     * other, the issuer's first, without the self-signed root. Empty: nothing. */
+    GBytes *(*chain)(HfCertifier *certifier, GError **error);
+    void (*free)(HfCertifier *certifier);
+} HfCertifierClass;
+
+struct HfCertifier {
+    const HfCertifierClass *class;
+    const char *description; /* one line for people: who issues; owned by the kind */
+};
+
+/* The plan's authority, connected to its key so that one that cannot sign is found before a TPM is
+ * made; or its tool. `facts` is borrowed. */
+HfCertifier *hf_certifier_open(const HfSetupPlan *plan, const HfEngineFacts *facts, GError **error);
+HfCertifier *hf_certifier_authority_open(const HfSetupPlan *plan, GError **error);
+HfCertifier *hf_certifier_tool_open(const HfSetupPlan *plan, const HfEngineFacts *facts,
+                                    GError **error);
 void hf_certifier_free(HfCertifier *certifier);
 
-/* The EK certificate of `key`, and the platform certificate of the TPM whose EK is `key`. `key`
- * must hold what the TPM made, not a template. */
-HfCertificate *hf_certifier_ek(HfCertifier *certifier, const HfTpmIdentity *tpm,
-                               const HfPublic *key, GError **error);
-HfCertificate *hf_certifier_platform(HfCertifier *certifier, const HfTpmIdentity *tpm,
-                                     const HfPublic *key, GError **error);
+HfOutline *hf_certifier_issue(HfCertifier *certifier, const HfCertRequest *request, GError **error);
 
-/* What belongs into the TPM's certificate chain index: the CA certificates (DER) one after the
- * other, the issuer's first, without the self-signed root, which a verifier has to have from
- * elsewhere. Empty when a program of the site makes the certificates. */
-GBytes *hf_certifier_chain(HfCertifier *certifier, GError **error);
+/* Whether it is a certificate of the key `spki` (DER), however it writes that key. */
+bool hf_certifies(const HfOutline *certificate, GBytes *spki);
 
-/* One line for people: where the key is. Borrowed. */
-const char *hf_certifier_description(const HfCertifier *certifier);
+/* "EK", "platform", "IAK", "IDevID" */
+const char *hf_cert_kind_title(HfCertKind kind);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfCertifier, hf_certifier_free)
 

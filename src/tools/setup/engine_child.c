@@ -201,7 +201,7 @@ static bool confine(GError **error)
            hf_sandbox_seccomp(HF_PROFILE_MANUFACTURE, HF_SECCOMP_KILL, error);
 }
 
-G_GNUC_NORETURN static void child_main(int fd, pid_t parent)
+G_GNUC_NORETURN static void child_main(HfTpmVersion version, int fd, pid_t parent)
 {
     g_autoptr(GError) error = NULL;
     Child child = { .fd = fd };
@@ -210,7 +210,7 @@ G_GNUC_NORETURN static void child_main(int fd, pid_t parent)
         _exit(1);
     }
     if (!close_descriptors(fd, &error) ||
-        !(child.engine = hf_engine_new(HF_TPM_2_0, &memory_storage, &child, &error)) ||
+        !(child.engine = hf_engine_new(version, &memory_storage, &child, &error)) ||
         !confine(&error)) {
         reply_failed(&child, error);
         _exit(1);
@@ -227,7 +227,7 @@ G_GNUC_NORETURN static void child_main(int fd, pid_t parent)
 
 /* --- the parent ------------------------------------------------------------------------------ */
 
-HfEngineChild *hf_engine_child_start(GError **error)
+HfEngineChild *hf_engine_child_start(HfTpmVersion version, GError **error)
 {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
@@ -243,7 +243,7 @@ HfEngineChild *hf_engine_child_start(GError **error)
         return NULL;
     }
     if (pid == 0) {
-        child_main(theirs, parent);
+        child_main(version, theirs, parent);
     }
     HfEngineChild *child = g_new0(HfEngineChild, 1);
     child->pid = pid;

@@ -17,18 +17,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/engine.h"
 #include "tpm2/command.h"
 
 typedef struct HfEngineChild HfEngineChild;
 
 /* Forks. To be called while the process has one thread and no secrets, as the user it will stay;
  * SIGPIPE must be ignored. */
-HfEngineChild *hf_engine_child_start(GError **error);
+HfEngineChild *hf_engine_child_start(HfTpmVersion version, GError **error);
 /* Ends the child and waits for it. NULL is allowed. */
 void hf_engine_child_free(HfEngineChild *child);
 
 /* Power on: manufactures a TPM when `permanent` is NULL, else loads that blob (never
- * manufactures). TPM2_Startup is the caller's. */
+ * manufactures). While it is on, NULL is a power cycle of the same TPM. Startup is the caller's. */
 bool hf_engine_child_power_on(HfEngineChild *child, const HfSecret *permanent, GError **error);
 /* For TPM commands (tpm2/command.h); good as long as the child. A command fails when the child
  * dies, takes longer than two minutes, or could not keep its state. */

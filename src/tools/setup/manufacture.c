@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/log.h"
+#include "tools/setup/narration.h"
 #include "tpm2/constants.h"
 
 /* PLATFORMCREATE, NO_DA, readable by anyone, written by the platform once it is defined: 0x42072001
@@ -29,13 +29,22 @@ typedef struct {
     HfCertifier *certifier;
     const HfTransport *tpm;
     HfManufacture *made;
+    char *tpm_serial; /* from the first EK certificate; NULL: there is none yet */
 } Job;
+
+static void job_clear(Job *job)
+{
+    g_free(job->tpm_serial);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Job, job_clear)
 
 static void made_index_free(void *data)
 {
     HfMadeIndex *index = data;
     g_free(index->title);
     g_bytes_unref(index->content);
+    g_clear_pointer(&index->spki, g_bytes_unref);
     g_free(index);
 }
 
@@ -46,11 +55,12 @@ void hf_manufacture_free(HfManufacture *made)
     }
     g_ptr_array_unref(made->indices);
     g_ptr_array_unref(made->keys);
+    g_clear_pointer(&made->ek12, hf_public_key_free);
     hf_secret_free(made->permanent);
     g_free(made);
 }
 
-static HfManufacture *manufacture_empty(void)
+HfManufacture *hf_manufacture_empty(void)
 {
     HfManufacture *made = g_new0(HfManufacture, 1);
     made->keys = g_ptr_array_new_with_free_func(g_free);
@@ -80,17 +90,25 @@ static bool read_identity(const HfTransport *tpm, HfTpmIdentity *ret_identity, G
 
 /* --- NV -------------------------------------------------------------------------------------- */
 
-static HfMadeIndex *add_index(Job *job, uint32_t index, GBytes *content, char *title,
-                              GError **error)
+HfMadeIndex *hf_manufacture_add_index(HfManufacture *made, uint32_t index, uint32_t attributes,
+                                      GBytes *content, char *title)
 {
     HfMadeIndex *entry = g_new0(HfMadeIndex, 1);
     entry->title = title;
     entry->index = index;
+    entry->attributes = attributes;
     entry->content = g_bytes_ref(content);
-    entry->attributes =
-        NV_ATTRIBUTES | TPMA_NV_WRITTEN | (job->plan->lock_nvram ? TPMA_NV_WRITELOCKED : 0u);
-    g_ptr_array_add(job->made->indices, entry);
+    g_ptr_array_add(made->indices, entry);
+    return entry;
+}
 
+static HfMadeIndex *add_index(Job *job, uint32_t index, GBytes *content, char *title,
+                              GError **error)
+{
+    HfMadeIndex *entry = hf_manufacture_add_index(
+        job->made, index,
+        NV_ATTRIBUTES | TPMA_NV_WRITTEN | (job->plan->lock_nvram ? TPMA_NV_WRITELOCKED : 0u),
+        content, title);
     size_t size;
     const void *data = g_bytes_get_data(content, &size);
     HfNvPublic public = { .index = index,
@@ -111,12 +129,15 @@ static HfMadeIndex *add_index(Job *job, uint32_t index, GBytes *content, char *t
 static bool write_chain(Job *job, GError **error)
 {
     uint32_t largest;
-    g_autoptr(GBytes) chain = hf_certifier_chain(job->certifier, error);
+    g_autoptr(GBytes) chain = job->certifier->class->chain(job->certifier, error);
     if (!chain || !hf_tpm_get_property(job->tpm, TPM2_PT_NV_INDEX_MAX, &largest, error)) {
         return false;
     }
     size_t size = g_bytes_get_size(chain);
     uint32_t index = HF_NV_CHAIN;
+    if (size == 0) {
+        return true;
+    }
     for (size_t offset = 0; offset < size; offset += largest, index++) {
         g_autoptr(GBytes) piece =
             g_bytes_new_from_bytes(chain, offset, MIN(largest, size - offset));
@@ -129,9 +150,7 @@ static bool write_chain(Job *job, GError **error)
             return false;
         }
     }
-    if (size > 0) {
-        hf_log(1, "Wrote the authority's certificate chain at NV index 0x%08x.", HF_NV_CHAIN);
-    }
+    hf_say_chain(HF_NV_CHAIN);
     return true;
 }
 
@@ -153,27 +172,71 @@ static const HfMadeKey *make_key(Job *job, HfTemplate which, const HfPublic *tem
         g_prefix_error(error, "%s key: ", title);
         return NULL;
     }
-    hf_log(1, "Created the %s key at handle 0x%08x.", title, info->handle);
     return key;
+}
+
+/* MANUFACTURER:KEY IDENTIFIER OF THE ISSUER:SERIAL NUMBER OF THE EK CERTIFICATE, as device identity
+ * certificates name the TPM. */
+static char *serial_of(const HfTpmIdentity *tpm, const HfOutline *ek)
+{
+    g_autoptr(GBytes) letters = hf_hex_parse(tpm->manufacturer + strlen("id:"), "", NULL);
+    size_t size = 0;
+    const char *data = letters ? g_bytes_get_data(letters, &size) : NULL;
+    g_autofree char *name = g_strndup(data, size); /* ends at a zero */
+    for (char *p = name; p && *p; p++) {
+        *p = g_ascii_isgraph(*p) ? *p : '_';
+    }
+    size_t id_size = 0;
+    const void *id = ek->authority_id ? g_bytes_get_data(ek->authority_id, &id_size) : NULL;
+    size_t serial_size;
+    const void *serial = g_bytes_get_data(ek->serial, &serial_size);
+    g_autofree char *id_hex = id ? hf_hex(id, id_size) : g_strdup("");
+    g_autofree char *serial_hex = hf_hex(serial, serial_size);
+    return g_strdup_printf("%s:%s:%s", name ? name : "", id_hex, serial_hex);
+}
+
+static HfOutline *issue(Job *job, HfCertKind kind, const HfMadeKey *key, GBytes **ret_spki,
+                        GError **error)
+{
+    g_autoptr(HfPublicKey) public_key = hf_public_key_of(&key->public, error);
+    if (!public_key) {
+        return NULL;
+    }
+    const HfCertRequest request = {
+        .kind = kind,
+        .tpm = &job->made->identity,
+        .key = public_key,
+        .tpm_serial = job->tpm_serial,
+    };
+    HfOutline *certificate = hf_certifier_issue(job->certifier, &request, error);
+    if (certificate) {
+        *ret_spki = hf_public_key_spki(public_key);
+    }
+    return certificate;
 }
 
 static bool make_certificate(Job *job, const HfEkRow *row, const HfMadeKey *key, GError **error)
 {
     const HfTemplateInfo *info = hf_template_info(row->template);
-    g_autoptr(HfCertificate) certificate =
-        hf_certifier_ek(job->certifier, &job->made->identity, &key->public, error);
+    g_autoptr(GBytes) spki = NULL;
+    g_autoptr(HfOutline) certificate = issue(job, row->kind, key, &spki, error);
     if (!certificate) {
-        g_prefix_error(error, "certificate of the %s EK: ", row->title);
+        g_prefix_error(error, "%s ", row->title); /* "RSA-2048 EK certificate: ..." */
         return false;
     }
-    HfMadeIndex *index = add_index(job, info->certificate_index, certificate->der,
-                                   g_strdup_printf("certificate of the %s EK", row->title), error);
+    HfMadeIndex *index = add_index(
+        job, info->certificate_index, certificate->der,
+        g_strdup_printf("certificate of the %s %s", row->title, hf_cert_kind_title(row->kind)),
+        error);
     if (!index) {
         return false;
     }
     index->certifies = row;
-    index->key = &key->public;
-    hf_log(1, "Wrote the %s at NV index 0x%08x.", index->title, index->index);
+    index->spki = g_steal_pointer(&spki);
+    if (row->kind == HF_CERT_EK && !job->tpm_serial) {
+        job->tpm_serial = serial_of(&job->made->identity, certificate);
+    }
+    hf_say_certificate(job->plan, row, index);
     return true;
 }
 
@@ -192,41 +255,48 @@ static bool write_template(Job *job, const HfEkRow *row, const HfPublic *templat
                      error) != NULL;
 }
 
-static bool make_ek(Job *job, const HfEkRow *row, GError **error)
+/* An endorsement or identity key, with what belongs to it. */
+static bool make_certified_key(Job *job, const HfEkRow *row, GError **error)
 {
     HfPublic template;
     hf_template_public(row->template, &template);
-    if (job->plan->allow_signing) {
+    if (job->plan->allow_signing && row->kind == HF_CERT_EK) {
         hf_template_allow_signing(&template, job->plan->decryption);
     }
     const HfMadeKey *key = make_key(job, row->template, &template, row->title, error);
-    return key && write_template(job, row, &template, error) &&
+    if (!key) {
+        return false;
+    }
+    hf_say_key(job->plan, row, key->handle);
+    return write_template(job, row, &template, error) &&
            (!job->plan->ek_certificates || make_certificate(job, row, key, error));
 }
 
 static bool make_platform_certificate(Job *job, GError **error)
 {
     const HfMadeKey *first = g_ptr_array_index(job->made->keys, 0);
-    g_autoptr(HfCertificate) certificate =
-        hf_certifier_platform(job->certifier, &job->made->identity, &first->public, error);
-    if (!certificate) {
-        g_prefix_error(error, "platform certificate: ");
+    g_autoptr(GBytes) spki = NULL;
+    g_autoptr(HfOutline) certificate = issue(job, HF_CERT_PLATFORM, first, &spki, error);
+    HfMadeIndex *index = certificate ? add_index(job, HF_NV_PLATFORM, certificate->der,
+                                                 g_strdup("platform certificate"), error)
+                                     : NULL;
+    if (!index) {
         return false;
     }
-    if (!add_index(job, HF_NV_PLATFORM, certificate->der, g_strdup("platform certificate"),
-                   error)) {
-        return false;
-    }
-    hf_log(1, "Wrote the platform certificate at NV index 0x%08x.", HF_NV_PLATFORM);
+    hf_say_certificate(job->plan, NULL, index);
     return true;
 }
 
 static bool make_spk(Job *job, GError **error)
 {
-    HfTemplate which = job->plan->spk_ecc ? HF_TEMPLATE_SRK_P256 : HF_TEMPLATE_SRK_RSA2048;
+    HfTemplate which = job->plan->spk;
     HfPublic template;
     hf_template_public(which, &template);
-    return make_key(job, which, &template, "storage primary", error) != NULL;
+    const HfMadeKey *key = make_key(job, which, &template, "storage primary", error);
+    if (key) {
+        hf_say_key(job->plan, NULL, key->handle);
+    }
+    return key != NULL;
 }
 
 /* --- the whole ------------------------------------------------------------------------------- */
@@ -238,8 +308,7 @@ static bool activate_banks(Job *job, bool *ret_changed, GError **error)
     }
     g_autofree char *active = hf_bank_names(&job->made->banks, false);
     g_autofree char *all = hf_bank_names(&job->made->banks, true);
-    hf_log(1, *ret_changed ? "Activated the PCR banks %s among %s." : "PCR banks are %s among %s.",
-           active, all);
+    hf_say_banks(job->plan, *ret_changed, active, all);
     return true;
 }
 
@@ -248,12 +317,14 @@ static bool make_everything(Job *job, GError **error)
     const HfSetupPlan *plan = job->plan;
     bool changed;
     for (unsigned i = 0; i < plan->key_count; i++) {
-        if (!make_ek(job, plan->keys[i], error)) {
+        if (!make_certified_key(job, plan->keys[i], error)) {
+            return false;
+        }
+        if (i == 0 && plan->platform_certificate && !make_platform_certificate(job, error)) {
             return false;
         }
     }
     return (!plan->create_spk || make_spk(job, error)) &&
-           (!plan->platform_certificate || make_platform_certificate(job, error)) &&
            (!job->certifier || write_chain(job, error)) && activate_banks(job, &changed, error);
 }
 
@@ -268,8 +339,8 @@ HfManufacture *hf_manufacture_new(const HfSetupPlan *plan, HfEngineChild *engine
                                   HfCertifier *certifier, GError **error)
 {
     const HfTransport tpm = hf_engine_child_transport(engine);
-    g_autoptr(HfManufacture) made = manufacture_empty();
-    Job job = { plan, certifier, &tpm, made };
+    g_autoptr(HfManufacture) made = hf_manufacture_empty();
+    g_auto(Job) job = { plan, certifier, &tpm, made, NULL };
     if (!hf_engine_child_power_on(engine, NULL, error) ||
         !hf_tpm_startup(&tpm, TPM2_SU_CLEAR, error) ||
         !read_identity(&tpm, &made->identity, error) || !make_everything(&job, error) ||
@@ -284,8 +355,8 @@ HfManufacture *hf_manufacture_reconfigure(const HfSetupPlan *plan, HfEngineChild
                                           GError **error)
 {
     const HfTransport tpm = hf_engine_child_transport(engine);
-    g_autoptr(HfManufacture) made = manufacture_empty();
-    Job job = { plan, NULL, &tpm, made };
+    g_autoptr(HfManufacture) made = hf_manufacture_empty();
+    g_auto(Job) job = { plan, NULL, &tpm, made, NULL };
     bool changed;
     if (!hf_engine_child_power_on(engine, permanent, error) ||
         !hf_tpm_startup(&tpm, TPM2_SU_CLEAR, error) ||

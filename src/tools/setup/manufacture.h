@@ -30,11 +30,13 @@ typedef struct {
     uint32_t attributes; /* as they read when everything is written and locked */
     GBytes *content;
     const HfEkRow *certifies; /* the content is this key's certificate; NULL: something else */
-    const HfPublic *key;      /* that key, borrowed from the HfMadeKey */
+    size_t header;            /* bytes of the content before that certificate (TPM 1.2) */
+    GBytes *spki;             /* that key, DER; NULL: something else */
 } HfMadeIndex;
 
 typedef struct {
-    GPtrArray *keys;    /* HfMadeKey */
+    GPtrArray *keys;    /* HfMadeKey; none in a TPM 1.2 */
+    HfPublicKey *ek12;  /* endorsement key of a TPM 1.2, or NULL */
     GPtrArray *indices; /* HfMadeIndex */
     HfPcrSelection banks;
     HfTpmIdentity identity;
@@ -54,6 +56,21 @@ void hf_manufacture_free(HfManufacture *made);
 /* Loads made->permanent into `engine` (fresh, off) and compares: every key, every index and its
  * attributes, every certificate's key with the TPM's, the PCR banks. */
 bool hf_manufacture_check(const HfManufacture *made, HfEngineChild *engine, GError **error);
+
+/* The same for a TPM 1.2: enabled, activated, with endorsement key, owner, certificates as planned.
+ */
+HfManufacture *hf_manufacture12_new(const HfSetupPlan *plan, HfEngineChild *engine,
+                                    HfCertifier *certifier, GError **error);
+/* What of it can be seen from outside: the endorsement key (by the owner's auth when there is an
+ * owner), every area's size and attributes, the content of those that can be read. */
+bool hf_manufacture12_check(const HfSetupPlan *plan, const HfManufacture *made,
+                            HfEngineChild *engine, GError **error);
+
+/* For both: empty, and an entry of made->indices (borrowed) that takes `title` and refers to
+ * `content`. */
+HfManufacture *hf_manufacture_empty(void);
+HfMadeIndex *hf_manufacture_add_index(HfManufacture *made, uint32_t index, uint32_t attributes,
+                                      GBytes *content, char *title);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfManufacture, hf_manufacture_free)
 

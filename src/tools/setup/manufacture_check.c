@@ -31,13 +31,11 @@ static bool check_key(const HfTransport *tpm, const HfMadeKey *key, GError **err
 
 static bool check_certificate(const HfMadeIndex *index, GBytes *stored, GError **error)
 {
-    g_autoptr(HfCertificate) certificate = hf_certificate_new(stored, index->title, error);
-    g_autoptr(HfPublicKey) key = hf_public_key_of(index->key, error);
-    if (!certificate || !key) {
+    g_autoptr(HfOutline) certificate = hf_outline_new(stored, index->title, error);
+    if (!certificate) {
         return false;
     }
-    g_autoptr(GBytes) spki = hf_public_key_spki(key);
-    return g_bytes_equal(spki, certificate->spki) ||
+    return hf_certifies(certificate, index->spki) ||
            hf_error_set(error, HF_ERROR_INVALID, "it certifies another key than the TPM's");
 }
 

@@ -39,6 +39,8 @@ static const ConfigKey config_keys[] = {
       "Size of the RSA endorsement key: 2048, 3072 or max.", "2048" },
     { "ek1keyalgo", offsetof(HfSetupConfig, ek1keyalgo), false, NULL, NULL },
     { "ek2keyalgo", offsetof(HfSetupConfig, ek2keyalgo), false, NULL, NULL },
+    { "iakkeyalgo", offsetof(HfSetupConfig, iakkeyalgo), false, NULL, NULL },
+    { "idevidkeyalgo", offsetof(HfSetupConfig, idevidkeyalgo), false, NULL, NULL },
     { "create_certs_tool", 0, true, NULL, NULL },
     { "create_certs_tool_config", 0, true, NULL, NULL },
     { "create_certs_tool_options", 0, true, NULL, NULL },
@@ -56,14 +58,18 @@ void hf_setup_config_free(HfSetupConfig *config)
     g_free(config->rsa_keysize);
     g_free(config->ek1keyalgo);
     g_free(config->ek2keyalgo);
-    g_free(config->tool);
-    g_free(config->tool_config);
-    g_free(config->tool_options);
+    g_free(config->iakkeyalgo);
+    g_free(config->idevidkeyalgo);
+    g_free(config->certs_tool);
+    g_free(config->certs_tool_config);
+    g_free(config->certs_tool_options);
+    g_free(config->certs_tool_timeout);
+    g_free(config->profile);
     g_clear_pointer(&config->ignored, g_ptr_array_unref);
     g_free(config);
 }
 
-static HfSetupConfig *config_new(void)
+HfSetupConfig *hf_setup_config_new(void)
 {
     HfSetupConfig *config = g_new0(HfSetupConfig, 1);
     config->ignored = g_ptr_array_new_with_free_func(g_free);
@@ -159,7 +165,7 @@ static bool parse_line(HfSetupConfig *config, char *line, const char *where, GEr
 HfSetupConfig *hf_setup_config_parse(const char *text, size_t size, const char *label,
                                      GError **error)
 {
-    g_autoptr(HfSetupConfig) config = config_new();
+    g_autoptr(HfSetupConfig) config = hf_setup_config_new();
     config->path = g_strdup(label);
     if (memchr(text, '\0', size) || !g_utf8_validate(text, (gssize)size, NULL)) {
         hf_error_set(error, HF_ERROR_INVALID, "%s: expected a text file in UTF-8", label);
@@ -193,8 +199,7 @@ static HfSetupConfig *read_config(const char *path, GError **error)
     return hf_setup_config_parse(text ? text : "", size, path, error);
 }
 
-/* $XDG_CONFIG_HOME or ~/.config, of the user the process runs as. */
-static char *user_config_dir(void)
+char *hf_user_config_dir(void)
 {
     const char *xdg = g_getenv("XDG_CONFIG_HOME");
     if (xdg && xdg[0]) {
@@ -209,7 +214,7 @@ HfSetupConfig *hf_setup_config_load(const char *path, GError **error)
     if (path) {
         return read_config(path, error);
     }
-    g_autofree char *dir = user_config_dir();
+    g_autofree char *dir = hf_user_config_dir();
     g_autofree char *user = dir ? g_build_filename(dir, HF_SETUP_CONFIG_NAME, NULL) : NULL;
     const char *const candidates[] = { user, HF_SYSCONFDIR "/" HF_SETUP_CONFIG_NAME };
     for (size_t i = 0; i < G_N_ELEMENTS(candidates); i++) {
@@ -226,18 +231,14 @@ HfSetupConfig *hf_setup_config_load(const char *path, GError **error)
             return NULL;
         }
     }
-    return config_new();
+    return hf_setup_config_new();
 }
 
 /* --- writing the first file ------------------------------------------------------------------ */
 
-typedef struct {
-    bool overwrite, root, skip;
-} CreateMode;
-
-static bool parse_mode(const char *text, CreateMode *ret_mode, GError **error)
+bool hf_create_mode_parse(const char *text, HfCreateMode *ret_mode, GError **error)
 {
-    CreateMode mode = { 0 };
+    HfCreateMode mode = { 0 };
     g_auto(GStrv) words = g_strsplit(text ? text : "", ",", -1);
     for (unsigned i = 0; words[i]; i++) {
         if (strcmp(words[i], "overwrite") == 0) {
@@ -276,8 +277,8 @@ static GString *first_file(void)
 bool hf_setup_config_create(const char *mode_text, char **ret_path, bool *ret_written,
                             GError **error)
 {
-    CreateMode mode = { 0 };
-    if (!parse_mode(mode_text, &mode, error)) {
+    HfCreateMode mode = { 0 };
+    if (!hf_create_mode_parse(mode_text, &mode, error)) {
         return false;
     }
     if (geteuid() == 0 && !mode.root) {
@@ -285,7 +286,7 @@ bool hf_setup_config_create(const char *mode_text, char **ret_path, bool *ret_wr
                             "--create-config-files is for a user's own account; as root add the "
                             "word \"root\"");
     }
-    g_autofree char *dir = user_config_dir();
+    g_autofree char *dir = hf_user_config_dir();
     if (!dir) {
         return hf_error_set(error, HF_ERROR_FAILED,
                             "neither XDG_CONFIG_HOME nor HOME is set: no place for %s",

@@ -26,9 +26,14 @@ typedef struct {
     char *rsa_keysize;
     char *ek1keyalgo;
     char *ek2keyalgo;
-    char *tool; /* the three of create_certs_tool: under the name swtpm_setup only */
-    char *tool_config;
-    char *tool_options;
+    char *iakkeyalgo;
+    char *idevidkeyalgo;
+    /* from swtpm_setup.conf only (swtpm_setup_config.h) */
+    char *certs_tool;
+    char *certs_tool_config;
+    char *certs_tool_options;
+    char *certs_tool_timeout;
+    char *profile;
     GPtrArray *ignored; /* char *: names of the keys that were read and have no effect */
 } HfSetupConfig;
 
@@ -39,7 +44,17 @@ HfSetupConfig *hf_setup_config_load(const char *path, GError **error);
 /* The same from text; `label` is the file's name in messages. */
 HfSetupConfig *hf_setup_config_parse(const char *text, size_t size, const char *label,
                                      GError **error);
+HfSetupConfig *hf_setup_config_new(void);
 void hf_setup_config_free(HfSetupConfig *config);
+
+/* The words of --create-config-files: NULL is none. */
+typedef struct {
+    bool overwrite, root, skip;
+} HfCreateMode;
+
+bool hf_create_mode_parse(const char *text, HfCreateMode *ret_mode, GError **error);
+/* $XDG_CONFIG_HOME or ~/.config, of the user the process runs as; NULL: neither is set. */
+char *hf_user_config_dir(void);
 
 /* --create-config-files: writes the user's file, mode 0644. `mode` is NULL or a comma-separated
  * list of: overwrite (replace an existing file), root (do it for root too), skip-if-exist (leave an

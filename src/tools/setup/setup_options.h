@@ -16,15 +16,15 @@
 #include "tools/setup/pcr_banks.h"
 #include "tools/setup/setup_config.h"
 
-#define HF_PLAN_KEYS_MAX 4u
+#define HF_PLAN_KEYS_MAX 6u
 extern const HfProgram hf_setup_program;
 
 typedef enum { HF_EXISTING_REFUSE, HF_EXISTING_KEEP, HF_EXISTING_REPLACE } HfExisting;
 
 typedef struct {
-    char *state;     /* directory or URI */
-    HfKeySource key; /* of the state; size 0: it is not encrypted */
-    char *key_file;  /* what key.file points to */
+    bool swtpm; /* we are swtpm_setup: its defaults, its sentences */
+    bool tpm12;
+    char *state; /* directory or URI */
     HfExisting existing;
     bool reconfigure; /* PCR banks of an existing TPM, nothing else */
 
@@ -32,7 +32,7 @@ typedef struct {
     bool ek_certificates;
     bool platform_certificate;
     bool create_spk;
-    bool spk_ecc;
+    HfTemplate spk;
     bool allow_signing; /* EKs sign instead of decrypting */
     bool decryption;    /* with allow_signing: they do both */
     bool lock_nvram;
@@ -41,22 +41,33 @@ typedef struct {
     unsigned key_count;
     const HfEkRow *keys[HF_PLAN_KEYS_MAX]; /* in the order they are made */
 
+    bool encrypted; /* `key` says how */
+    HfKeySource key;
+    char *key_file; /* for key.file */
+
+    bool take_ownership; /* TPM 1.2 only, with create_ek */
+    HfSecret *owner_auth;
+    HfSecret *srk_auth;
+
+    char *logfile;         /* or NULL */
     char *certificate_dir; /* or NULL */
     char *vmid;            /* or NULL */
-    char *authority;       /* this or `tool` is there when a certificate is to be made */
-    char *tcti;            /* or NULL */
-    char *tool;            /* or NULL: program that makes certificates (certs_tool.h) */
-    char *tool_config;     /* or NULL */
-    char *tool_options;    /* or NULL */
-    char *logfile;         /* or NULL */
+    /* One of these two is not NULL when a certificate is to be made; the authority comes first. */
+    char *authority;
+    char *certs_tool;
+    char *tcti;               /* or NULL */
+    char *certs_tool_config;  /* or NULL */
+    char *certs_tool_options; /* or NULL */
+    unsigned certs_tool_seconds;
 } HfSetupPlan;
 
 /* What can be said about the command line alone: contradictions and missing options
- * (HF_ERROR_USAGE), what this program does not do (HF_ERROR_UNSUPPORTED: TPM 1.2). */
-bool hf_setup_options_check(const HfOptions *options, GError **error);
+ * (HF_ERROR_USAGE), what this build cannot do (HF_ERROR_UNSUPPORTED). swtpm: by the rules of
+ * swtpm_setup, which minds less. */
+bool hf_setup_options_check(const HfOptions *options, bool swtpm, GError **error);
 /* Options that passed the check above, and `config` for what they leave out. rsa_limit: bits of the
  * largest RSA key the engine can make. */
-HfSetupPlan *hf_setup_plan_new(const HfOptions *options, const HfSetupConfig *config,
+HfSetupPlan *hf_setup_plan_new(const HfOptions *options, const HfSetupConfig *config, bool swtpm,
                                unsigned rsa_limit, GError **error);
 void hf_setup_plan_free(HfSetupPlan *plan);
 

@@ -10,12 +10,10 @@
 
 #include "tools/setup/setup_run.h"
 
-#include <pwd.h>
-#include <unistd.h>
-
 #include "base/error.h"
 #include "base/log.h"
 #include "tools/setup/certificate_files.h"
+#include "tools/setup/narration.h"
 #include "tools/setup/replacement.h"
 
 static bool has_tpm(HfStore *store, bool *ret_there, GError **error)
@@ -40,6 +38,10 @@ static bool decide(const HfSetupPlan *plan, HfStore *store, bool *ret_go_on, GEr
         return there || hf_error_set(error, HF_ERROR_NOT_FOUND,
                                      "%s: there is no TPM to reconfigure", plan->state);
     }
+    if (there && plan->existing == HF_EXISTING_REFUSE && plan->swtpm) {
+        return hf_error_set(error, HF_ERROR_EXISTS, "Found existing TPM state '%s'.",
+                            hf_state_kind_name(HF_STATE_PERMANENT));
+    }
     if (there && plan->existing == HF_EXISTING_REFUSE) {
         return hf_error_set(error, HF_ERROR_EXISTS,
                             "%s: there is a TPM already (%s); --overwrite replaces it, "
@@ -61,59 +63,25 @@ static bool lock(HfStore *store, const HfSetupPlan *plan, GError **error)
     return false;
 }
 
-/* A store with what it needs. */
-typedef struct {
-    HfSecret *key;        /* or NULL */
-    HfEnvelope *envelope; /* around `key`, or NULL */
-    HfStore *store;
-} Place;
-
-static void place_clear(Place *place)
-{
-    hf_store_free(place->store);
-    hf_envelope_free(place->envelope);
-    hf_secret_free(place->key);
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Place, place_clear)
-
-/* Only looked at: nothing is made, no lock is taken, no key is needed. */
-static HfStore *look(const HfSetupPlan *plan, GError **error)
-{
-    const HfStoreConfig config = { .tpm2 = true, .look_only = true };
-    return hf_store_open_uri(plan->state, &config, error);
-}
-
-static bool place_open(const HfSetupPlan *plan, Place *place, GError **error)
-{
-    HfStoreConfig config = { .tpm2 = true, .fsync = true, .lock = true };
-    if (plan->key.size > 0) {
-        place->key = hf_key_read(&plan->key, error);
-        if (!place->key) {
-            return false;
-        }
-        place->envelope = hf_envelope_aes_new(place->key);
-        config.envelope = place->envelope;
-    }
-    place->store = hf_store_open_uri(plan->state, &config, error);
-    return place->store && lock(place->store, plan, error);
-}
-
 static HfManufacture *make(const HfSetupPlan *plan, const HfEngines *engines, GError **error)
 {
+    g_autoptr(HfEngineFacts) facts = hf_engine_facts_read(engines->maker, error);
     g_autoptr(HfCertifier) certifier = NULL;
+    if (!facts) {
+        return NULL;
+    }
     if (plan->ek_certificates || plan->platform_certificate) {
-        certifier = hf_certifier_open(plan, engines->checker, error);
+        certifier = hf_certifier_open(plan, facts, error);
         if (!certifier) {
-            g_prefix_error(error, plan->tool ? "" : "authority: ");
+            g_prefix_error(error, plan->authority ? "authority: " : "certificates: ");
             return NULL;
         }
-        hf_log(1,
-               plan->tool ? "Certificates are made by %s."
-                          : "Certificates are issued by the authority %s.",
-               hf_certifier_description(certifier));
+        if (plan->authority) {
+            hf_log(1, "Certificates are issued by the authority %s.", certifier->description);
+        }
     }
-    return hf_manufacture_new(plan, engines->maker, certifier, error);
+    return plan->tpm12 ? hf_manufacture12_new(plan, engines->maker, certifier, error)
+                       : hf_manufacture_new(plan, engines->maker, certifier, error);
 }
 
 static HfManufacture *reconfigure(const HfSetupPlan *plan, const HfEngines *engines, HfStore *store,
@@ -144,7 +112,7 @@ static bool store_all(const HfSetupPlan *plan, const HfManufacture *made, HfStor
     return !files || hf_certificate_files_publish(files, error);
 }
 
-static void display(const HfManufacture *made)
+static void display(const HfSetupPlan *plan, const HfManufacture *made)
 {
     const HfTpmIdentity *tpm = &made->identity;
     hf_log(1, "TPM %s, level %u, revision %u, manufacturer %s, version %s", tpm->family, tpm->level,
@@ -160,18 +128,73 @@ static void display(const HfManufacture *made)
         hf_log(1, "NV index 0x%08x: %s, %zu bytes, attributes 0x%08x", index->index, index->title,
                g_bytes_get_size(index->content), index->attributes);
     }
-    g_autofree char *banks = hf_bank_names(&made->banks, false);
-    hf_log(1, "PCR banks: %s", banks);
+    if (!plan->tpm12) {
+        g_autofree char *banks = hf_bank_names(&made->banks, false);
+        hf_log(1, "PCR banks: %s", banks);
+    }
 }
 
-static void announce(const HfSetupPlan *plan)
+/* What a run has open, closed in the right order. */
+typedef struct {
+    HfSecret *key;
+    HfEnvelope *envelope;
+    HfStore *store;
+} Place;
+
+static void place_clear(Place *place)
 {
-    const struct passwd *user = getpwuid(geteuid());
-    g_autoptr(GDateTime) now = g_date_time_new_now_local();
-    g_autofree char *when = g_date_time_format(now, "%a %d %b %Y %H:%M:%S %Z");
-    hf_log(1, "%s a TPM 2.0 in %s as user %s at %s.",
-           plan->reconfigure ? "Reconfiguring" : "Making", plan->state,
-           user ? user->pw_name : "unknown", when);
+    hf_store_free(place->store);
+    hf_envelope_free(place->envelope);
+    hf_secret_free(place->key);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Place, place_clear)
+
+/* Only looked at: nothing is made, no lock is taken, no key is needed. */
+static HfStore *look(const HfSetupPlan *plan, GError **error)
+{
+    const HfStoreConfig config = { .tpm2 = !plan->tpm12, .look_only = true };
+    return hf_store_open_uri(plan->state, &config, error);
+}
+
+static bool place_open(const HfSetupPlan *plan, Place *place, GError **error)
+{
+    HfStoreConfig config = { .tpm2 = !plan->tpm12, .fsync = true, .lock = true };
+    if (plan->encrypted) {
+        place->key = hf_key_read(&plan->key, error);
+        if (!place->key) {
+            return false;
+        }
+        place->envelope = hf_envelope_aes_new(place->key);
+        config.envelope = place->envelope;
+    }
+    place->store = hf_store_open_uri(plan->state, &config, error);
+    return place->store && lock(place->store, plan, error);
+}
+
+static bool check(const HfSetupPlan *plan, const HfManufacture *made, const HfEngines *engines,
+                  GError **error)
+{
+    return plan->tpm12 ? hf_manufacture12_check(plan, made, engines->checker, error)
+                       : hf_manufacture_check(made, engines->checker, error);
+}
+
+static bool work(const HfSetupPlan *plan, const HfEngines *engines, HfStore *store,
+                 bool *ret_changed, GError **error)
+{
+    bool changed = true;
+    g_autoptr(HfManufacture) made = plan->reconfigure
+                                        ? reconfigure(plan, engines, store, &changed, error)
+                                        : make(plan, engines, error);
+    if (!made || !check(plan, made, engines, error) ||
+        (changed && !store_all(plan, made, store, error))) {
+        return false;
+    }
+    if (plan->display) {
+        display(plan, made);
+    }
+    *ret_changed = changed;
+    return true;
 }
 
 bool hf_setup_run(const HfSetupPlan *plan, const HfEngines *engines, GError **error)
@@ -183,30 +206,18 @@ bool hf_setup_run(const HfSetupPlan *plan, const HfEngines *engines, GError **er
     if (!looked_at || !decide(plan, looked_at, &go_on, error)) {
         return false;
     }
-    if (!go_on) {
-        hf_log(1, "%s holds a TPM already: nothing to do.", plan->state);
-        return true;
-    }
     hf_store_free(g_steal_pointer(&looked_at)); /* closing its file would give up a lock */
-    if (!place_open(plan, &place, error) || !decide(plan, place.store, &go_on, error)) {
+    /* Somebody may have been faster: looked at again. */
+    if (go_on && (!place_open(plan, &place, error) || !decide(plan, place.store, &go_on, error))) {
         return false;
     }
     if (!go_on) {
-        hf_log(1, "%s holds a TPM now: nothing to do.", plan->state);
+        hf_say_kept(plan);
         return true;
     }
-    announce(plan);
-    bool changed = true;
-    g_autoptr(HfManufacture) made = plan->reconfigure
-                                        ? reconfigure(plan, engines, place.store, &changed, error)
-                                        : make(plan, engines, error);
-    if (!made || !hf_manufacture_check(made, engines->checker, error) ||
-        (changed && !store_all(plan, made, place.store, error))) {
-        return false;
-    }
-    if (plan->display) {
-        display(made);
-    }
-    hf_log(1, "Finished: the TPM is %s.", changed ? "complete and stored" : "as it was asked for");
-    return true;
+    bool changed = false;
+    hf_say_begin(plan);
+    bool done = work(plan, engines, place.store, &changed, error);
+    hf_say_end(plan, !done, changed);
+    return done;
 }

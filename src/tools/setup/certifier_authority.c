@@ -1,0 +1,158 @@
+/*
+ * certifier_authority.c - the authority of this host: fills in the certificate fields and has them
+ * signed.
+ *
+ * Puts together what the authority knows (host TPM, policy, platform), what the TPM says about
+ * itself and the measurement of the emulator. The signing key may live in the host TPM; it is used
+ * in this process only, never in the engine's.
+ * The subject of the EK certificate stays empty and its model says that the TPM is a virtual one
+ * and on which host TPM it rests; the VM's name goes into the platform certificate only.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "config.h"
+
+#include "tools/setup/certifier.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "pki/endorsement.h"
+#include "tools/common/authority_dir.h"
+#include "tools/setup/measurement.h"
+
+#define MODEL "holdfast vTPM"
+#define NAME_MAX_CHARACTERS 64
+
+typedef struct {
+    HfCertifier base;
+    HfAuthorityDir *authority;
+    HfSigner *signer;                 /* borrowed from the authority */
+    const HfCertificate *certificate; /* borrowed from the authority */
+    HfHolding holding; /* its strings and digests are borrowed, but for device_model */
+    char *model;
+    char *vmid;
+    unsigned use;
+    char *description;
+} Authority;
+
+static void authority_free(HfCertifier *base)
+{
+    Authority *certifier = (Authority *)base;
+    g_clear_pointer(&certifier->holding.device_model, g_bytes_unref);
+    g_clear_pointer(&certifier->authority, hf_authority_free);
+    g_free(certifier->model);
+    g_free(certifier->vmid);
+    g_free(certifier->description);
+    g_free(certifier);
+}
+
+/* "holdfast vTPM on NAME OF THE HOST TPM", cut to what a certificate takes. */
+static char *model_name(const char *host_tpm)
+{
+    if (!host_tpm) {
+        return g_strdup(MODEL);
+    }
+    g_autofree char *full = g_strdup_printf(MODEL " on %s", host_tpm);
+    return g_utf8_substring(full, 0, MIN(g_utf8_strlen(full, -1), NAME_MAX_CHARACTERS));
+}
+
+static void take_facts(Authority *certifier, const char *directory)
+{
+    const HfAuthorityFacts *facts = hf_authority_facts(certifier->authority);
+    certifier->holding.host_ek = facts->host_ek_digest;
+    certifier->holding.tcb_policy = facts->tcb_digest;
+    certifier->holding.migration_policy = facts->migration_policy;
+    certifier->model = model_name(facts->host_tpm);
+    certifier->description =
+        g_strdup_printf("%s (%s%s%s)", directory, hf_rooted_text(facts->rooted),
+                        facts->host_tpm ? ", " : "", facts->host_tpm ? facts->host_tpm : "");
+}
+
+/* --- certificates ---------------------------------------------------------------------------- */
+
+static GBytes *authority_issue(HfCertifier *base, const HfCertRequest *request, GError **error)
+{
+    Authority *certifier = (Authority *)base;
+    if (request->kind == HF_CERT_IAK || request->kind == HF_CERT_IDEVID) {
+        hf_error_set(error, HF_ERROR_UNSUPPORTED,
+                     "an authority issues none of these; leave the key out, or let "
+                     "create_certs_tool in swtpm_setup.conf issue");
+        return NULL;
+    }
+    g_autoptr(GBytes) spki = hf_public_key_spki(request->key);
+    const HfAuthorityFacts *facts = hf_authority_facts(certifier->authority);
+    const HfTpmIdentity *tpm = request->tpm;
+    const HfEndorsement in = {
+        .spki = spki,
+        .use = certifier->use,
+        .tpm_manufacturer = tpm->manufacturer,
+        .tpm_model = certifier->model,
+        .tpm_version = tpm->version,
+        .spec_family = tpm->family,
+        .spec_level = tpm->level,
+        .spec_revision = tpm->revision,
+        .platform_manufacturer = facts->platform_manufacturer,
+        .platform_model = facts->platform_model,
+        .platform_version = facts->platform_version,
+        .vmid = certifier->vmid,
+        .holding = &certifier->holding,
+        .ca_issuers_url = facts->aia_url,
+        .not_before = g_get_real_time() / G_USEC_PER_SEC,
+        .not_after = -1,
+    };
+    g_autoptr(HfCertificate) certificate =
+        request->kind == HF_CERT_EK
+            ? hf_endorsement_ek(&in, certifier->signer, certifier->certificate, error)
+            : hf_endorsement_platform(&in, certifier->signer, certifier->certificate, error);
+    return certificate ? g_bytes_ref(certificate->der) : NULL;
+}
+
+static GBytes *authority_chain(HfCertifier *base, GError **error)
+{
+    Authority *certifier = (Authority *)base;
+    GPtrArray *chain = hf_authority_chain(certifier->authority, error);
+    if (!chain) {
+        return NULL;
+    }
+    GByteArray *all = g_byte_array_new();
+    for (unsigned i = 0; i < chain->len; i++) {
+        GBytes *der = g_ptr_array_index(chain, i);
+        g_autoptr(HfCertificate) one = hf_certificate_new(der, "authority's chain", error);
+        if (!one) {
+            g_byte_array_unref(all);
+            return NULL;
+        }
+        if (i == 0 || !g_bytes_equal(one->subject, one->issuer)) {
+            hf_put_gbytes(all, der);
+        }
+    }
+    return g_byte_array_free_to_bytes(all);
+}
+
+/* --- the authority --------------------------------------------------------------------------- */
+
+static const HfCertifierClass authority_class = { authority_issue, authority_chain,
+                                                  authority_free };
+
+HfCertifier *hf_certifier_authority_open(const HfSetupPlan *plan, GError **error)
+{
+    Authority *certifier = g_new0(Authority, 1);
+    g_autoptr(HfCertifier) base = &certifier->base;
+    certifier->base.class = &authority_class;
+    certifier->authority = hf_authority_open(plan->authority, plan->tcti, error);
+    if (!certifier->authority) {
+        return NULL;
+    }
+    if (!(certifier->certificate = hf_authority_certificate(certifier->authority, error)) ||
+        !(certifier->holding.device_model = hf_measurement_take(error)) ||
+        !(certifier->signer = hf_authority_signer(certifier->authority, error))) {
+        return NULL;
+    }
+    take_facts(certifier, plan->authority);
+    certifier->vmid = g_strdup(plan->vmid);
+    certifier->use = (plan->allow_signing ? HF_ENDORSEMENT_SIGN : 0u) |
+                     (plan->decryption ? HF_ENDORSEMENT_DECRYPT : 0u);
+    base->description = certifier->description;
+    return g_steal_pointer(&base);
+}
