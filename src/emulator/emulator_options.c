@@ -851,6 +851,42 @@ static bool check_task(const HfSettings *settings, GError **error)
                                              "--flags not-need-init is missing");
 }
 
+/* A descriptor is for one thing: the one who is done with it closes it, and its number may be that
+ * of a state file by the time the other writes there. The same of a path. */
+static bool check_apart(const HfSettings *settings, GError **error)
+{
+    const struct {
+        const char *option;
+        int fd;
+    } uses[] = {
+        { "--ctrl", settings->control.listener },
+        { "--ctrl", settings->control.connection },
+        { "--server", settings->data.listener },
+        { "--fd or --server", settings->data.connection },
+        { "--log", settings->log_fd },
+        { "--pid", settings->pid_fd },
+        { "--fd", settings->device_fd },
+        { "--key", settings->key.fd },
+        { "--migration-key", settings->migration_key.fd },
+        { "--pcap", settings->capture.fd },
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(uses); i++) {
+        for (size_t k = 0; k < i; k++) {
+            if (uses[i].fd >= FIRST_FREE_FD && uses[i].fd == uses[k].fd) {
+                return hf_error_set(error, HF_ERROR_USAGE,
+                                    "%s and %s: expected two descriptors, found %d twice",
+                                    uses[k].option, uses[i].option, uses[i].fd);
+            }
+        }
+    }
+    if (settings->control.path && g_strcmp0(settings->control.path, settings->data.path) == 0) {
+        return hf_error_set(error, HF_ERROR_USAGE,
+                            "--ctrl and --server: expected two paths, found %s twice",
+                            settings->control.path);
+    }
+    return true;
+}
+
 /* swtpm's words for a front end that is missing or not there; scripts look for them. */
 static void check_interface(const HfProgram *program, int argc, char **argv)
 {
@@ -884,7 +920,7 @@ HfSettings *hf_settings_parse(const HfProgram *program, int argc, char **argv, G
                  read_data(settings, error) && read_flags(settings, error) &&
                  read_log(settings, error) && read_process(settings, error) &&
                  read_capture(settings, error) && read_profile(settings, error) &&
-                 check_task(settings, error);
+                 check_task(settings, error) && check_apart(settings, error);
     return valid ? g_steal_pointer(&settings) : NULL;
 }
 

@@ -83,6 +83,17 @@ bool hf_service_detach(HfService *service, GError **error)
     return !service->settings->daemon || hf_daemon_detach(&service->ready_fd, error);
 }
 
+/* A file to write to. A FIFO that nobody reads is an error now; it would hang us for good. */
+static int open_output(const char *path, int more, mode_t mode)
+{
+    const int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    int fd = open(path, flags | more, mode);
+    if (fd >= 0) {
+        (void)fcntl(fd, F_SETFL, more & O_APPEND);
+    }
+    return fd;
+}
+
 static bool open_log(HfService *service, GError **error)
 {
     const HfSettings *settings = service->settings;
@@ -96,9 +107,8 @@ static bool open_log(HfService *service, GError **error)
     } else if (g_strcmp0(settings->log_file, "-") == 0) {
         hf_log_to_fd(-1);
     } else if (settings->log_file) {
-        int flags = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY;
-        flags |= settings->log_truncate ? O_TRUNC : 0;
-        service->log_fd = open(settings->log_file, flags, 0600);
+        int flags = O_APPEND | (settings->log_truncate ? O_TRUNC : 0);
+        service->log_fd = open_output(settings->log_file, flags, 0600);
         if (service->log_fd < 0) {
             return hf_error_errno(error, errno, "cannot open log file %s", settings->log_file);
         }
@@ -134,8 +144,7 @@ static bool write_pid(HfService *service, GError **error)
     if (!settings->pid_file) {
         return true;
     }
-    int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY;
-    hf_autofd int fd = open(settings->pid_file, flags, 0644);
+    hf_autofd int fd = open_output(settings->pid_file, O_TRUNC, 0644);
     if (fd < 0) {
         return hf_error_errno(error, errno, "cannot open pid file %s", settings->pid_file);
     }

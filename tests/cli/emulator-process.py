@@ -78,6 +78,13 @@ def test_usage():
             (("--ctrl", CTRL, "--log", f"file={BASE}/log,fd=3"), "exclude each other"),
             (("--ctrl", CTRL, "--pid", f"file={BASE}/pid,fd=3"), "file or fd"),
             (("--print-states", "--print-capabilities"), "exclude each other"),
+            (("--ctrl", "type=unixio,clientfd=5", "--fd", "5"), "5 twice"),
+            (("--ctrl", "type=unixio,fd=5", "--server", "type=unixio,fd=5"), "5 twice"),
+            (("--ctrl", CTRL, "--pid", "fd=5", "--log", "fd=5"), "5 twice"),
+            (("--ctrl", CTRL, "--fd", "5", "--log", "fd=5"), "5 twice"),
+            (("--ctrl", CTRL, "--key", "fd=5", "--migration-key", "fd=5"), "5 twice"),
+            (("--ctrl", CTRL, "--pcap", "fd=5", "--log", "fd=5"), "5 twice"),
+            (("--ctrl", CTRL, "--server", CTRL), "/c twice"),
             ((), "nothing to serve"),
             (("--server", "type=tcp,port=1"), "never be started")]:
         refuse(1, pattern, "--tpm2", *state, *options)
@@ -124,6 +131,9 @@ def test_unusable():
         refuse(1, link, *state, "--ctrl", CTRL, option, f"file={link}")
         with open(victim) as f:
             tap.equal(f.read(), "mine", f"{name}: the target of a symbolic link is left alone")
+    os.mkfifo(f"{BASE}/fifo")
+    for option in ("--log", "--pid"):  # nobody reads there
+        refuse(1, "No such device", *state, "--ctrl", CTRL, option, f"file={BASE}/fifo")
     result = socket_run(*state, "--ctrl", "type=unixio,path=/nonexistent/c",
                         "--log", f"file={BASE}/start.log")
     with open(f"{BASE}/start.log") as f:
