@@ -3,3 +3,5 @@ interop_tests += tests/interop/tpm2-tools.sh tests/interop/state-exchange.sh \
     tests/interop/state-encrypted.sh tests/interop/state-linear.sh \
     tests/interop/setup-state.sh \
     tests/interop/swtpm-ioctl.sh tests/interop/swtpm-setup.sh tests/interop/setup.sh
+interop_tests += tests/interop/ibm-tss2.sh tests/interop/pytss.sh
+EXTRA_DIST += tests/interop/pytss-client.py
