@@ -104,6 +104,8 @@ guest_event() {
     event='' words=''
     while [ -z "$event" ]; do
         guest_line "$1" || return 1
+        # UEFI clears every terminal it finds, this one too.
+        [[ $line != *$'\e'* ]] || continue
         event=${line%% *}
         words=${line#"$event"}
         words=${words# }

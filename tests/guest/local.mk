@@ -1,6 +1,6 @@
 # Real Linux guests in QEMU; make check-guest. The image is kept in guest/ of the build directory.
 guest_tests += tests/guest/guest-boot.sh tests/guest/guest-reset.sh tests/guest/guest-kill.sh \
-    tests/guest/guest-quickstart.sh
+    tests/guest/guest-quickstart.sh tests/guest/guest-firmware.sh tests/guest/guest-migrate.sh
 EXTRA_DIST += samples/quickstart tests/guest/make-guest tests/guest/guest-init tests/guest/boot.sh tests/guest/vm.sh
 
 clean-local: clean-guest

@@ -17,13 +17,14 @@ trap 'guest_kill; tap_cleanup' EXIT
 vm_state=$tap_dir/state
 vm_socket=$tap_dir/control
 vm_pid=
+vm_tpm=(--tpm2) # empty for a TPM 1.2
 mkdir -p "$vm_state"
 
 # tpm_start [OPTION...]: the emulator as libvirt starts it; its pid in vm_pid. With --daemon the
 # command itself must return once the socket is there.
 tpm_start() {
     local pidfile=$tap_dir/emulator.pid option daemon=
-    local -a arguments=(socket --tpm2 --tpmstate "dir=$vm_state" --terminate
+    local -a arguments=(socket "${vm_tpm[@]}" --tpmstate "dir=$vm_state" --terminate
         --ctrl "type=unixio,path=$vm_socket" --log "file=$tap_dir/emulator.log")
     rm -f "$vm_socket" "$pidfile"
     for option in "$@"; do
@@ -78,4 +79,26 @@ vm_name=guest
 vm_expect() {
     vm_hear || vm_bail "$vm_name: waited for \"$1\", but the guest is silent or gone"
     [ "$event" = "$1" ] || vm_bail "$vm_name: wanted \"$1\", found \"$event $words\""
+}
+
+# vm_monitor SECONDS REGEX COMMAND: a command to QEMU's monitor, again and again until its answer
+# matches; fails when the time is up.
+vm_monitor() {
+    local end=$((SECONDS + $1 + 1)) regex=$2 answer part from
+    exec {from}<>"$guest_work/monitor.out"
+    while [ "$SECONDS" -lt "$end" ]; do
+        answer=
+        guest_command "$3"
+        # An answer ends with a prompt on a line without end.
+        while IFS= read -r -t 0.3 -u "$from" part; do
+            answer+=$part$'\n'
+        done
+        if [[ $answer$part =~ $regex ]]; then
+            exec {from}>&-
+            return 0
+        fi
+    done
+    diag "the monitor's last answer to \"$3\": $answer$part"
+    exec {from}>&-
+    return 1
 }
