@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """bench.py - our emulator and Debian's swtpm side by side: table, JSON, plots.
 
-Usage: bench.py [--quick] [--static PROGRAM] [--disk DIR] [--out DIR] [--only PART[,PART]]
+Usage: bench.py [--quick] [--static PROGRAM] [--more LABEL=PROGRAM] [--disk DIR] [--out DIR] [--only PART[,PART]]
 
 Runs from `make bench` (results kept in tests/bench/results/DATE-COMMIT.*) and `make bench-quick`
 (fewer rounds, into bench-quick.* of the build directory). Every figure is measured in this run, A B
@@ -68,6 +68,7 @@ class Bench:
         self.quick = options.quick
         self.samples = {}  # measure -> subject -> [samples]
         self.notes = []
+        self.more = dict(option.split("=", 1) for option in options.more)
         # A directory of its own on each: tmpfs for the programs, a disk for the syncs.
         self.memory = tempfile.mkdtemp(prefix="hf-bench-run.", dir="/dev/shm")
         self.disk = tempfile.mkdtemp(prefix="hf-bench-run.", dir=options.disk)
@@ -90,6 +91,7 @@ class Bench:
                  "swtpm": f"{shutil.which('swtpm')}@dir=%s",
                  "static": f"{self.options.static}@dir=%s",
                  "limit": f"{MINIMAL}@dir=%s"}
+        known.update({label: f"{program}@dir=%s" for label, program in self.more.items()})
         return [f"{n}@{known[n]}" for n in names
                 if (n != "static" or self.options.static) and (n != "slots" or self.has_slots())]
 
@@ -117,7 +119,7 @@ class Bench:
 
     def launch(self):
         rounds = 15 if self.quick else 100
-        names = ("holdfast", "swtpm", "static", "limit")
+        names = ("holdfast", "swtpm", "static", *self.more, "limit")
         self.measure(self.memory, rounds, "launch-fresh", names)
         self.measure(self.memory, rounds, "launch-existing", names)
         if not self.quick:
@@ -174,7 +176,7 @@ class Bench:
 
     def memory_use(self):
         for count in (1, 20) if self.quick else (1, 100):
-            for subject in ("holdfast", "swtpm", "static", "limit"):
+            for subject in ("holdfast", "swtpm", "static", *self.more, "limit"):
                 for spec in self.subjects(subject):
                     self.hold(spec, subject, count)
 
@@ -385,6 +387,8 @@ def main():
     parser = argparse.ArgumentParser(description="measure holdfast beside swtpm")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--static", help="a holdfast of --enable-static-engine, measured too")
+    parser.add_argument("--more", action="append", default=[], metavar="LABEL=PROGRAM",
+                        help="another build, for the launch and the memory")
     parser.add_argument("--disk", default="/var/tmp", help="directory on a real disk")
     parser.add_argument("--out", help="directory of the results")
     parser.add_argument("--only", help="parts: " + ",".join(PARTS))

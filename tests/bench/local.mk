@@ -1,4 +1,4 @@
-# Measurements: `make bench`, `make bench-quick`; see HACKING.md. Counts that do not depend on the
+# Measurements: `make bench`, `make bench-quick`, BENCH_FLAGS='--static PROGRAM'; see HACKING.md. Counts that do not depend on the
 # machine are a test, tests/cli/counts.py.
 EXTRA_PROGRAMS =
 bench_programs = tests/bench/bench-driver tests/bench/bench-minimal
@@ -14,7 +14,7 @@ EXTRA_DIST += tests/bench/bench.py
 
 .PHONY: bench bench-quick
 bench: all $(bench_programs)
-	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' python3 $(top_srcdir)/tests/bench/bench.py
+	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' python3 $(top_srcdir)/tests/bench/bench.py $(BENCH_FLAGS)
 bench-quick: all $(bench_programs)
-	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' python3 $(top_srcdir)/tests/bench/bench.py --quick
+	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' python3 $(top_srcdir)/tests/bench/bench.py --quick $(BENCH_FLAGS)
 CLEANFILES += $(bench_programs)
