@@ -66,43 +66,90 @@ static uint64_t host_get(const uint8_t *p, unsigned width)
     }
 }
 
+/* Fields of a union; returns where the tail begins. */
+static size_t fields_put(uint8_t *buffer, const HfControlSlot *slots,
+                         const HfControlMessage *message)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < HF_CONTROL_SLOTS_MAX && slots[i].width > 0; i++) {
+        if (slots[i].width <= sizeof(uint64_t) && slots[i].field < HF_FIELD_COUNT) {
+            host_put(buffer + at, message->value[slots[i].field], slots[i].width);
+        }
+        at += slots[i].width;
+    }
+    return at;
+}
+
+static size_t fields_get(const uint8_t *buffer, const HfControlSlot *slots,
+                         HfControlMessage *message)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < HF_CONTROL_SLOTS_MAX && slots[i].width > 0; i++) {
+        if (slots[i].field < HF_FIELD_COUNT) {
+            message->value[slots[i].field] = host_get(buffer + at, slots[i].width);
+        }
+        at += slots[i].width;
+    }
+    return at;
+}
+
+static void tail_put(uint8_t *at, const HfControlRow *row, const void *tail, size_t n)
+{
+    g_assert(n <= hf_control_device_piece(row));
+    if (n > 0) {
+        memcpy(at, tail, n);
+    }
+}
+
 void hf_control_device_put(uint8_t *buffer, const HfControlMessage *message, const void *tail,
                            size_t n)
 {
     const HfControlRow *row = message->row;
-    size_t at = 0;
     memset(buffer, 0, HF_CONTROL_DEVICE_MAX);
-    for (size_t i = 0; i < HF_CONTROL_SLOTS_MAX && row->request[i].width > 0; i++) {
-        const HfControlSlot *slot = &row->request[i];
-        if (slot->width <= sizeof(uint64_t) && slot->field < HF_FIELD_COUNT) {
-            host_put(buffer + at, message->value[slot->field], slot->width);
-        }
-        at += slot->width;
-    }
-    g_assert(n <= hf_control_device_piece(row));
-    if (n > 0) {
-        memcpy(buffer + at, tail, n);
-    }
+    tail_put(buffer + fields_put(buffer, row->request, message), row, tail, n);
 }
 
 void hf_control_device_get(const uint8_t *buffer, HfControlMessage *message,
                            const uint8_t **ret_tail)
 {
     const HfControlRow *row = message->row;
-    size_t at = 0;
     if (row->number == HF_CONTROL_GET_CAPABILITY) {
         message->value[HF_FIELD_RESULT] = HF_CONTROL_OK;
         message->value[HF_FIELD_FLAGS] = host_get(buffer, sizeof(uint64_t));
         return;
     }
-    for (size_t i = 0; i < HF_CONTROL_SLOTS_MAX && row->response[i].width > 0; i++) {
-        const HfControlSlot *slot = &row->response[i];
-        if (slot->field < HF_FIELD_COUNT) {
-            message->value[slot->field] = host_get(buffer + at, slot->width);
-        }
-        at += slot->width;
-    }
+    size_t at = fields_get(buffer, row->response, message);
     if (ret_tail) {
         *ret_tail = buffer + at;
     }
+}
+
+const HfControlRow *hf_control_device_row(unsigned long request)
+{
+    size_t count = 0;
+    const HfControlRow *rows = hf_control_rows(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (!rows[i].descriptor && hf_control_device_request(&rows[i]) == request) {
+            return &rows[i];
+        }
+    }
+    return NULL;
+}
+
+void hf_control_device_request_get(const uint8_t *buffer, HfControlMessage *message,
+                                   const uint8_t **ret_tail)
+{
+    *ret_tail = buffer + fields_get(buffer, message->row->request, message);
+}
+
+void hf_control_device_response_put(uint8_t *buffer, const HfControlMessage *message,
+                                    const void *tail, size_t n)
+{
+    const HfControlRow *row = message->row;
+    memset(buffer, 0, HF_CONTROL_DEVICE_MAX);
+    if (row->number == HF_CONTROL_GET_CAPABILITY) {
+        host_put(buffer, message->value[HF_FIELD_FLAGS], sizeof(uint64_t));
+        return;
+    }
+    tail_put(buffer + fields_put(buffer, row->response, message), row, tail, n);
 }

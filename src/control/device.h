@@ -34,4 +34,15 @@ void hf_control_device_put(uint8_t *buffer, const HfControlMessage *message, con
 void hf_control_device_get(const uint8_t *buffer, HfControlMessage *message,
                            const uint8_t **ret_tail);
 
+/* The other end. The row of a request number; NULL: there is no such ioctl, or it belongs to a
+ * socket alone (SET_DATAFD). */
+const HfControlRow *hf_control_device_row(unsigned long request);
+/* Reads the request's fields; *ret_tail points to the piece in `buffer`, which has the size of the
+ * row's union. How long the piece says it is (HF_FIELD_LENGTH) is not checked. */
+void hf_control_device_request_get(const uint8_t *buffer, HfControlMessage *message,
+                                   const uint8_t **ret_tail);
+/* Writes the response's fields, and `n` bytes of the tail (at most a piece) behind them. */
+void hf_control_device_response_put(uint8_t *buffer, const HfControlMessage *message,
+                                    const void *tail, size_t n);
+
 #endif

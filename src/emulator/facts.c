@@ -81,9 +81,11 @@ static bool add_rsa_sizes(GString *json, HfTpmVersion version, GError **error)
     return true;
 }
 
-static bool capabilities(const HfProgram *program, HfTpmVersion version, GString *json,
+static bool capabilities(const HfProgram *program, const HfSettings *settings, GString *json,
                          GError **error)
 {
+    HfTpmVersion version = settings->version;
+    bool cuse = settings->interface == HF_INTERFACE_CUSE;
     g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
     hf_options_features(program, words);
     g_string_append(json, "{ \"type\": \"swtpm\", \"features\": [ ");
@@ -97,6 +99,9 @@ static bool capabilities(const HfProgram *program, HfTpmVersion version, GString
         const char *word = g_ptr_array_index(words, i);
         if (version != HF_TPM_2_0 && strstr(word, "profile")) {
             continue; /* as swtpm: only a TPM 2.0 has them */
+        }
+        if (cuse && strcmp(word, "tpm-send-command-header") == 0) {
+            continue;
         }
         add_word(json, word);
         /* swtpm lists the key sizes behind the storage back ends. */
@@ -138,7 +143,7 @@ static bool make_text(const HfProgram *program, const HfSettings *settings, GStr
 {
     g_autofree char *info = NULL;
     switch (settings->task) {
-    case HF_TASK_PRINT_CAPABILITIES: return capabilities(program, settings->version, text, error);
+    case HF_TASK_PRINT_CAPABILITIES: return capabilities(program, settings, text, error);
     case HF_TASK_PRINT_STATES: return states(settings, text, error);
     case HF_TASK_PRINT_INFO:
         info = library_info(settings->version, settings->info_flags, error);

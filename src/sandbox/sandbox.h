@@ -64,6 +64,8 @@ typedef enum {
     HF_PROFILE_EMULATOR,      /* holdfast socket, in service: its threads and sockets exist; its
                                * state is in a directory */
     HF_PROFILE_EMULATOR_FILE, /* the same, its state in one file or device that is open */
+    HF_PROFILE_CUSE,          /* holdfast cuse: its worker and the descriptor of /dev/cuse exist */
+    HF_PROFILE_CUSE_FILE,     /* the same, its state in one file or device that is open */
     HF_PROFILE_MANUFACTURE,   /* holdfast-setup's engine child: one thread, one socket, no files */
 } HfSeccompProfile;
 

@@ -31,8 +31,10 @@
 #include "sandbox/seccomp_filter.h"
 
 enum {
-    DIRECTORY = 1 << HF_PROFILE_EMULATOR,
-    ONE_FILE = 1 << HF_PROFILE_EMULATOR_FILE,
+    CHANNELS = 1 << HF_PROFILE_EMULATOR | 1 << HF_PROFILE_EMULATOR_FILE,
+    CUSE = 1 << HF_PROFILE_CUSE | 1 << HF_PROFILE_CUSE_FILE,
+    DIRECTORY = 1 << HF_PROFILE_EMULATOR | 1 << HF_PROFILE_CUSE,
+    ONE_FILE = 1 << HF_PROFILE_EMULATOR_FILE | 1 << HF_PROFILE_CUSE_FILE,
     EMULATOR = DIRECTORY | ONE_FILE,
     MANUFACTURE = 1 << HF_PROFILE_MANUFACTURE,
     BOTH = EMULATOR | MANUFACTURE,
@@ -60,15 +62,17 @@ typedef struct {
 
 static const Row rows[] = {
     /* the channels: two of the emulator; a socket pair of the manufacturing child */
-    { CALL(read), BOTH, "data channel: command; control thread: signals; socket pair; files", ANY },
+    { CALL(read), BOTH,
+      "data channel: command; control thread: signals, CUSE requests; socket pair; files", ANY },
     { CALL(write), BOTH, "data channel: response; waking a thread; socket pair; files; log", ANY },
-    { CALL(sendto), EMULATOR, "control channel: response (send, MSG_NOSIGNAL)", ANY },
-    { CALL(recvmsg), EMULATOR, "control channel: request, with the data descriptor", ANY },
+    { CALL(writev), CUSE, "libfuse: all answers to the kernel, a header and data", ANY },
+    { CALL(sendto), CHANNELS, "control channel: response (send, MSG_NOSIGNAL)", ANY },
+    { CALL(recvmsg), CHANNELS, "control channel: request, with the data descriptor", ANY },
     { CALL(poll), EMULATOR, "both threads: who has something; 10 ms between tries of a lock", ANY },
-    { CALL(accept4), EMULATOR, "both channels: next client", ANY },
-    { CALL(shutdown), EMULATOR, "control thread: ends a blocking read of the data thread", ANY },
-    { CALL(fcntl), EMULATOR, "data descriptor handed over: blocking?", ONLY(1, F_GETFL) },
-    { CALL(fcntl), EMULATOR, "data descriptor handed over: make it block", ONLY(1, F_SETFL) },
+    { CALL(accept4), CHANNELS, "both channels: next client", ANY },
+    { CALL(shutdown), CHANNELS, "control thread: ends a blocking read of the data thread", ANY },
+    { CALL(fcntl), CHANNELS, "data descriptor handed over: blocking?", ONLY(1, F_GETFL) },
+    { CALL(fcntl), CHANNELS, "data descriptor handed over: make it block", ONLY(1, F_SETFL) },
 
     /* state and its lock */
     { CALL(openat), BOTH, "state and lock files; openssl.cnf (Landlock says which)", ANY },

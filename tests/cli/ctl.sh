@@ -44,8 +44,11 @@ c.recv(1)
 
 no_emulator() {
     local nobody=$tap_dir/nobody
-    refuses 2 'one of --unix PATH and --tcp HOST:PORT, found neither' "no address" "$ctl" stop
-    refuses 2 'found both' "two addresses" "$ctl" --unix x --tcp :1 stop
+    refuses 2 'one of --unix PATH, --tcp HOST:PORT and --device PATH, found none' "no address" "$ctl" stop
+    refuses 2 'found several' "two addresses" "$ctl" --unix x --tcp :1 stop
+    refuses 2 'found several' "a socket and a device" "$ctl" --unix x --device /dev/null stop
+    refuses 1 'cannot open /dev/no-such-tpm' "no device" "$ctl" --device /dev/no-such-tpm stop
+    refuses 1 'STOP' "a device without these ioctls" "$ctl" --device /dev/null stop
     refuses 2 'command' "no command" "$ctl" --unix "$nobody"
     refuses 2 'frobnicate' "unknown command" "$ctl" --unix "$nobody" frobnicate
     refuses 2 'wombat' "unknown option" "$ctl" --unix "$nobody" stop --wombat

@@ -2,6 +2,7 @@
 # boot.sh - boots the guest of make-guest in QEMU and talks with it; for tests and the quickstart.
 #
 #     guest_prepare DIR                      the image, made if need be
+#     guest_add PROGRAM...; guest_add_module NAME...     more for the next boots, in $guest_extra
 #     guest_boot WORK JOB CTRL-SOCKET tpm-crb [-no-reboot | QEMU options...]
 #     while guest_event 60; do case $event in ...; esac; done
 # One guest at a time. WORK is a directory for this VM: console.log, qemu.log, the pipes and the
@@ -13,6 +14,7 @@ guest_source=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 guest_pid=       # of the running QEMU
 guest_work=      # its directory
 guest_image=     # where make-guest left kernel and initramfs
+guest_extra=     # a directory that is laid over the image's root, or nothing
 event='' words='' # what guest_event heard: the first word, and the rest
 
 guest_prepare() {
@@ -45,16 +47,42 @@ guest_accel() {
     fi
 }
 
+# guest_add PROGRAM...: each, and the shared libraries it needs, into $guest_extra.
+guest_add() {
+    local program file
+    for program in "$@"; do
+        mkdir -p "$guest_extra/usr/bin"
+        cp -L "$program" "$guest_extra/usr/bin/"
+        ldd "$program" | awk '$2 == "=>" && $3 ~ /^\// { print $3 }'
+    done | sort -u | while read -r file; do
+        mkdir -p "$guest_extra$(dirname "/usr${file#/usr}")"
+        cp -L "$file" "$guest_extra/usr${file#/usr}"
+    done
+}
+
+# guest_add_module NAME...: kernel modules into /modules; guest_modules says whether there are any.
+guest_add_module() {
+    local name
+    mkdir -p "$guest_extra/modules"
+    for name in "$@"; do
+        find "$(cat "$guest_image/modules")/" -name "$name.ko" -exec cp {} "$guest_extra/modules/" \;
+        [ -s "$guest_extra/modules/$name.ko" ] || return 1
+    done
+}
+
 # guest_boot WORK JOB SOCKET DEVICE [QEMU OPTIONS...]: returns once QEMU runs. JOB is a script for
-# guest-init; SOCKET the emulator's control socket; DEVICE tpm-crb or tpm-tis. Sets guest_pid.
+# guest-init; SOCKET the emulator's control socket; DEVICE tpm-crb or tpm-tis, or "none" for a VM
+# without a TPM. Sets guest_pid.
 guest_boot() {
     local job=$2 socket=$3 device=$4 accel pipe
+    local -a tpm=()
     guest_work=$1
     shift 4
     mkdir -p "$guest_work/job"
     cp "$job" "$guest_work/job/job"
     { cat "$guest_image/guest.cpio"
       (cd "$guest_work/job" && echo job | busybox cpio -o -H newc 2>/dev/null)
+      [ -z "$guest_extra" ] || (cd "$guest_extra" && find . | busybox cpio -o -H newc 2>/dev/null)
     } >"$guest_work/initrd"
     for pipe in talk.in talk.out monitor.in monitor.out; do
         rm -f "$guest_work/$pipe"
@@ -64,6 +92,8 @@ guest_boot() {
     exec {guest_to}<>"$guest_work/talk.in" {guest_from}<>"$guest_work/talk.out" \
         {guest_monitor}<>"$guest_work/monitor.in"
     accel=$(guest_accel)
+    [ "$device" = none ] || tpm=(-chardev "socket,id=tpm,path=$socket"
+        -tpmdev "emulator,id=tpm0,chardev=tpm" -device "$device,tpmdev=tpm0")
     # shellcheck disable=SC2086  # several words
     qemu-system-x86_64 $accel -machine pc -m 256 -nodefaults -display none \
         -kernel "$guest_image/vmlinuz" -initrd "$guest_work/initrd" \
@@ -71,8 +101,7 @@ guest_boot() {
         -chardev "file,id=console,path=$guest_work/console.log,append=on" -serial chardev:console \
         -chardev "pipe,id=talk,path=$guest_work/talk" -serial chardev:talk \
         -chardev "pipe,id=monitor,path=$guest_work/monitor" -mon chardev=monitor,mode=readline \
-        -chardev "socket,id=tpm,path=$socket" -tpmdev emulator,id=tpm0,chardev=tpm \
-        -device "$device,tpmdev=tpm0" "$@" \
+        "${tpm[@]}" "$@" \
         </dev/null >"$guest_work/qemu.log" 2>&1 &
     guest_pid=$!
 }

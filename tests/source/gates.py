@@ -71,7 +71,7 @@ def include_table():
 
 
 RESTRICTED = ("libtpms/", "tss2/", "gnutls/", "libtasn1.h", "seccomp.h", "openssl/",
-              "json-glib/", "fuse", "linux/landlock.h", "linux/vtpm_proxy.h")
+              "json-glib/", "fuse", "cuse", "linux/landlock.h", "linux/vtpm_proxy.h")
 
 
 def includes():

@@ -33,6 +33,10 @@ static const HfOption options_table[] = {
       .kind = HF_KIND_STRING,
       .arg = "HOST:PORT",
       .help = "control channel: TCP; without HOST this computer, IPv6 as [ADDRESS]:PORT" },
+    { .name = "device",
+      .kind = HF_KIND_PATH,
+      .arg = "PATH",
+      .help = "control channel: character device of the emulator (holdfast cuse)" },
     { .name = "timeout",
       .kind = HF_KIND_INT,
       .arg = "SECONDS",
@@ -78,11 +82,16 @@ static HfControlClient *connect_channel(const HfOptions *options, GError **error
 {
     const char *path = hf_options_string(options, "unix");
     const char *address = hf_options_string(options, "tcp");
-    if ((path == NULL) == (address == NULL)) {
+    const char *device = hf_options_string(options, "device");
+    int ways = (path != NULL) + (address != NULL) + (device != NULL);
+    if (ways != 1) {
         hf_error_set(error, HF_ERROR_USAGE,
-                     "expected one of --unix PATH and --tcp HOST:PORT, found %s",
-                     path == NULL ? "neither" : "both");
+                     "expected one of --unix PATH, --tcp HOST:PORT and --device PATH, found %s",
+                     ways == 0 ? "none" : "several");
         return NULL;
+    }
+    if (device != NULL) {
+        return hf_control_client_open_device(device, error);
     }
     if (path != NULL) {
         return hf_control_client_connect_unix(path, error);
