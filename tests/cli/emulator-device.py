@@ -254,7 +254,7 @@ def test_capabilities():
                     ((), 1, "--name NAME is missing"),
                     (("-n", "a/b"), 1, "expected a name of letters"),
                     (("-n", ".."), 1, "expected a name of letters"),
-                    (("-n", ""), 1, "expected a name of letters"),
+                    (("-n", ""), usage, "--name"),
                     (("-n", "x" * 101), 1, "expected a name of letters"),
                     (("-n", "x\nDEVNAME=y"), 1, "expected a name of letters"),
                     (("-n", "x", "--maj", "512"), usage, "--maj"),

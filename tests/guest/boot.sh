@@ -75,7 +75,7 @@ guest_add_module() {
 # without a TPM. Sets guest_pid.
 guest_boot() {
     local job=$2 socket=$3 device=$4 accel pipe
-    local -a tpm=()
+    local -a attached=()
     guest_work=$1
     shift 4
     mkdir -p "$guest_work/job"
@@ -92,7 +92,7 @@ guest_boot() {
     exec {guest_to}<>"$guest_work/talk.in" {guest_from}<>"$guest_work/talk.out" \
         {guest_monitor}<>"$guest_work/monitor.in"
     accel=$(guest_accel)
-    [ "$device" = none ] || tpm=(-chardev "socket,id=tpm,path=$socket"
+    [ "$device" = none ] || attached=(-chardev "socket,id=tpm,path=$socket"
         -tpmdev "emulator,id=tpm0,chardev=tpm" -device "$device,tpmdev=tpm0")
     # shellcheck disable=SC2086  # several words
     qemu-system-x86_64 $accel -machine pc -m 256 -nodefaults -display none \
@@ -101,7 +101,7 @@ guest_boot() {
         -chardev "file,id=console,path=$guest_work/console.log,append=on" -serial chardev:console \
         -chardev "pipe,id=talk,path=$guest_work/talk" -serial chardev:talk \
         -chardev "pipe,id=monitor,path=$guest_work/monitor" -mon chardev=monitor,mode=readline \
-        "${tpm[@]}" "$@" \
+        "${attached[@]}" "$@" \
         </dev/null >"$guest_work/qemu.log" 2>&1 &
     guest_pid=$!
 }

@@ -317,52 +317,66 @@ static uint32_t set_blob_by_write(int fd, uint32_t type, const Blob *blob)
     return result == 0 ? set_piece(fd, type, NULL, 0) : result;
 }
 
-static void test_state(int fd)
+typedef struct {
+    Blob permanent, volatile_state;
+    uint8_t pcr[4096]; /* the response of PCR_Read */
+} Saved;
+
+static void test_state_out(int fd, Saved *saved)
 {
-    static Blob permanent, volatile_state, again;
-    uint8_t before[4096], after[4096];
+    static Blob again;
     ssize_t n = 0;
     uint8_t another[sizeof(nv_define)];
     memcpy(another, nv_define, sizeof(another));
     another[34]++; /* of another index */
     check(RUN(fd, nv_define) == 0 && RUN(fd, another) == 0, "NV_DefineSpace, twice");
     check(RUN(fd, pcr_extend) == 0, "PCR_Extend");
-    check(command(fd, pcr_read, sizeof(pcr_read), before, &n) == 0 && n == 62, "PCR_Read");
+    check(command(fd, pcr_read, sizeof(pcr_read), saved->pcr, &n) == 0 && n == 62, "PCR_Read");
     check(plain(fd, STORE_VOLATILE, 0) == 0, "STORE_VOLATILE");
     check(plain(fd, LOCK_STORAGE, 0) == 0, "LOCK_STORAGE: it is locked");
-    check(get_blob(fd, 1, false, &permanent) && permanent.size > PIECE,
+    check(get_blob(fd, 1, false, &saved->permanent) && saved->permanent.size > PIECE,
           "the permanent state, of several pieces, by ioctls");
-    fprintf(stderr, "permanent state: %zu bytes\n", permanent.size);
-    check(get_blob(fd, 1, true, &again) && again.size == permanent.size &&
-              memcmp(again.data, permanent.data, again.size) == 0,
+    check(get_blob(fd, 1, true, &again) && again.size == saved->permanent.size &&
+              memcmp(again.data, saved->permanent.data, again.size) == 0,
           "the same by one ioctl and reads");
     check(RUN(fd, get_random) == 0, "after it read gives responses again");
-    check(get_blob(fd, 2, true, &volatile_state), "the volatile state");
+    check(get_blob(fd, 2, true, &saved->volatile_state), "the volatile state");
     GetBlob none = { .request = { 1, 3, 0 } };
     check(ioctl(fd, GET_STATEBLOB, &none) == 0 && none.response.result == 0x800,
           "the save state, which there is not: 0x800");
     GetBlob other = { .request = { 1, 4, 0 } };
     check(ioctl(fd, GET_STATEBLOB, &other) == 0 && other.response.result == 9,
           "a state that nobody knows: 9");
-    check(set_piece(fd, 1, permanent.data, 100) == 0x0a, "SET_STATEBLOB while it is on: 0x0a");
+}
+
+static void test_state_in(int fd, const Saved *saved)
+{
+    const Blob *permanent = &saved->permanent;
+    uint8_t pcr[4096];
+    ssize_t n = 0;
+    check(set_piece(fd, 1, permanent->data, 100) == 0x0a, "SET_STATEBLOB while it is on: 0x0a");
     check(plain(fd, STOP, 0) == 0, "STOP");
-    check(set_piece(fd, 4, permanent.data, 100) == 3, "SET_STATEBLOB of an unknown type: 3");
-    check(set_piece(fd, 1, permanent.data, PIECE + 1) == 3, "SET_STATEBLOB of 3073 bytes: 3");
-    check(set_piece(fd, 1, permanent.data, 100) != 0, "half a state is refused");
-    check(set_blob(fd, 1, &permanent) == 0, "the permanent state goes back by ioctls");
-    check(set_blob_by_write(fd, 2, &volatile_state) == 0, "the volatile state by writes");
+    check(set_piece(fd, 4, permanent->data, 100) == 3, "SET_STATEBLOB of an unknown type: 3");
+    check(set_piece(fd, 1, permanent->data, PIECE + 1) == 3, "SET_STATEBLOB of 3073 bytes: 3");
+    check(set_piece(fd, 1, permanent->data, 100) != 0, "half a state is refused");
+    check(set_blob(fd, 1, permanent) == 0, "the permanent state goes back by ioctls");
+    check(set_blob_by_write(fd, 2, &saved->volatile_state) == 0, "the volatile state by writes");
     check(plain(fd, INIT, 1) == 0, "INIT with them");
-    check(command(fd, pcr_read, sizeof(pcr_read), after, &n) == 0 && n == 62 &&
-              memcmp(before + 10, after + 10, 52) == 0,
+    check(command(fd, pcr_read, sizeof(pcr_read), pcr, &n) == 0 && n == 62 &&
+              memcmp(saved->pcr + 10, pcr + 10, 52) == 0,
           "the PCR is what it was");
-    check(plain(fd, STOP, 0) == 0 && set_blob_by_write(fd, 1, &permanent) == 0 &&
+    check(plain(fd, STOP, 0) == 0 && set_blob_by_write(fd, 1, permanent) == 0 &&
               plain(fd, INIT, 1) == 0 && RUN(fd, startup) == 0,
           "the permanent state by writes");
-    static Blob endless = { .size = sizeof(endless.data) / PIECE * PIECE };
-    check(plain(fd, STOP, 0) == 0 && set_piece(fd, 1, endless.data, PIECE) == 0, "a blob begins");
+}
+
+static void test_endless_state(int fd)
+{
+    uint8_t piece[4096] = { 0 };
     bool stopped = false;
+    check(plain(fd, STOP, 0) == 0 && set_piece(fd, 1, piece, PIECE) == 0, "a blob begins");
     for (int i = 0; i < 300 && !stopped; i++) {
-        stopped = write(fd, endless.data, 4096) == -1 && errno == EFBIG;
+        stopped = write(fd, piece, sizeof(piece)) == -1 && errno == EFBIG;
     }
     check(stopped, "and is refused when it has no end");
     check(plain(fd, INIT, 0) == 0 && RUN(fd, startup) == 0, "the TPM that is stored starts");
@@ -447,13 +461,16 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: device-client DEVICE\n");
         return 2;
     }
+    static Saved saved;
     int fd = open(argv[1], O_RDWR);
     check(fd >= 0, "the device can be opened");
     test_stopped(fd, argv[1]);
     test_refused_ioctls(fd);
     test_commands(fd);
     test_hash(fd);
-    test_state(fd);
+    test_state_out(fd, &saved);
+    test_state_in(fd, &saved);
+    test_endless_state(fd);
     test_cancel(fd);
     test_interrupt(fd);
     test_orphan(fd, argv[1]);
