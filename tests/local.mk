@@ -15,7 +15,7 @@ AM_TESTS_ENVIRONMENT = \
 
 TESTS = $(unit_tests) $(cli_tests) $(source_tests)
 check_PROGRAMS += $(unit_tests)
-EXTRA_DIST += tests/run contrib/packages contrib/install-packages contrib/build.sh tests/tap.sh $(cli_tests) $(source_tests) $(interop_tests) $(guest_tests)
+EXTRA_DIST += tests/run tests/tap.sh $(cli_tests) $(source_tests) $(interop_tests) $(guest_tests)
 
 UNIT_LIBS = $(GLIB_LIBS)
 unit_libs_base = libbase.a $(GLIB_LIBS)

@@ -1,5 +1,5 @@
 # cli_tests += tests/cli/NAME.sh
-EXTRA_DIST += tests/cli/vtpm.py
+EXTRA_DIST += tests/cli/vtpm.py tests/cli/cloud-hypervisor.py
 check_PROGRAMS += tests/cli/pki-probe
 tests_cli_pki_probe_SOURCES = tests/cli/pki-probe.c
 tests_cli_pki_probe_LDADD = $(pki_test_libs)

@@ -5,3 +5,4 @@ interop_tests += tests/interop/tpm2-tools.sh tests/interop/state-exchange.sh \
     tests/interop/swtpm-ioctl.sh tests/interop/swtpm-setup.sh tests/interop/setup.sh
 interop_tests += tests/interop/ibm-tss2.sh tests/interop/pytss.sh
 EXTRA_DIST += tests/interop/pytss-client.py
+interop_tests += tests/interop/debian-package.sh tests/interop/integration.sh

@@ -1,0 +1,93 @@
+#!/bin/bash
+# What contrib has for the system around the emulator, as the programs that will read it see it: systemd's unit,
+# users and directories, the AppArmor profile, the SELinux policy; and that these programs would find a fault.
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck disable=SC2016,SC2317,SC2013  # single quotes: for the programs that read them; parse is called by ok; words
+# shellcheck source=tests/tap.sh
+. "${top_srcdir:=.}/tests/tap.sh" || exit 1
+contrib=$(cd "$top_srcdir" && pwd)/contrib
+program=$(cd "$top_builddir" && pwd)/holdfast
+PATH=$PATH:/usr/sbin:/sbin
+cd "$tap_dir" || bail "no directory"
+has() { [ -n "$(type -P "$1")" ]; }
+
+unit=holdfast@.service
+if has systemd-analyze; then
+    mkdir units
+    sed "s|^ExecStart=/usr/bin/holdfast|ExecStart=$program|; /^Documentation=/d" "$contrib/systemd/$unit" >units/$unit
+    ok "systemd takes $unit" systemd-analyze verify --man=no "units/$unit"
+    # Faults in a line are told and passed over: silence is what counts.
+    is "$(systemd-analyze verify --man=no units/$unit 2>&1 | grep -F "$unit")" "" "and finds nothing to say about it"
+    sed 's/^ProtectSystem=.*/ProtectSystem=stritc/' units/$unit >units/wrong@.service
+    like "$(systemd-analyze verify --man=no units/wrong@.service 2>&1)" stritc "a typing error would be found"
+else
+    skip "systemd takes $unit" "systemd-analyze is not installed"
+fi
+
+# The unit's own command line, with directories of ours; READY=1 is what Type=notify waits for.
+is "$(sed -n 's/^Type=//p' "$contrib/systemd/$unit")" notify "the unit waits for readiness"
+mkdir state run
+command=$(sed -n 's/^ExecStart=//p' "$contrib/systemd/$unit")
+command=${command//\/var\/lib\/holdfast\/%i/$tap_dir/state}
+command=${command//\/run\/holdfast\/%i/$tap_dir/run}
+command=${command/\/usr\/bin\/holdfast/$program}
+command=${command/\$HOLDFAST_OPTIONS/}
+read -ra words <<<"$command"
+ok "its command line is ready when it says so" /usr/bin/env python3 -c '
+import os, socket, subprocess, sys
+there = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+there.bind("notify")
+there.settimeout(20)
+with subprocess.Popen(sys.argv[1:], env={**os.environ, "NOTIFY_SOCKET": os.path.abspath("notify")}) as process:
+    try:
+        assert b"READY=1" in there.recv(4096).split(b"\n")
+        socket.socket(socket.AF_UNIX).connect("run/tpm.sock")
+        assert os.stat("run/tpm.sock").st_mode & 0o777 == 0o660
+    finally:
+        process.terminate()
+sys.exit(process.returncode)' "${words[@]}"
+
+if has systemd-sysusers && has systemd-tmpfiles; then
+    mkdir -p root/etc
+    ok "systemd-sysusers makes the user" systemd-sysusers --root="$tap_dir/root" "$contrib/systemd/sysusers.d/holdfast.conf"
+    like "$(cat root/etc/passwd)" 'holdfast:x:' "it is there"
+    ok "systemd-tmpfiles makes the directories" systemd-tmpfiles --create --root="$tap_dir/root" \
+        "$contrib/systemd/tmpfiles.d/holdfast.conf"
+    is "$(stat -c %a root/var/lib/holdfast root/run/holdfast | xargs)" "711 755" "with their modes"
+else
+    skip "systemd-sysusers and systemd-tmpfiles" "they are not installed"
+fi
+is "$(sed -n 's/^User=//p' "$contrib/systemd/$unit")" "$(awk '$1 == "u" { print $2 }' "$contrib/systemd/sysusers.d/holdfast.conf")" \
+    "the unit's user is the one that is made"
+
+if has apparmor_parser && [ -d /etc/apparmor.d/abstractions ]; then
+    parse() { apparmor_parser --skip-kernel-load --skip-cache --quiet "$@"; }
+    ok "AppArmor takes the profile" parse "$contrib/apparmor/usr.bin.holdfast"
+    is "$(apparmor_parser -N "$contrib/apparmor/usr.bin.holdfast" 2>/dev/null)" holdfast "it has its name"
+    sed 's/capability setuid,/capability setuit,/' "$contrib/apparmor/usr.bin.holdfast" >wrong
+    refuses any . "a capability that does not exist would be found" parse wrong
+else
+    skip "AppArmor takes the profile" "apparmor_parser is not installed"
+fi
+
+if has checkmodule && has semodule_package; then
+    ok "SELinux' compiler takes the policy" checkmodule -M -m -o holdfast.mod "$contrib/selinux/holdfast.te"
+    ok "a package is made, with the contexts of files" semodule_package -o holdfast.pp -m holdfast.mod -f "$contrib/selinux/holdfast.fc"
+    sed '/^type holdfast_var_lib_t;/d' "$contrib/selinux/holdfast.te" >holdfast.te
+    refuses any holdfast_var_lib_t "a type that does not exist would be found" checkmodule -M -m -o wrong.mod holdfast.te
+    # A context without a type of the module labels nothing.
+    for type in $(grep -o 'holdfast_[a-z_]*_t' "$contrib/selinux/holdfast.fc" | sort -u); do
+        ok "the type $type of the contexts is the module's" grep -q "^type $type;" "$contrib/selinux/holdfast.te"
+    done
+else
+    skip "SELinux' compiler takes the policy" "checkmodule and semodule_package are not installed"
+fi
+if [ -e /usr/share/selinux/devel/Makefile ]; then
+    mkdir policy
+    cp "$contrib"/selinux/holdfast.* policy
+    printf 'policy_module(hfprobe, 1.0)\ngen_require(`type init_t;'"'"')\nholdfast_stream_connect(init_t)\n' >policy/hfprobe.te
+    ok "another module can use the interface" make -s -C policy -f /usr/share/selinux/devel/Makefile hfprobe.pp
+else
+    skip "another module can use the interface" "selinux-policy-dev is not installed"
+fi
+finish
