@@ -334,5 +334,6 @@ gint64 hf_der_time(HfReader *r)
 
 GBytes *hf_der_bytes(HfReader r)
 {
-    return g_bytes_new(r.data + r.offset, hf_reader_left(&r));
+    /* A failed reader has no buffer, and NULL + 0 is no pointer in C. */
+    return g_bytes_new(r.data ? r.data + r.offset : NULL, hf_reader_left(&r));
 }
