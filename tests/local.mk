@@ -26,6 +26,7 @@ include tests/source/local.mk
 include tests/interop/local.mk
 include tests/guest/local.mk
 include tests/bench/local.mk
+include tests/fuzz/local.mk
 
 .PHONY: check-interop check-guest
 check-interop: all

@@ -1,0 +1,115 @@
+# Fuzz targets. `make check` replays every corpus (replay-NAME: the target with a main of its own);
+# `make check-fuzz FUZZ_SECONDS=60 [FUZZ_TARGETS="control linear"]` has libFuzzer look for more.
+fuzz_targets = control frame state migration linear options config certificate request der \
+    evidence manifest public attest pcr credential engine
+EXTRA_DIST += tests/fuzz/run-fuzz tests/fuzz/gen_corpus.c tests/fuzz/corpus
+
+fuzz_main = tests/fuzz/replay.c tests/fuzz/fuzz.h
+fuzz_file = $(fuzz_main) tests/fuzz/fuzz_file.c
+fuzz_tpm2_libs = libtpm2.a libcrypto.a libbase.a $(LIBCRYPTO_LIBS) $(GLIB_LIBS)
+
+unit_tests += tests/fuzz/replay-control
+tests_fuzz_replay_control_SOURCES = tests/fuzz/fuzz-control.c $(fuzz_main)
+tests_fuzz_replay_control_LDADD = libcontrol.a libbase.a $(GLIB_LIBS)
+unit_tests += tests/fuzz/replay-frame
+tests_fuzz_replay_frame_SOURCES = tests/fuzz/fuzz-frame.c $(fuzz_main)
+tests_fuzz_replay_frame_LDADD = libemulator.a libbase.a $(GLIB_LIBS)
+unit_tests += tests/fuzz/replay-state
+tests_fuzz_replay_state_SOURCES = tests/fuzz/fuzz-state.c $(fuzz_file)
+tests_fuzz_replay_state_LDADD = $(state_test_libs)
+unit_tests += tests/fuzz/replay-migration
+tests_fuzz_replay_migration_SOURCES = tests/fuzz/fuzz-migration.c $(fuzz_main)
+tests_fuzz_replay_migration_LDADD = $(state_test_libs)
+unit_tests += tests/fuzz/replay-linear
+tests_fuzz_replay_linear_SOURCES = tests/fuzz/fuzz-linear.c $(fuzz_file)
+tests_fuzz_replay_linear_LDADD = $(state_test_libs)
+unit_tests += tests/fuzz/replay-options
+tests_fuzz_replay_options_SOURCES = tests/fuzz/fuzz-options.c $(fuzz_main)
+tests_fuzz_replay_options_LDADD = $(emulator_test_libs)
+tests_fuzz_replay_options_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
+unit_tests += tests/fuzz/replay-config
+tests_fuzz_replay_config_SOURCES = tests/fuzz/fuzz-config.c $(fuzz_file)
+tests_fuzz_replay_config_LDADD = $(SETUP_LIBS)
+tests_fuzz_replay_config_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
+unit_tests += tests/fuzz/replay-certificate
+tests_fuzz_replay_certificate_SOURCES = tests/fuzz/fuzz-certificate.c $(fuzz_main)
+tests_fuzz_replay_certificate_LDADD = $(pki_test_libs)
+unit_tests += tests/fuzz/replay-request
+tests_fuzz_replay_request_SOURCES = tests/fuzz/fuzz-request.c $(fuzz_main)
+tests_fuzz_replay_request_LDADD = $(pki_test_libs)
+unit_tests += tests/fuzz/replay-der
+tests_fuzz_replay_der_SOURCES = tests/fuzz/fuzz-der.c $(fuzz_main)
+tests_fuzz_replay_der_LDADD = $(pki_test_libs)
+unit_tests += tests/fuzz/replay-evidence
+tests_fuzz_replay_evidence_SOURCES = tests/fuzz/fuzz-evidence.c $(fuzz_main) src/tools/ca/ca_verify.c src/tools/ca/ca_verify.h
+tests_fuzz_replay_evidence_LDADD = $(holdfast_ca_LDADD)
+tests_fuzz_replay_evidence_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
+unit_tests += tests/fuzz/replay-manifest
+tests_fuzz_replay_manifest_SOURCES = tests/fuzz/fuzz-manifest.c $(fuzz_file)
+tests_fuzz_replay_manifest_LDADD = $(holdfast_ca_LDADD)
+tests_fuzz_replay_manifest_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
+unit_tests += tests/fuzz/replay-public
+tests_fuzz_replay_public_SOURCES = tests/fuzz/fuzz-public.c $(fuzz_main)
+tests_fuzz_replay_public_LDADD = $(fuzz_tpm2_libs)
+unit_tests += tests/fuzz/replay-attest
+tests_fuzz_replay_attest_SOURCES = tests/fuzz/fuzz-attest.c $(fuzz_main)
+tests_fuzz_replay_attest_LDADD = $(fuzz_tpm2_libs)
+unit_tests += tests/fuzz/replay-pcr
+tests_fuzz_replay_pcr_SOURCES = tests/fuzz/fuzz-pcr.c $(fuzz_main)
+tests_fuzz_replay_pcr_LDADD = $(fuzz_tpm2_libs)
+unit_tests += tests/fuzz/replay-credential
+tests_fuzz_replay_credential_SOURCES = tests/fuzz/fuzz-credential.c $(fuzz_main)
+tests_fuzz_replay_credential_LDADD = $(fuzz_tpm2_libs)
+unit_tests += tests/fuzz/replay-engine
+tests_fuzz_replay_engine_SOURCES = tests/fuzz/fuzz-engine.c $(fuzz_main)
+tests_fuzz_replay_engine_LDADD = $(emulator_test_libs)
+tests_fuzz_replay_engine_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
+
+# The same sources once more, by clang with libFuzzer, AddressSanitizer and
+# UndefinedBehaviorSanitizer, below fuzz-build/ of the build directory.
+FUZZ_CC = clang
+FUZZ_SECONDS = 60
+FUZZ_TARGETS = $(fuzz_targets)
+fuzz_cflags = -std=gnu11 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=undefined -UNDEBUG
+fuzz_cppflags = $(DEFS) $(AM_CPPFLAGS) -U_FORTIFY_SOURCE $(GLIB_CFLAGS) $(GIO_CFLAGS) $(JSON_CFLAGS) \
+    $(LIBTPMS_CFLAGS) $(LIBCRYPTO_CFLAGS) $(GNUTLS_CFLAGS) $(LIBTASN1_CFLAGS) $(SECCOMP_CFLAGS) \
+    $(TSS2_CFLAGS) $(FUSE_CFLAGS)
+fuzz_libs = $(LIBTPMS_LIBS) $(TSS2_LIBS) $(GNUTLS_LIBS) $(LIBTASN1_LIBS) $(SECCOMP_LIBS) $(JSON_LIBS) \
+    $(LIBCRYPTO_LIBS) $(FUSE_LIBS) $(GLIB_LIBS)
+fuzz_sources = $(sort $(filter %.c, $(libbase_a_SOURCES) $(libcrypto_a_SOURCES) $(libtpm12_a_SOURCES) $(libtpm2_a_SOURCES) \
+    $(libcontrol_a_SOURCES) $(libstate_a_SOURCES) $(libpki_a_SOURCES) $(libengine_a_SOURCES) \
+    $(libsandbox_a_SOURCES) $(libhwtpm_a_SOURCES) $(libemulator_a_SOURCES) $(libtools_a_SOURCES) \
+    $(libsetup_a_SOURCES) src/tools/ca/ca_verify.c tests/fuzz/fuzz_file.c))
+fuzz_objects = $(fuzz_sources:%.c=fuzz-build/%.o)
+
+.SECONDARY: $(fuzz_targets:%=fuzz-build/tests/fuzz/fuzz-%.o)
+fuzz-build/%.o: %.c
+	@$(MKDIR_P) $(@D)
+	$(AM_V_CC)$(FUZZ_CC) $(fuzz_cflags) -fsanitize=fuzzer-no-link,address,undefined $(fuzz_cppflags) -MMD -MP -c -o $@ $<
+fuzz-build/libholdfast.a: $(fuzz_objects)
+	$(AM_V_AR)rm -f $@ && $(AR) cr $@ $(fuzz_objects)
+fuzz-build/fuzz-%: fuzz-build/tests/fuzz/fuzz-%.o fuzz-build/libholdfast.a
+	$(AM_V_CCLD)$(FUZZ_CC) -g -fsanitize=fuzzer,address,undefined $(ENGINE_LDFLAGS) -o $@ $< fuzz-build/libholdfast.a $(fuzz_libs)
+-include $(fuzz_objects:.o=.d)
+
+.PHONY: check-fuzz
+check-fuzz:
+	@echo 'int LLVMFuzzerTestOneInput(const void *p, unsigned long n); int LLVMFuzzerTestOneInput(const void *p, unsigned long n) { return p && n ? 0 : 0; }' \
+	    >fuzz-try.c; \
+	if $(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o fuzz-try fuzz-try.c >/dev/null 2>&1; then \
+	    rm -f fuzz-try fuzz-try.c; \
+	    $(MAKE) $(AM_MAKEFLAGS) $(FUZZ_TARGETS:%=fuzz-build/fuzz-%) && \
+	    $(BASH_PROG) $(top_srcdir)/tests/fuzz/run-fuzz $(top_srcdir)/tests/fuzz/corpus fuzz-build \
+	        '$(FUZZ_SECONDS)' $(FUZZ_TARGETS); \
+	else \
+	    rm -f fuzz-try fuzz-try.c; \
+	    echo 'check-fuzz: SKIP: $(FUZZ_CC) with libFuzzer is not there (packages clang and libclang-rt-14-dev)'; \
+	fi
+
+# The seeds, made anew: make gen-corpus && ./gen-corpus DIRECTORY
+EXTRA_PROGRAMS += gen-corpus
+gen_corpus_SOURCES = tests/fuzz/gen_corpus.c $(pki_world) $(live_tpm_sources)
+gen_corpus_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
+gen_corpus_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
+gen_corpus_LDADD = libcontrol.a libstate.a libpki.a libtpm2.a $(ENGINE_LIBS) $(GNUTLS_LIBS)
+CLEANFILES += gen-corpus
