@@ -25,7 +25,7 @@ tests_fuzz_replay_linear_SOURCES = tests/fuzz/fuzz-linear.c $(fuzz_file)
 tests_fuzz_replay_linear_LDADD = $(state_test_libs)
 unit_tests += tests/fuzz/replay-options
 tests_fuzz_replay_options_SOURCES = tests/fuzz/fuzz-options.c $(fuzz_main)
-tests_fuzz_replay_options_LDADD = $(emulator_test_libs)
+tests_fuzz_replay_options_LDADD = $(emulator_test_libs) $(FUSE_LIBS)
 tests_fuzz_replay_options_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
 unit_tests += tests/fuzz/replay-config
 tests_fuzz_replay_config_SOURCES = tests/fuzz/fuzz-config.c $(fuzz_file)
@@ -62,7 +62,7 @@ tests_fuzz_replay_credential_SOURCES = tests/fuzz/fuzz-credential.c $(fuzz_main)
 tests_fuzz_replay_credential_LDADD = $(fuzz_tpm2_libs)
 unit_tests += tests/fuzz/replay-engine
 tests_fuzz_replay_engine_SOURCES = tests/fuzz/fuzz-engine.c $(fuzz_main)
-tests_fuzz_replay_engine_LDADD = $(emulator_test_libs)
+tests_fuzz_replay_engine_LDADD = $(emulator_test_libs) $(FUSE_LIBS)
 tests_fuzz_replay_engine_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
 
 # The same sources once more, by clang with libFuzzer, AddressSanitizer and
