@@ -23,6 +23,8 @@ libemulator_a_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
 if HAVE_FUSE
 libemulator_a_SOURCES += src/emulator/frontend_cuse.c
 endif
+# Not in the condition: where it is false automake would drop AM_CFLAGS too.
+libemulator_a_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
 
 bin_PROGRAMS += holdfast
 holdfast_SOURCES = src/emulator/main.c
