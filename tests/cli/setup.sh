@@ -79,6 +79,9 @@ ok 'the messages are in it' grep -q 'Making a TPM 2.0' "$tap_dir/log"
 ln -s "$tap_dir/log" "$tap_dir/log.link"
 refuses 1 'log.link' 'a log file is not a symbolic link' \
     "$setup" --tpm2 --tpm-state "$dir" --overwrite --logfile "$tap_dir/log.link"
+mkfifo "$tap_dir/log.fifo"
+refuses 1 'log.fifo' 'a log file that is a FIFO nobody reads' \
+    timeout 30 "$setup" --tpm2 --tpm-state "$dir" --overwrite --logfile "$tap_dir/log.fifo"
 
 # --- no certificates without an authority
 state lone

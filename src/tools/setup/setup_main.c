@@ -48,10 +48,13 @@ static bool open_log(const char *path, GError **error)
         hf_log_to_fd(STDOUT_FILENO);
         return true;
     }
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0640);
+    /* A FIFO that nobody reads is an error now; it would hang us for good. */
+    const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY;
+    int fd = open(path, flags | O_NONBLOCK, 0640);
     if (fd < 0) {
         return hf_error_errno(error, errno, "log file \"%s\"", path);
     }
+    (void)fcntl(fd, F_SETFL, O_APPEND);
     hf_log_to_fd(fd);
     return true;
 }
