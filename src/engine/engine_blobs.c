@@ -14,8 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "engine/engine_private.h"
+
+#define PERMANENT_MAGIC 0xab364723u /* at its beginning and at its end */
+#define TPM2_RC_BAD_TAG 0x1eu
+#define TPM2_RC_INSUFFICIENT 0x9au
 
 static enum TPMLIB_StateType state_type(HfBlobKind kind)
 {
@@ -120,6 +125,38 @@ static void accept_blob(HfEngine *engine, HfBlobKind kind, const uint8_t *data, 
     }
 }
 
+/* libtpms parses a copy of its own, of just the size of the state, and a damaged one leads it past
+ * the end of that. A permanent state of a TPM 2 may be followed by anything, so it is tried first
+ * with zeros behind it; with the others the checksum is over all there is. */
+static uint32_t try_state(const uint8_t *data, size_t size)
+{
+    unsigned char *padded = hf_engine_padded(data, size);
+    uint32_t result = TPM_SIZE;
+
+    if (padded) {
+        result = TPMLIB_SetState(TPMLIB_STATE_PERMANENT, padded, (uint32_t)size + HF_PADDING);
+        explicit_bzero(padded, size);
+        free(padded);
+    }
+    if (result == TPM_SUCCESS || result == TPM_SIZE || result == TPM2_RC_BAD_TAG) {
+        return result;
+    }
+    /* Where it ends too early libtpms has seen zeros: what is missing is the mark of its end. */
+    return size < 4 || hf_fetch_u32(data + size - 4) != PERMANENT_MAGIC ? TPM2_RC_INSUFFICIENT
+                                                                        : result;
+}
+
+static uint32_t set_state(const HfEngine *engine, HfBlobKind kind, const uint8_t *data, size_t size)
+{
+    if (kind == HF_BLOB_PERMANENT && engine->version == HF_TPM_2_0) {
+        uint32_t result = try_state(data, size);
+        if (result != TPM_SUCCESS) {
+            return result;
+        }
+    }
+    return TPMLIB_SetState(state_type(kind), size > 0 ? data : NULL, (uint32_t)size);
+}
+
 uint32_t hf_engine_set_blob(HfEngine *engine, HfBlobKind kind, const uint8_t *data, size_t size,
                             GError **error)
 {
@@ -142,7 +179,7 @@ uint32_t hf_engine_set_blob(HfEngine *engine, HfBlobKind kind, const uint8_t *da
                      hf_blob_words(kind), size, HF_BLOB_MAX);
     } else {
         hf_trace_begin(&engine->trace);
-        result = TPMLIB_SetState(state_type(kind), size > 0 ? data : NULL, (uint32_t)size);
+        result = set_state(engine, kind, data, size);
         said = hf_trace_end(&engine->trace);
         if (result == TPM_SUCCESS) {
             accept_blob(engine, kind, data, size);

@@ -89,16 +89,25 @@ static GBytes *load_checked(HfEngine *engine, HfBlobKind kind, GError **error)
     return g_steal_pointer(&blob);
 }
 
+unsigned char *hf_engine_padded(const void *data, size_t size)
+{
+    unsigned char *copy = calloc(1, size + HF_PADDING);
+
+    if (copy) {
+        memcpy(copy, data, size);
+    }
+    return copy;
+}
+
 static TPM_RESULT hand_out(GBytes *blob, unsigned char **ret_data, uint32_t *ret_length)
 {
     size_t size;
     const void *data = g_bytes_get_data(blob, &size);
-    unsigned char *copy = malloc(size);
+    unsigned char *copy = hf_engine_padded(data, size);
 
     if (!copy) {
         return TPM_SIZE;
     }
-    memcpy(copy, data, size);
     *ret_data = copy;
     *ret_length = (uint32_t)size;
     return TPM_SUCCESS;

@@ -99,6 +99,12 @@ const char *hf_blob_words(HfBlobKind kind);
 
 /* engine_callbacks.c: the callbacks refer to `engine` until NULL is given. */
 void hf_engine_register(HfEngine *engine);
+/* A length in damaged state can lead libtpms past the end of it: after a skip of up to 64 KiB it
+ * takes the rest, now negative, for a large number and reads on. It shall find zeros there, which
+ * are the mark of nothing, and not memory that is not ours or not there. */
+#define HF_PADDING (256u * 1024u)
+/* A copy by malloc with HF_PADDING zeros after it; NULL: no memory. */
+unsigned char *hf_engine_padded(const void *data, size_t size);
 void hf_engine_remember(HfEngine *engine, GError *error); /* takes it */
 /* Reads ahead what the next power on needs, so that nothing unreadable reaches libtpms. */
 bool hf_engine_supply(HfEngine *engine, bool resume_volatile, GError **error);
