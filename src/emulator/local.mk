@@ -19,7 +19,6 @@ libemulator_a_SOURCES = \
     src/emulator/leftovers.c src/emulator/leftovers.h \
     src/emulator/service.c src/emulator/service.h \
     src/emulator/storage.c src/emulator/storage.h
-libemulator_a_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
 if HAVE_FUSE
 libemulator_a_SOURCES += src/emulator/frontend_cuse.c
 endif
