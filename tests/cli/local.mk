@@ -21,3 +21,4 @@ cli_tests += tests/cli/swtpm-localca.sh
 cli_tests += tests/cli/attack-control.py
 cli_tests += tests/cli/swtpm-setup.sh
 cli_tests += tests/cli/attack-state.py
+cli_tests += tests/cli/swtpm-setup-calls.sh

@@ -6,3 +6,5 @@ interop_tests += tests/interop/tpm2-tools.sh tests/interop/state-exchange.sh \
 interop_tests += tests/interop/ibm-tss2.sh tests/interop/pytss.sh
 EXTRA_DIST += tests/interop/pytss-client.py
 interop_tests += tests/interop/debian-package.sh tests/interop/integration.sh
+interop_tests += tests/interop/swtpm-setup-beside.sh
+EXTRA_DIST += tests/interop/tpm12-look.py

@@ -189,14 +189,15 @@ static bool plan_tool(HfSetupPlan *plan, const HfSetupConfig *c, GError **error)
     return true;
 }
 
-/* The auth value of a TPM 1.2: SHA-1 of the password, or the well-known one. */
+/* The auth value of a TPM 1.2: SHA-1 of the password; the well-known password is 20 zeros, hashed as
+ * any other, which is swtpm_setup's own idea. */
 static HfSecret *auth_of(const HfOptions *o, const char *password, const char *well_known)
 {
+    static const char zeros[20];
     HfSecret *auth = hf_secret_new(hf_hash_size(HF_HASH_SHA1));
-    if (!hf_options_flag(o, well_known)) {
-        const char *text = hf_options_string(o, password);
-        hf_hash_once(HF_HASH_SHA1, text, strlen(text), auth->data);
-    }
+    bool is_known = hf_options_flag(o, well_known);
+    const char *text = is_known ? zeros : hf_options_string(o, password);
+    hf_hash_once(HF_HASH_SHA1, text, is_known ? sizeof(zeros) : strlen(text), auth->data);
     return auth;
 }
 

@@ -24,6 +24,7 @@
 
 #define OUTPUT_MAX (64u * 1024u) /* of each stream; the rest is read and dropped */
 #define CHUNK 4096
+#define CHUNKS_AT_ONCE 16 /* what a pipe holds: a tool that never stops must not keep us */
 #define NOT_STARTED 127
 
 enum { OUT, ERR, END, WATCHED };
@@ -35,6 +36,7 @@ typedef struct {
     int status;
     int fds[WATCHED]; /* two pipes and the process; -1: ended */
     GString *output[2];
+    size_t heard[2]; /* bytes of each stream so far, up to OUTPUT_MAX */
 } Tool;
 
 static void tool_clear(Tool *tool)
@@ -125,11 +127,11 @@ static void log_lines(Tool *tool)
     }
 }
 
-/* What there is now. False at the end of the stream. */
+/* What there is now, or a good part of it. False at the end of the stream. */
 static bool drain(Tool *tool, int which)
 {
     char chunk[CHUNK];
-    for (;;) {
+    for (int i = 0; i < CHUNKS_AT_ONCE; i++) {
         ssize_t n = read(tool->fds[which], chunk, sizeof(chunk));
         if (n < 0 && errno == EINTR) {
             continue;
@@ -138,13 +140,14 @@ static bool drain(Tool *tool, int which)
             return n < 0 && errno == EAGAIN;
         }
         GString *text = tool->output[which];
-        if (text->len < OUTPUT_MAX) {
-            g_string_append_len(text, chunk, n);
-        }
+        size_t taken = MIN((size_t)n, OUTPUT_MAX - tool->heard[which]);
+        g_string_append_len(text, chunk, (gssize)taken);
+        tool->heard[which] += taken;
         if (which == OUT) {
             log_lines(tool);
         }
     }
+    return true;
 }
 
 /* Until it has ended. Somebody else may hold its pipes even then: they are not waited for. */
