@@ -189,6 +189,8 @@ start emulator "$emulator" socket --tpm2 --tpmstate "dir=$dir" --flags not-need-
     --server "type=tcp,port=$port" --ctrl "type=tcp,port=$((port + 1))"
 running=$started
 wait_port "$port" "$running" || { diag_file "$tap_dir/emulator.log"; bail 'the emulator does not start'; }
+# It listens before it has started its TPM, which writes; it answers after that.
+ok 'a running TPM' "$top_builddir/swtpm-names/swtpm_ioctl" --tcp "127.0.0.1:$((port + 1))" -c
 made=$(sum "$dir")
 refuses 1 'in use' 'a running TPM is not overwritten' "$setup" --tpm2 --tpm-state "$dir" --overwrite
 refuses 1 'in use' 'nor reconfigured' "$setup" --tpm2 --tpm-state "$dir" --reconfigure --pcr-banks sha1

@@ -104,3 +104,7 @@ tests_unit_test_engine_rsa_SOURCES = tests/unit/test-engine-rsa.c $(live_tpm_sou
 tests_unit_test_engine_rsa_CFLAGS = $(AM_CFLAGS) $(LIBCRYPTO_CFLAGS)
 tests_unit_test_engine_rsa_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
 tests_unit_test_engine_rsa_LDADD = $(live_tpm_libs)
+unit_tests += tests/unit/test-tpm12
+tests_unit_test_tpm12_SOURCES = tests/unit/test-tpm12.c
+tests_unit_test_tpm12_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
+tests_unit_test_tpm12_LDADD = $(SETUP_LIBS)
