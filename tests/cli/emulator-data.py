@@ -223,8 +223,8 @@ def test_terminate():
     with tempfile.TemporaryDirectory() as directory:
         path = f"{directory}/c"
         with Emulator(control=f"type=unixio,path={path},terminate", wait=False) as e:
-            wait_until(lambda: os.path.exists(path), "the socket")
-            vtpm.Control.unix(path).close()
+            e.path = path
+            e.control().close()
             tap.equal(e.wait(), 0, "--ctrl terminate: the end of a control connection ends it")
 
 

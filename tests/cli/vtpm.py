@@ -359,7 +359,7 @@ class Emulator:
         def attempt():
             try:
                 return Control.unix(self.path)
-            except ConnectionRefusedError:  # bound, not yet listening
+            except (ConnectionRefusedError, FileNotFoundError):  # not yet bound, or listening
                 return None
         return wait_until(attempt, "the control socket to listen")
 
