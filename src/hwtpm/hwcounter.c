@@ -23,32 +23,9 @@ struct HfCounter {
     HfNvPublic area;
 };
 
-/* TPM_NT_COUNTER is 1 in the type field, bits 4 to 7. */
-#define COUNTER_ATTRIBUTES                                                     \
-    (((uint32_t)TPM2_NT_COUNTER << TPMA_NV_TPM2_NT_SHIFT) | TPMA_NV_AUTHREAD | \
-     TPMA_NV_POLICYWRITE | TPMA_NV_NO_DA)
-
-static void expected_area(uint32_t index, const HfPublic *approver, HfNvPublic *ret_area)
-{
-    HfDigest policy = hf_approval_auth_policy(approver, HF_APPROVAL_BUMP);
-
-    *ret_area = (HfNvPublic){
-        .index = index,
-        .name_alg = TPM2_ALG_SHA256,
-        .attributes = COUNTER_ATTRIBUTES,
-        .policy_size = policy.size,
-        .size = 8,
-    };
-    memcpy(ret_area->policy, policy.data, policy.size);
-}
-
 HfTpmName hf_counter_expected_name(uint32_t index, const HfPublic *approver)
 {
-    HfNvPublic area;
-
-    expected_area(index, approver, &area);
-    area.attributes |= TPMA_NV_WRITTEN;
-    return hf_nv_public_name(&area);
+    return hf_approval_counter_name(index, approver);
 }
 
 static bool area_fits(const HfNvPublic *area, const HfNvPublic *expected)
@@ -105,7 +82,7 @@ HfCounter *hf_counter_open(HfConnection *connection, uint32_t index, const HfPub
     if (!read_area(connection, counter->handle, &counter->area, error)) {
         return NULL;
     }
-    expected_area(index, approver, &expected);
+    hf_approval_counter(index, approver, &expected);
     if (!area_fits(&counter->area, &expected)) {
         hf_error_set(error, HF_ERROR_POLICY,
                      "NV index 0x%08x of the host TPM is not a generation counter of this approver",
@@ -135,7 +112,7 @@ bool hf_counter_define(HfConnection *connection, uint32_t index, const HfPublic 
     ESYS_TR handle = ESYS_TR_NONE;
     TSS2_RC rc;
 
-    expected_area(index, approver, &expected);
+    hf_approval_counter(index, approver, &expected);
     area.nvPublic.nvIndex = expected.index;
     area.nvPublic.nameAlg = expected.name_alg;
     area.nvPublic.attributes = expected.attributes;

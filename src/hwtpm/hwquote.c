@@ -148,3 +148,24 @@ bool hf_hwcertify_creation(HfConnection *connection, HfHostKey *ak, HfHostKey *k
     return_attest(attest, signature, ret_attest, ret_signature);
     return true;
 }
+
+bool hf_hwcertify_counter(HfConnection *connection, HfHostKey *ak, HfCounter *counter,
+                          GBytes *extra, GBytes **ret_attest, GBytes **ret_signature,
+                          GError **error)
+{
+    const TPMT_SIG_SCHEME scheme = { .scheme = TPM2_ALG_NULL };
+    hf_autoesys TPM2B_ATTEST *attest = NULL;
+    hf_autoesys TPMT_SIGNATURE *signature = NULL;
+    TPM2B_DATA qualifying = { 0 };
+    ESYS_TR nv = hf_counter_handle(counter);
+
+    if (!HF_ESYS_FILL(extra, "qualifying data", &qualifying, error) ||
+        !HF_TPM("certify the generation counter", error,
+                Esys_NV_Certify(connection->esys, hf_host_key_handle(ak), nv, nv,
+                                connection->session, ESYS_TR_PASSWORD, ESYS_TR_NONE, &qualifying,
+                                &scheme, 8, 0, &attest, &signature))) {
+        return false;
+    }
+    return_attest(attest, signature, ret_attest, ret_signature);
+    return true;
+}

@@ -9,6 +9,7 @@
 #ifndef HOLDFAST_HWTPM_HWQUOTE_H
 #define HOLDFAST_HWTPM_HWQUOTE_H
 
+#include "hwtpm/hwcounter.h"
 #include "hwtpm/hwkey.h"
 #include "tpm2/pcr.h"
 
@@ -25,5 +26,10 @@ bool hf_hwquote(HfConnection *connection, HfHostKey *ak, const HfPcrSelection *s
 bool hf_hwcertify_creation(HfConnection *connection, HfHostKey *ak, HfHostKey *key,
                            const HfKeyBlob *blob, GBytes *extra, GBytes **ret_attest,
                            GBytes **ret_signature, GError **error);
+
+/* NV_Certify: the AK says what the generation counter is at. */
+bool hf_hwcertify_counter(HfConnection *connection, HfHostKey *ak, HfCounter *counter,
+                          GBytes *extra, GBytes **ret_attest, GBytes **ret_signature,
+                          GError **error);
 
 #endif

@@ -156,6 +156,12 @@ HfHostKey *hf_signer_host_key(HfSigner *signer)
     return ((HfHostSigner *)signer)->key;
 }
 
+HfCounter *hf_signer_host_counter(HfSigner *signer)
+{
+    g_assert(signer->class == &host_class);
+    return ((HfHostSigner *)signer)->counter;
+}
+
 HfSigner *hf_signer_host_new(HfConnection *connection, const HfHostSignerInput *in, GError **error)
 {
     HfHostSigner *self = g_new0(HfHostSigner, 1);

@@ -10,6 +10,7 @@
 #ifndef HOLDFAST_HWTPM_HWSIGNER_H
 #define HOLDFAST_HWTPM_HWSIGNER_H
 
+#include "hwtpm/hwcounter.h"
 #include "hwtpm/hwkey.h"
 #include "pki/signer.h"
 #include "tpm2/pcr.h"
@@ -34,5 +35,7 @@ typedef struct {
 HfSigner *hf_signer_host_new(HfConnection *connection, const HfHostSignerInput *in, GError **error);
 /* The loaded key of a host signer, borrowed. */
 HfHostKey *hf_signer_host_key(HfSigner *signer);
+/* Its counter, borrowed: ESYS knows an index once, so it must not be opened and closed again. */
+HfCounter *hf_signer_host_counter(HfSigner *signer);
 
 #endif

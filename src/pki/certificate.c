@@ -68,6 +68,7 @@ static void clear(gpointer data)
     g_clear_pointer(&c->purposes, g_strfreev);
     g_clear_pointer(&c->policies, g_strfreev);
     g_clear_pointer(&c->holding, hf_holding_free);
+    g_clear_pointer(&c->mandate, hf_mandate_free);
 }
 
 void hf_certificate_unref(HfCertificate *certificate)

@@ -12,6 +12,7 @@
 
 #include "pki/der.h"
 #include "pki/holding.h"
+#include "pki/mandate.h"
 #include "pki/signer.h"
 
 #define HF_CERTIFICATE_FILE_MAX (64 * 1024)
@@ -71,7 +72,8 @@ typedef struct {
     bool name_constraints_foreign; /* of other forms than DNS, e-mail and IP */
     char *ca_issuers_url;
     char *crl_url;
-    HfHolding *holding;     /* our own extension or NULL */
+    HfHolding *holding;     /* our own extensions or NULL: of a TPM's certificate */
+    HfMandate *mandate;     /* and of a vMA's */
     char *unknown_critical; /* OID of the first critical extension we do not know, or NULL */
 } HfCertificate;
 

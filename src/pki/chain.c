@@ -302,6 +302,11 @@ static bool check_rooted(Chain *c, GError **error)
                             "the %s says %s but does not name the host TPM", c->leaf_name,
                             hf_rooted_text(c->rooted));
     }
+    if (c->vma->mandate && c->leaf->holding &&
+        !hf_mandate_allows(c->vma->mandate, c->leaf->holding, error)) {
+        g_prefix_error(error, "the %s is outside of what the " VMA_NAME " allows: ", c->leaf_name);
+        return false;
+    }
     return !c->rules->required_policy || check_policy(c, c->rules->required_policy, error);
 }
 

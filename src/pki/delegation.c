@@ -112,6 +112,13 @@ HfCertificate *hf_delegation_new(const HfDelegation *in, HfSigner *signer,
     }
     g_autoptr(HfBuilder) b = hf_builder_new(subject, in->spki, in->not_before, end);
     add_constraints(b, in);
+    if (in->mandate) {
+        g_autoptr(GByteArray) value = g_byte_array_new();
+        if (!hf_mandate_write(in->mandate, value, error)) {
+            return NULL;
+        }
+        hf_builder_add(b, HF_OID_MANDATE, false, g_steal_pointer(&value));
+    }
     hf_builder_add(b, HF_OID_SUBJECT_KEY_ID, false, hf_extension_key_id(key_id));
     hf_builder_add(b, HF_OID_AUTHORITY_KEY_ID, false, hf_extension_authority_id(root->key_id));
     return hf_builder_sign(b, signer, root, error);

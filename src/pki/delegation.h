@@ -31,6 +31,7 @@ typedef struct {
     const char *organization; /* O of the subject, or NULL */
     const char *common_name;  /* NULL: "holdfast vMA " and the key identifier in hex */
     bool name_constraints;    /* permitted vtpm.invalid (DNS, e-mail), excluded all IP */
+    const HfMandate *mandate; /* what is delegated, or NULL: not said */
     const char *crl_url;      /* the CA's certificate revocation list, or NULL */
     gint64 not_before;        /* seconds since 1970 */
     unsigned days;            /* 1 to HF_DELEGATION_DAYS_MAX */

@@ -319,6 +319,12 @@ static bool read_holding(HfCertificate *c, HfReader value)
     return c->holding != NULL;
 }
 
+static bool read_mandate(HfCertificate *c, HfReader value)
+{
+    c->mandate = hf_mandate_read(value);
+    return c->mandate != NULL;
+}
+
 bool hf_extension_read(HfCertificate *c, const char *oid, bool critical, HfReader value)
 {
     g_assert(c);
@@ -339,6 +345,7 @@ bool hf_extension_read(HfCertificate *c, const char *oid, bool critical, HfReade
         { HF_OID_CRL_POINTS, read_crl_points, NULL },
         { HF_OID_NAME_CONSTRAINTS, read_name_constraints, NULL },
         { HF_OID_HOLDING, read_holding, NULL },
+        { HF_OID_MANDATE, read_mandate, NULL },
     };
     for (size_t i = 0; i < G_N_ELEMENTS(extensions); i++) {
         if (strcmp(oid, extensions[i].oid) == 0) {

@@ -13,6 +13,7 @@ libpki_a_SOURCES = \
     src/pki/signer_file.c \
     src/pki/signer_pkcs11.c \
     src/pki/holding.c src/pki/holding.h \
+    src/pki/mandate.c src/pki/mandate.h \
     src/pki/extension.c src/pki/extension.h \
     src/pki/extension_reader.c \
     src/pki/certificate.c src/pki/certificate.h \

@@ -17,6 +17,16 @@
  *         tcbPolicy        [2] IMPLICIT Digest OPTIONAL, -- policy of the key that signed
  *         migrationPolicy      UTF8String (SIZE (1..64)), -- "none": the TPM never moves
  *         reproducible         BOOLEAN }                  -- EK can be made again from the host
+ *     ARC.2.2  certificate extension of a vMA, never critical: the mandate
+ *
+ *     Mandate ::= SEQUENCE {
+ *         version              INTEGER (1),
+ *         environment          UTF8String (SIZE (1..64)), -- approved, by name
+ *         migrationPolicy      UTF8String (SIZE (1..64)),
+ *         hostEk           [0] IMPLICIT Digest OPTIONAL,
+ *         emulators        [1] IMPLICIT SEQUENCE OF Digest OPTIONAL, -- none: any
+ *         generation       [2] EXPLICIT INTEGER OPTIONAL } -- the counter was at least this
+ *
  *     Digest ::= OCTET STRING (SIZE (32 | 48 | 64))       -- SHA-256, SHA-384, SHA-512
  *
  * SPDX-License-Identifier: BSD-3-Clause
@@ -30,6 +40,7 @@
 #define HF_OID_POLICY_SOFTWARE HF_OID_ARC ".1.2"
 #define HF_OID_POLICY_NESTED HF_OID_ARC ".1.3"
 #define HF_OID_HOLDING HF_OID_ARC ".2.1"
+#define HF_OID_MANDATE HF_OID_ARC ".2.2"
 
 #define HF_OID_TPM_MANUFACTURER "2.23.133.2.1"
 #define HF_OID_TPM_MODEL "2.23.133.2.2"

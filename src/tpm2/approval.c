@@ -14,6 +14,9 @@
 #define TPM2_CC_PolicyNvWritten 0x0000018fu
 #endif
 
+/* TPM_NT_COUNTER is 1 in the type field, bits 4 to 7. */
+#define COUNTER_ATTRIBUTES (0x10u | TPMA_NV_AUTHREAD | TPMA_NV_POLICYWRITE | TPMA_NV_NO_DA)
+
 HfDigest hf_approval_auth_policy(const HfPublic *approver, const char *reference)
 {
     HfDigest policy = hf_digest_zero(HF_HASH_SHA256);
@@ -66,6 +69,29 @@ HfDigest hf_approval_next_bump(uint64_t generation, const HfTpmName *counter)
     policy_counter(&policy, generation, TPM2_EO_EQ, counter);
     hf_policy_command_code(&policy, TPM2_CC_NV_Increment);
     return policy;
+}
+
+void hf_approval_counter(uint32_t index, const HfPublic *approver, HfNvPublic *ret_area)
+{
+    HfDigest policy = hf_approval_auth_policy(approver, HF_APPROVAL_BUMP);
+
+    *ret_area = (HfNvPublic){
+        .index = index,
+        .name_alg = TPM2_ALG_SHA256,
+        .attributes = COUNTER_ATTRIBUTES,
+        .policy_size = policy.size,
+        .size = 8,
+    };
+    memcpy(ret_area->policy, policy.data, policy.size);
+}
+
+HfTpmName hf_approval_counter_name(uint32_t index, const HfPublic *approver)
+{
+    HfNvPublic area;
+
+    hf_approval_counter(index, approver, &area);
+    area.attributes |= TPMA_NV_WRITTEN;
+    return hf_nv_public_name(&area);
 }
 
 HfDigest hf_approval_digest(const HfDigest *approved, const char *reference)

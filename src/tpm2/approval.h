@@ -10,6 +10,7 @@
 #ifndef HOLDFAST_TPM2_APPROVAL_H
 #define HOLDFAST_TPM2_APPROVAL_H
 
+#include "tpm2/nvindex.h"
 #include "tpm2/policy.h"
 
 /* Policy references: what an approval is for. Without their terminating zero. */
@@ -29,6 +30,10 @@ HfDigest hf_approval_environment(const HfPcrSelection *selection, const HfDigest
 HfDigest hf_approval_first_bump(void);
 /* PolicyNV(counter == generation), PolicyCommandCode(NV_Increment): this one step. */
 HfDigest hf_approval_next_bump(uint64_t generation, const HfTpmName *counter);
+
+/* The generation counter's NV index as it is before its first write, and its Name after it. */
+void hf_approval_counter(uint32_t index, const HfPublic *approver, HfNvPublic *ret_area);
+HfTpmName hf_approval_counter_name(uint32_t index, const HfPublic *approver);
 
 /* What the approver's signature is over: SHA-256 of approved policy and reference. */
 HfDigest hf_approval_digest(const HfDigest *approved, const char *reference);

@@ -61,6 +61,12 @@ static bool read_attested(HfReader *r, HfAttest *attest, GError **error)
     case TPM2_ST_ATTEST_CERTIFY:
         return hf_tpm_name_read(r, "name", &attest->name, error) &&
                hf_tpm_name_read(r, "qualifiedName", &attest->qualified_name, error);
+    case TPM2_ST_ATTEST_NV:
+        if (!hf_tpm_name_read(r, "indexName", &attest->name, error)) {
+            return false;
+        }
+        attest->nv_offset = hf_reader_u16(r);
+        return take(r, "nvContents", sizeof attest->nv, attest->nv, &attest->nv_size, error);
     default:
         return hf_tpm_name_read(r, "objectName", &attest->name, error) &&
                take(r, "creationHash", HF_HASH_MAX, attest->creation_hash,
@@ -85,9 +91,10 @@ bool hf_attest_parse(const void *data, size_t n, HfAttest *ret_attest, GError **
                             TPM2_GENERATED_VALUE, magic);
     }
     if (attest.type != TPM2_ST_ATTEST_QUOTE && attest.type != TPM2_ST_ATTEST_CERTIFY &&
-        attest.type != TPM2_ST_ATTEST_CREATION) {
+        attest.type != TPM2_ST_ATTEST_CREATION && attest.type != TPM2_ST_ATTEST_NV) {
         return hf_error_set(error, HF_ERROR_INVALID,
-                            "type: expected quote, certify or creation, found 0x%04x", attest.type);
+                            "type: expected quote, certify, creation or NV, found 0x%04x",
+                            attest.type);
     }
     if (!hf_tpm_name_read(&r, "qualifiedSigner", &attest.signer, error) ||
         !take(&r, "extraData", sizeof attest.extra, attest.extra, &attest.extra_size, error) ||

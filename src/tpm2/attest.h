@@ -1,8 +1,8 @@
 /*
  * attest.h - what a TPM signed: TPMS_ATTEST, TPMT_SIGNATURE and creation data, read and verified.
  *
- * Parsing is strict (Part 2, 10.12 and 11.3): all bytes used, sizes bounded, only quote, certify
- * and creation. Parsing proves nothing; the checks below do, each with an error of its own that
+ * Parsing is strict (Part 2, 10.12 and 11.3): all bytes used, sizes bounded, only quote, certify,
+ * creation and NV contents. Parsing proves nothing; the checks below do, each with an error of its own that
  * begins with the name of the check. hf_attest_verify_quote and its sisters run all of them.
  *
  * SPDX-License-Identifier: BSD-3-Clause
@@ -16,7 +16,7 @@
 #define HF_ATTEST_MAX 2048u /* no TPMS_ATTEST is larger */
 
 typedef struct {
-    uint16_t type;    /* TPM2_ST_ATTEST_QUOTE, _CERTIFY or _CREATION */
+    uint16_t type;    /* TPM2_ST_ATTEST_QUOTE, _CERTIFY, _CREATION or _NV */
     HfTpmName signer; /* qualified Name of the signing key */
     uint16_t extra_size;
     uint8_t extra[HF_HASH_MAX + 2];
@@ -28,11 +28,14 @@ typedef struct {
     HfPcrSelection selection;
     uint16_t pcr_digest_size;
     uint8_t pcr_digest[HF_HASH_MAX];
-    /* certify: Name and qualified Name of the object; creation: Name only */
+    /* certify: Name and qualified Name of the object; creation, NV: Name only */
     HfTpmName name, qualified_name;
     /* creation */
     uint16_t creation_hash_size;
     uint8_t creation_hash[HF_HASH_MAX];
+    /* NV */
+    uint16_t nv_offset, nv_size;
+    uint8_t nv[HF_HASH_MAX];
 } HfAttest;
 
 typedef struct {
@@ -103,6 +106,11 @@ bool hf_attest_verify_creation(const void *data, size_t n, const void *signature
                                size_t signature_size, const HfAttestExpected *expected,
                                const HfPublic *object, const void *creation, size_t creation_size,
                                const void *outside, size_t outside_size, GError **error);
+
+/* NV_Certify of a counter: the same, and that the index has this Name; its value. */
+bool hf_attest_verify_counter(const void *data, size_t n, const void *signature,
+                              size_t signature_size, const HfAttestExpected *expected,
+                              const HfTpmName *index, uint64_t *ret_value, GError **error);
 
 /* Certify: the same, and that the object is `object`; qualified may be NULL. */
 bool hf_attest_verify_certify(const void *data, size_t n, const void *signature,

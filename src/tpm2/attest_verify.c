@@ -215,3 +215,26 @@ bool hf_attest_verify_certify(const void *data, size_t n, const void *signature,
            check_name("object name", &name, &attest.name, error) &&
            (!qualified || check_name("qualified name", qualified, &attest.qualified_name, error));
 }
+
+bool hf_attest_verify_counter(const void *data, size_t n, const void *signature,
+                              size_t signature_size, const HfAttestExpected *expected,
+                              const HfTpmName *index, uint64_t *ret_value, GError **error)
+{
+    HfTpmSignature sig;
+    HfAttest attest;
+    HfReader r;
+
+    if (!verify_common(data, n, signature, signature_size, TPM2_ST_ATTEST_NV, expected, &attest,
+                       &sig, error) ||
+        !check_name("index name", index, &attest.name, error)) {
+        return false;
+    }
+    if (attest.nv_offset != 0 || attest.nv_size != 8) {
+        return hf_error_set(error, HF_ERROR_AUTH,
+                            "contents: 8 bytes at offset 0 expected, found %u at %u",
+                            attest.nv_size, attest.nv_offset);
+    }
+    r = hf_reader(attest.nv, attest.nv_size);
+    *ret_value = hf_reader_u64(&r);
+    return true;
+}

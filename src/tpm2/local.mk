@@ -7,6 +7,7 @@ libtpm2_a_SOURCES = \
     src/tpm2/policy.c src/tpm2/policy.h \
     src/tpm2/attest.c src/tpm2/attest.h \
     src/tpm2/attest_verify.c \
+    src/tpm2/event_log.c src/tpm2/event_log.h \
     src/tpm2/credential.c src/tpm2/credential.h \
     src/tpm2/template.c src/tpm2/template.h \
     src/tpm2/nvindex.c src/tpm2/nvindex.h \

@@ -307,6 +307,115 @@ refuses 1 "endorsement key: another one than was challenged" "another endorsemen
     delegate bad
 ok "nothing was written" test ! -e denied
 
+### Approved environments by name
+named() { # REQUEST [OPTION...]: as delegate, with the CA's own list
+    local request=$1
+    shift
+    "$ca" delegate --dir C --request "$request" --out out.pem --approver-public approver.pub "$@"
+}
+answered() { # [OPTION...]: a fresh request in `response`
+    challenge introduction --ek-roots vendor/issuercert.pem >/dev/null &&
+        auth respond --challenge challenge --out response "$@"
+}
+sed 's/:[0-9a-f]*$/:00000000000000000000000000000000000000000000000000000000000000ff/' values >values.no
+generation=$(auth status --json | python3 -c 'import json,sys
+print(json.load(sys.stdin)["generation"])')
+# environments TEXT: the list, of which TEXT is in the section that fits the host
+environments() {
+    { echo "# test"; echo "[elsewhere]"; cat values.no; echo; echo "[rack a]"; cat values
+      printf '%s\n' "$1"; } >C/environments
+}
+environments ""
+answered || bail "no request"
+refuses 1 "no approved environment: sha256:0" "in the list, but not in the environment that is asked for" \
+    named response --environment elsewhere
+refuses 1 'no environment "nowhere" is approved' "one that is not in the list" \
+    named response --environment nowhere
+ok "one that is, and fits" named response --environment "rack a"
+like "$(cat ok.log)" "environment rack a" "is named"
+is "$(issued environment)" "rack a" "also in the record"
+like "$(openssl asn1parse -in out.pem -strparse "$(openssl asn1parse -in out.pem |
+    sed -n "/:$arc.2.2\$/{n;s/^ *\([0-9]*\):.*/\1/p}")")" "UTF8STRING *:rack a.*UTF8STRING *:none" \
+    "and in the certificate, with the migration policy"
+ok "it can be installed" auth install-certificate out.pem
+answered
+ok "the list is used without being named" named response
+answered
+cp C/environments list.txt && rm C/environments
+refuses 1 "none is approved" "no list, none approved" named response
+refuses 1 "No such file" "a list that is not there" named response --environments nowhere
+ok "a list elsewhere" named response --environments list.txt
+environments "minimum-generation = $((generation + 1))"
+answered
+refuses 1 "environment \"rack a\": generation: the host's counter is at $generation, at least $((generation + 1)) expected" \
+    "a host that is behind" named response
+parcel bad response 20^-1
+refuses 1 "answer: wrong|generation: " "an altered generation" named bad
+environments "minimum-generation = $generation"
+parcel bad response 19- 20- 21-
+refuses 1 "generation: the host does not say" "no generation" named bad
+parcel bad response 20^-1
+refuses 1 "generation: signature" "an altered one" named bad
+parcel bad response 19^3
+refuses 1 "generation: index name" "one of another index" named bad
+record response.b 20 >counter.b
+record response.old 20 >counter.old
+record response.old 21 >counter.sig
+parcel bad response 20=counter.old 21=counter.sig
+refuses 1 "generation: nonce" "one of an earlier request" named bad
+ok "a host that has reached it" named response
+environments "migration-policy = fleet"
+answered
+refuses 1 'migration policy: "none" is not one of' "another migration policy" named response
+environments "migration-policy = fleet
+migration-policy = none"
+ok "one of several" named response
+environments "minimum-generation = x"
+refuses 1 "C/environments: line [0-9]*: minimum-generation: a number" "a list with a mistake" named response
+
+### Event log
+# What the firmware measures, in the TPM and in its log.
+cat >event-log.py <<'PY'
+import hashlib, struct, sys
+log = open("event.log", "wb")
+spec = b"Spec ID Event03\0" + struct.pack("<IBBBB", 0, 0, 2, 0, 2)
+spec += struct.pack("<IHHHH", 2, 4, 20, 11, 32) + b"\0"
+log.write(struct.pack("<II20sI", 0, 3, bytes(20), len(spec)) + spec)
+for pcr in 0, 2, 4, 7, 7:
+    data = b"measured into %d" % pcr
+    sha1, sha256 = hashlib.sha1(data), hashlib.sha256(data)
+    log.write(struct.pack("<IIIH20sH32sI", pcr, 4, 2, 4, sha1.digest(), 11, sha256.digest(), 4))
+    log.write(bytes(4))
+    print(f"{pcr}:sha1={sha1.hexdigest()},sha256={sha256.hexdigest()}")
+PY
+host_tpm_stop
+host_tpm_start one || bail "the host TPM did not start again"
+python3 event-log.py >extends
+while read -r extend; do host_tpm2 pcrextend "$extend"; done <extends
+auth approve --approver-key approver.key >/dev/null
+auth pcrs >values
+ok "tpm2-tools read the log that we made" tpm2_eventlog event.log
+environments "event-log = required"
+answered
+refuses 1 "event log: required, but the host sent none" "no event log" named response
+answered --event-log event.log
+ok "one that leads to the quoted PCRs" named response
+ok "none can be sent" answered --event-log none
+refuses 1 "event log: required" "which is refused" named response
+python3 -c 'd = bytearray(open("event.log", "rb").read()); d[-20] ^= 1
+open("altered.log", "wb").write(d); open("cut.log", "wb").write(d[:-3])'
+answered --event-log altered.log
+refuses 1 "environment .rack a.: event log: it leads to another value of PCR 7 than was quoted" \
+    "an altered one" named response
+environments ""
+refuses 1 "another value of PCR 7" "which is refused also where none is required" named response
+answered --event-log cut.log
+refuses 1 "event log: event 5" "one that is cut off" named response
+answered --event-log approver.pub
+refuses 1 "event log: header" "something else" named response
+refuses 1 "No such file" "none where one is named" answered --event-log nowhere
+rm C/environments
+
 ### Another TPM
 host_tpm_stop
 host_tpm_start two || bail "the second TPM did not start"

@@ -76,9 +76,15 @@ tests_unit_test_setup_LDADD = $(SETUP_LIBS)
 
 unit_tests += tests/unit/test-ca-verify
 tests_unit_test_ca_verify_SOURCES = tests/unit/test-ca-verify.c \
+    src/tools/ca/ca_environment.c src/tools/ca/ca_environment.h \
     src/tools/ca/ca_verify.c src/tools/ca/ca_verify.h
 tests_unit_test_ca_verify_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
 tests_unit_test_ca_verify_LDADD = $(holdfast_ca_LDADD)
+unit_tests += tests/unit/test-enrolment
+tests_unit_test_enrolment_SOURCES = tests/unit/test-enrolment.c $(pki_world) \
+    src/tools/ca/ca_environment.c src/tools/ca/ca_environment.h
+tests_unit_test_enrolment_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
+tests_unit_test_enrolment_LDADD = $(holdfast_ca_LDADD)
 unit_tests += tests/unit/test-setup-engine
 tests_unit_test_setup_engine_SOURCES = tests/unit/test-setup-engine.c
 tests_unit_test_setup_engine_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)

@@ -97,17 +97,17 @@ static const struct {
     { "creation/other-key", CREATION_OTHER_KEY, "creation of the signing key: " },
     { "creation/hash", CREATION_HASH, "creation of the signing key: " },
     { "creation/outside", CREATION_OUTSIDE, "creation of the signing key: " },
-    { "quote/magic", QUOTE_MAGIC, "quote: magic" },
-    { "quote/is-a-creation", QUOTE_IS_CREATION, "quote: type" },
-    { "quote/nonce-only", QUOTE_NONCE_ONLY, "quote: nonce" },
-    { "quote/other-nonce", QUOTE_OTHER_NONCE, "quote: nonce" },
-    { "quote/other-key", QUOTE_OTHER_KEY, "quote: nonce" },
-    { "quote/other-request", QUOTE_OTHER_REQUEST, "quote: nonce" },
-    { "quote/other-signer", QUOTE_OTHER_SIGNER, "quote: signature" },
-    { "quote/owner-hierarchy", QUOTE_OWNER_HIERARCHY, "quote: signer" },
-    { "quote/fewer-pcrs", QUOTE_FEWER_PCRS, "quote: " },
-    { "quote/other-bank", QUOTE_OTHER_BANK, "quote: " },
-    { "quote/values", QUOTE_VALUES, "quote: " },
+    { "quote/magic", QUOTE_MAGIC, "environment \"here\": quote: magic" },
+    { "quote/is-a-creation", QUOTE_IS_CREATION, "environment \"here\": quote: type" },
+    { "quote/nonce-only", QUOTE_NONCE_ONLY, "environment \"here\": quote: nonce" },
+    { "quote/other-nonce", QUOTE_OTHER_NONCE, "environment \"here\": quote: nonce" },
+    { "quote/other-key", QUOTE_OTHER_KEY, "environment \"here\": quote: nonce" },
+    { "quote/other-request", QUOTE_OTHER_REQUEST, "environment \"here\": quote: nonce" },
+    { "quote/other-signer", QUOTE_OTHER_SIGNER, "environment \"here\": quote: signature" },
+    { "quote/owner-hierarchy", QUOTE_OWNER_HIERARCHY, "environment \"here\": quote: signer" },
+    { "quote/fewer-pcrs", QUOTE_FEWER_PCRS, "environment \"here\": quote: " },
+    { "quote/other-bank", QUOTE_OTHER_BANK, "environment \"here\": quote: " },
+    { "quote/values", QUOTE_VALUES, "environment \"here\": quote: " },
     { "pcrs/not-approved", PCRS_NOT_APPROVED,
       "PCR values: the host is in no approved environment: "
       "sha256:7" },
@@ -192,6 +192,15 @@ static HfPcrValues *values_of(uint8_t first)
     return values;
 }
 
+static HfCaEnvironment *environment_of(const World *world, const char *name, uint8_t first)
+{
+    HfCaEnvironment *environment = hf_ca_environment_new(name);
+
+    environment->selection = world->selection;
+    environment->values = values_of(first);
+    return environment;
+}
+
 /* What the CA remembers of its challenge to the honest host. */
 static void challenge(World *world)
 {
@@ -224,9 +233,9 @@ static World *world_new(void)
     approver_of(approver, &world->approver);
     approver_of(foreign, &world->foreign);
     g_assert_true(hf_pcr_selection_parse(SELECTION, &world->selection, NULL));
-    world->environments = g_ptr_array_new_with_free_func((GDestroyNotify)hf_pcr_values_free);
-    g_ptr_array_add(world->environments, values_of(9));
-    g_ptr_array_add(world->environments, values_of(1));
+    world->environments = g_ptr_array_new_with_free_func((GDestroyNotify)hf_ca_environment_free);
+    g_ptr_array_add(world->environments, environment_of(world, "elsewhere", 9));
+    g_ptr_array_add(world->environments, environment_of(world, "here", 1));
     world->known = g_ptr_array_new_with_free_func(g_free);
     challenge(world);
     return world;
@@ -514,7 +523,6 @@ static HfCaExpected expected_of(const World *world)
 {
     return (HfCaExpected){
         .approver = &world->approver,
-        .selection = &world->selection,
         .environments = world->environments,
         .known_keys = world->known,
         .nonce = &world->nonce,
@@ -533,6 +541,7 @@ static void assert_accepted(const World *world, const HfEvidence *evidence, bool
     g_assert_cmpint(verdict.rooted, ==, HF_ROOTED_HARDWARE);
     g_assert_cmpint(verdict.renewal, ==, renewal);
     g_assert_true(verdict.ek_challenged);
+    g_assert_cmpstr(verdict.environment->name, ==, "here");
     g_assert_nonnull(verdict.ek_digest);
     hf_ca_verdict_clear(&verdict);
 }

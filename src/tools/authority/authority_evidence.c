@@ -82,6 +82,20 @@ static bool fit_key(HfAuthorityDir *authority, GBytes *nonce, GError **error)
     return true;
 }
 
+/* What the generation counter is at: approvals for less are dead. */
+static bool add_counter(HfAuthorityDir *authority, HfHostKey *ak, GBytes *extra,
+                        HfEvidence *evidence, GError **error)
+{
+    HfCounter *counter = hf_signer_host_counter(authority->signer);
+    uint8_t number[4];
+
+    hf_store_u32(number, authority->manifest->counter_index);
+    evidence->parts[HF_EVIDENCE_COUNTER_INDEX] = g_bytes_new(number, sizeof(number));
+    return hf_hwcertify_counter(authority->connection, ak, counter, extra,
+                                &evidence->parts[HF_EVIDENCE_COUNTER_ATTEST],
+                                &evidence->parts[HF_EVIDENCE_COUNTER_SIGNATURE], error);
+}
+
 static bool add_attestation(HfAuthorityDir *authority, HfSigner *signer, HfEvidence *evidence,
                             GError **error)
 {
@@ -102,7 +116,8 @@ static bool add_attestation(HfAuthorityDir *authority, HfSigner *signer, HfEvide
                                &parts[HF_EVIDENCE_CREATION_ATTEST],
                                &parts[HF_EVIDENCE_CREATION_SIGNATURE], error) ||
         !hf_hwquote(connection, ak, selection, extra, &parts[HF_EVIDENCE_QUOTE],
-                    &parts[HF_EVIDENCE_QUOTE_SIGNATURE], error)) {
+                    &parts[HF_EVIDENCE_QUOTE_SIGNATURE], error) ||
+        !add_counter(authority, ak, extra, evidence, error)) {
         return false;
     }
     values = hf_hwpcr_read(connection, selection, error);
@@ -170,7 +185,7 @@ static char *platform_text(const HfManifest *manifest)
 }
 
 static HfEvidence *collect(HfAuthorityDir *authority, GBytes *nonce, const HfSecret *secret,
-                           GError **error)
+                           GBytes *event_log, GError **error)
 {
     const HfManifest *manifest = authority->manifest;
     HfSigner *signer = hf_authority_signer(authority, error);
@@ -191,6 +206,9 @@ static HfEvidence *collect(HfAuthorityDir *authority, GBytes *nonce, const HfSec
     if (manifest->host_tpm && (!add_attestation(authority, signer, evidence, error) ||
                                !add_endorsement(authority, evidence, error))) {
         return NULL;
+    }
+    if (manifest->host_tpm && event_log) {
+        evidence->parts[HF_EVIDENCE_EVENT_LOG] = g_bytes_ref(event_log);
     }
     if (secret) {
         evidence->parts[HF_EVIDENCE_ANSWER] = hf_evidence_answer(evidence, secret);
@@ -235,7 +253,7 @@ HfIntroduction *hf_authority_introduce(HfAuthorityDir *authority, GError **error
 }
 
 HfEvidence *hf_authority_evidence(HfAuthorityDir *authority, const HfChallenge *challenge,
-                                  GError **error)
+                                  GBytes *event_log, GError **error)
 {
     bool host_tpm = authority->manifest->host_tpm;
     g_autoptr(HfSecret) secret = NULL;
@@ -254,5 +272,5 @@ HfEvidence *hf_authority_evidence(HfAuthorityDir *authority, const HfChallenge *
     if (host_tpm && !fit_key(authority, challenge->nonce, error)) {
         return NULL;
     }
-    return collect(authority, challenge->nonce, secret, error);
+    return collect(authority, challenge->nonce, secret, event_log, error);
 }

@@ -15,6 +15,10 @@ bool hf_authority_auth(const HfOptions *options, const char *option, HfConnectio
                        HfHierarchy hierarchy, GError **error);
 /* The authority of --dir; with a host TPM it is connected and has --endorsement-auth-file. */
 HfAuthorityDir *hf_authority_open_connected(const HfOptions *options, GError **error);
+/* The firmware's event log from --event-log; by default the kernel's where the TPM is a device of
+ * this machine and there is one. NULL: none, or the option is "none". */
+bool hf_authority_event_log(const HfOptions *options, const HfAuthorityDir *authority,
+                            GBytes **ret_log, GError **error);
 /* Public key (PEM) of a private key file. */
 GBytes *hf_authority_public_pem(const char *key_path, GError **error);
 /* The approver's signer from --approver-key; HF_ERROR_POLICY when it is another key than the

@@ -162,6 +162,12 @@ static const HfOption option_table[] = {
       .help = "what holdfast-ca challenge wrote",
       .where = RESPOND,
       .flags = HF_OPTION_REQUIRED },
+    { .name = "event-log",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "the firmware's event log (default: the kernel's, where there is one); none: send "
+              "none",
+      .where = REQUEST | RESPOND },
     { .name = "out",
       .kind = HF_KIND_PATH,
       .arg = "FILE",

@@ -33,10 +33,15 @@ static bool introduce(const HfOptions *options, GError **error)
 static bool respond(const HfOptions *options, const HfChallenge *challenge, GError **error)
 {
     g_autoptr(HfAuthorityDir) authority = hf_authority_open_connected(options, error);
-    g_autoptr(HfEvidence) evidence =
-        authority ? hf_authority_evidence(authority, challenge, error) : NULL;
-    g_autoptr(GBytes) file = evidence ? hf_evidence_write(evidence) : NULL;
+    g_autoptr(GBytes) log = NULL;
+    g_autoptr(HfEvidence) evidence = NULL;
+    g_autoptr(GBytes) file = NULL;
 
+    if (!authority || !hf_authority_event_log(options, authority, &log, error)) {
+        return false;
+    }
+    evidence = hf_authority_evidence(authority, challenge, log, error);
+    file = evidence ? hf_evidence_write(evidence) : NULL;
     return file && write_out(options, file, error);
 }
 

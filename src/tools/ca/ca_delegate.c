@@ -17,8 +17,11 @@
 #include "tools/common/parcel.h"
 #include "tpm2/hostkey.h"
 
+/* What stands for the name of an environment that has none. */
+#define HF_CA_UNNAMED "unnamed"
+#define HF_CA_SOFTWARE "software"
+
 typedef struct {
-    HfPcrSelection selection;
     HfPublic approver;
     HfCaExpected expected;
 } HfRules;
@@ -48,24 +51,77 @@ static bool load_approver(const char *path, HfPublic *ret_approver, GError **err
     return true;
 }
 
-static bool load_environments(const HfOptions *options, HfRules *rules, GError **error)
+/* Files of values without a name. */
+static bool load_values(const HfOptions *options, GPtrArray *environments, GError **error)
 {
     const char *const *files = hf_options_list(options, "approved-pcrs");
+    HfPcrSelection selection;
 
+    if (!hf_pcr_selection_parse(hf_options_string(options, "pcrs"), &selection, error)) {
+        return false;
+    }
     for (; *files; files++) {
+        g_autoptr(HfCaEnvironment) environment = hf_ca_environment_new(HF_CA_UNNAMED);
         g_autoptr(GBytes) file = hf_file_read(*files, 65536, error);
-        HfPcrValues *values;
 
         if (!file) {
             return false;
         }
-        values = hf_pcr_values_parse(g_bytes_get_data(file, NULL), g_bytes_get_size(file),
-                                     &rules->selection, error);
-        if (!values) {
+        environment->selection = selection;
+        environment->values = hf_pcr_values_parse(g_bytes_get_data(file, NULL),
+                                                  g_bytes_get_size(file), &selection, error);
+        if (!environment->values) {
             g_prefix_error(error, "%s: ", *files);
             return false;
         }
-        g_ptr_array_add(rules->expected.environments, values);
+        g_ptr_array_add(environments, g_steal_pointer(&environment));
+    }
+    return true;
+}
+
+/* The named ones of --environments, or of the CA's own file; NULL when there is no file. */
+static bool load_named(const HfOptions *options, HfCaDir *ca, GPtrArray **ret_named, GError **error)
+{
+    const char *path = hf_options_string(options, "environments");
+    g_autofree char *own = g_build_filename(ca->path, HF_CA_ENVIRONMENTS_FILE, NULL);
+    g_autoptr(GError) local = NULL;
+    g_autoptr(GBytes) file = hf_file_read(path ? path : own, HF_CA_ENVIRONMENTS_SIZE_MAX, &local);
+
+    *ret_named = NULL;
+    if (!file && !path && hf_error_is(local, HF_ERROR_NOT_FOUND)) {
+        return true;
+    }
+    if (!file) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return false;
+    }
+    *ret_named = hf_ca_environments_parse(file, path ? path : own, error);
+    return *ret_named != NULL;
+}
+
+/* With --approved-pcrs alone, only those count. */
+static bool load_environments(const HfOptions *options, HfCaDir *ca, GPtrArray *environments,
+                              GError **error)
+{
+    const char *const *names = hf_options_list(options, "environment");
+    g_autoptr(GPtrArray) named = NULL;
+
+    if (!load_values(options, environments, error) || !load_named(options, ca, &named, error)) {
+        return false;
+    }
+    for (; *names; names++) {
+        HfCaEnvironment *environment = named ? hf_ca_environment_find(named, *names) : NULL;
+        unsigned at = 0;
+
+        if (!environment) {
+            return hf_error_set(error, HF_ERROR_NOT_FOUND,
+                                "--environment: no environment \"%s\" is approved", *names);
+        }
+        (void)g_ptr_array_find(named, environment, &at);
+        g_ptr_array_add(environments, g_ptr_array_steal_index(named, at));
+    }
+    if (named && environments->len == 0) {
+        g_ptr_array_extend_and_steal(environments, g_steal_pointer(&named));
     }
     return true;
 }
@@ -76,14 +132,11 @@ static bool load_rules(const HfOptions *options, HfCaDir *ca, HfRules *rules, GE
     g_autoptr(GPtrArray) issued = hf_ca_dir_issued(ca, error);
 
     rules->expected.environments =
-        g_ptr_array_new_with_free_func((GDestroyNotify)hf_pcr_values_free);
+        g_ptr_array_new_with_free_func((GDestroyNotify)hf_ca_environment_free);
     rules->expected.known_keys = g_ptr_array_new_with_free_func(g_free);
-    rules->expected.selection = &rules->selection;
     rules->expected.allow_unproved_ek = hf_options_flag(options, "allow-unproved-ek");
     rules->expected.allow_software = hf_options_flag(options, "allow-software");
-    if (!issued ||
-        !hf_pcr_selection_parse(hf_options_string(options, "pcrs"), &rules->selection, error) ||
-        !load_environments(options, rules, error)) {
+    if (!issued || !load_environments(options, ca, rules->expected.environments, error)) {
         return false;
     }
     for (unsigned i = 0; i < issued->len; i++) {
@@ -127,14 +180,26 @@ static bool record(HfCaDir *ca, const HfEvidence *evidence, const HfCaVerdict *v
                                 g_bytes_get_size(verdict->ek_digest));
     }
     entry->ek_proof = g_strdup(proof);
+    entry->environment =
+        g_strdup(verdict->environment ? verdict->environment->name : HF_CA_SOFTWARE);
     entry->not_after = certificate->not_after;
     return hf_ca_dir_record(ca, entry, error);
 }
 
-static HfCertificate *issue(const HfOptions *options, HfCaDir *ca, const HfCaVerdict *verdict,
-                            GError **error)
+static HfCertificate *issue(const HfOptions *options, HfCaDir *ca, const HfEvidence *evidence,
+                            const HfCaVerdict *verdict, GError **error)
 {
+    g_autofree char *migration = part_text(evidence, HF_EVIDENCE_MIGRATION);
+    const HfCaEnvironment *environment = verdict->environment;
+    HfMandate mandate = {
+        .environment = environment ? environment->name : (char *)(uintptr_t)HF_CA_SOFTWARE,
+        .migration_policy = migration,
+        .host_ek = verdict->ek_digest,
+        .generation = environment ? environment->minimum_generation : 0,
+        .emulators = environment && environment->emulators->len > 0 ? environment->emulators : NULL,
+    };
     const HfDelegation in = {
+        .mandate = &mandate,
         .spki = verdict->spki,
         .rooted = verdict->rooted,
         .organization = hf_options_string(options, "organization"),
@@ -161,8 +226,9 @@ static void report(const char *out, const HfCaVerdict *verdict, const HfCertific
 {
     g_autofree char *subject = hf_certificate_subject_text(certificate);
 
-    printf("%s: %s to %s (%s)\n", out, verdict->renewal ? "delegation renewed" : "delegated",
-           subject, hf_rooted_text(verdict->rooted));
+    printf("%s: %s to %s (%s%s%s)\n", out, verdict->renewal ? "delegation renewed" : "delegated",
+           subject, hf_rooted_text(verdict->rooted), verdict->environment ? ", environment " : "",
+           verdict->environment ? verdict->environment->name : "");
     if (verdict->rooted == HF_ROOTED_HARDWARE && !verdict->ek_challenged) {
         printf("note: nothing proves that the host's attestation key is in the TPM of its "
                "endorsement key\n");
@@ -192,7 +258,8 @@ static bool delegate(const HfOptions *options, HfCaDir *ca, const HfEvidence *ev
         return false;
     }
     proof = ek_proof(&verdict, nonce);
-    certificate = hf_ca_nonce_use(ca, nonce, error) ? issue(options, ca, &verdict, error) : NULL;
+    certificate =
+        hf_ca_nonce_use(ca, nonce, error) ? issue(options, ca, evidence, &verdict, error) : NULL;
     done = certificate && record(ca, evidence, &verdict, proof, certificate, error) &&
            hand_out(out, certificate, ca->root, error);
     if (done) {

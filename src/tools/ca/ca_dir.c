@@ -51,6 +51,7 @@ void hf_issued_free(HfIssued *entry)
     g_free(entry->host_tpm);
     g_free(entry->host_ek);
     g_free(entry->ek_proof);
+    g_free(entry->environment);
     g_free(entry);
 }
 
@@ -157,6 +158,7 @@ static HfIssued *parse_entry(const char *line, const char *label, GError **error
     entry->host_tpm = hf_fields_text(fields, "host-tpm", false);
     entry->host_ek = hf_fields_text(fields, "host-ek", false);
     entry->ek_proof = hf_fields_text(fields, "ek-proof", false);
+    entry->environment = hf_fields_text(fields, "environment", false);
     entry->not_after = hf_fields_number(fields, "not-after", 0, G_MAXINT64);
     return hf_fields_finish(fields, error) ? g_steal_pointer(&entry) : NULL;
 }
@@ -177,7 +179,8 @@ GPtrArray *hf_ca_dir_issued(HfCaDir *ca, GError **error)
         g_propagate_error(error, g_steal_pointer(&local));
         return NULL;
     }
-    text = g_strndup(g_bytes_get_data(content, NULL), g_bytes_get_size(content));
+    text = g_strndup(g_bytes_get_size(content) > 0 ? g_bytes_get_data(content, NULL) : "",
+                     g_bytes_get_size(content));
     lines = g_strsplit(text, "\n", -1);
     for (unsigned i = 0; lines[i]; i++) {
         g_autofree char *where = g_strdup_printf("%s: line %u", label, i + 1);
@@ -212,6 +215,7 @@ bool hf_ca_dir_record(HfCaDir *ca, const HfIssued *entry, GError **error)
     hf_fields_put(builder, "host-tpm", entry->host_tpm);
     hf_fields_put(builder, "host-ek", entry->host_ek);
     hf_fields_put(builder, "ek-proof", entry->ek_proof);
+    hf_fields_put(builder, "environment", entry->environment);
     hf_fields_put_number(builder, "not-after", entry->not_after);
     line = hf_fields_end_line(builder);
     fd = openat(ca->fd, ISSUED, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);

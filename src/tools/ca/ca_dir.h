@@ -9,7 +9,7 @@
  * Directory mode 0700. An entry of `issued` has: format "holdfast-ca-issued", version,
  * minimum-reader, time, serial, subject, rooted, key (Name of the vMA key, hex), migration-policy,
  * platform, host-tpm, host-ek (SHA-256 of its SPKI) and ek-proof (who vouches for that key, or
- * "unproved"; these three hardware only), not-after.
+ * "unproved"; these three hardware only), environment (its name), not-after.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -38,6 +38,7 @@ typedef struct {
     char *host_tpm; /* or NULL */
     char *host_ek;  /* or NULL */
     char *ek_proof; /* or NULL */
+    char *environment;
     int64_t not_after;
 } HfIssued;
 

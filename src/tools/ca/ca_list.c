@@ -34,6 +34,7 @@ static void put_entry(JsonBuilder *builder, const HfIssued *entry)
     hf_fields_put(builder, "host-tpm", entry->host_tpm);
     hf_fields_put(builder, "host-ek", entry->host_ek);
     hf_fields_put(builder, "ek-proof", entry->ek_proof);
+    hf_fields_put(builder, "environment", entry->environment);
     hf_fields_put_number(builder, "not-after", entry->not_after);
     json_builder_end_object(builder);
 }

@@ -13,6 +13,7 @@
 #include "tools/common/pcr_lines.h"
 #include "tpm2/approval.h"
 #include "tpm2/attest.h"
+#include "tpm2/event_log.h"
 #include "tpm2/hostkey.h"
 
 typedef struct {
@@ -26,6 +27,7 @@ typedef struct {
     GBytes *spki;
     GBytes *ek_digest;
     bool renewal;
+    const HfCaEnvironment *environment;
     bool challenged;
 } HfCheck;
 
@@ -165,61 +167,180 @@ static bool check_creation(HfCheck *check, GError **error)
     return true;
 }
 
-/* Which approved environment the host claims to be in; the quote proves it. */
-static const HfPcrValues *find_environment(const HfCheck *check, GError **error)
+/* What everything that the attestation key signed for this request must have in it. */
+static HfDigest request_digest(const HfCheck *check)
 {
-    size_t size = 0;
-    const void *data = part_data(check, HF_EVIDENCE_PCRS, &size);
-    const HfCaExpected *expected = check->expected;
-    g_autoptr(HfPcrValues) claimed = hf_pcr_values_parse(data, size, expected->selection, error);
-    g_autofree char *nearest = NULL;
-
-    if (!claimed) {
-        g_prefix_error(error, "PCR values: ");
-        return NULL;
-    }
-    for (unsigned i = 0; i < expected->environments->len; i++) {
-        const HfPcrValues *values = g_ptr_array_index(expected->environments, i);
-        g_autofree char *changed = hf_pcr_lines_changed(values, claimed, expected->selection);
-
-        if (!*changed) {
-            return values;
-        }
-        if (!nearest || strlen(changed) < strlen(nearest)) {
-            g_free(nearest);
-            nearest = g_steal_pointer(&changed);
-        }
-    }
-    hf_error_set(error, HF_ERROR_POLICY, "PCR values: the host is in no approved environment: %s",
-                 nearest ? nearest : "none is approved");
-    return NULL;
+    return hf_evidence_digest(check->evidence->parts[HF_EVIDENCE_NONCE], &check->key_name,
+                              check->evidence->parts[HF_EVIDENCE_REQUEST]);
 }
 
-static bool check_quote(HfCheck *check, GError **error)
+static bool check_quote(const HfCheck *check, const HfCaEnvironment *environment, GError **error)
 {
-    HfDigest extra = hf_evidence_digest(check->evidence->parts[HF_EVIDENCE_NONCE], &check->key_name,
-                                        check->evidence->parts[HF_EVIDENCE_REQUEST]);
+    HfDigest extra = request_digest(check);
     HfAttestExpected expected = {
         .key = &check->ak,
         .nonce = extra.data,
         .nonce_size = extra.size,
         .signer = &check->ak_qualified,
-        .selection = check->expected->selection,
+        .selection = &environment->selection,
+        .values = environment->values,
     };
     size_t quote_size = 0, signature_size = 0;
     const void *quote = part_data(check, HF_EVIDENCE_QUOTE, &quote_size);
     const void *signature = part_data(check, HF_EVIDENCE_QUOTE_SIGNATURE, &signature_size);
 
-    expected.values = find_environment(check, error);
-    if (!expected.values) {
-        return false;
-    }
     if (!hf_attest_verify_quote(quote, quote_size, signature, signature_size, &expected, NULL,
                                 error)) {
         g_prefix_error(error, "quote: ");
         return false;
     }
     return true;
+}
+
+/* The counter's value as the TPM certifies it for this request. */
+static bool check_generation(const HfCheck *check, const HfCaEnvironment *environment,
+                             GError **error)
+{
+    GBytes *const *parts = check->evidence->parts;
+    HfDigest extra = request_digest(check);
+    HfAttestExpected expected = {
+        .key = &check->ak,
+        .nonce = extra.data,
+        .nonce_size = extra.size,
+        .signer = &check->ak_qualified,
+    };
+    size_t attest_size = 0, signature_size = 0;
+    uint64_t value = 0;
+    HfTpmName name;
+    HfReader r;
+
+    if (environment->minimum_generation == 0) {
+        return true;
+    }
+    if (!parts[HF_EVIDENCE_COUNTER_INDEX] || !parts[HF_EVIDENCE_COUNTER_ATTEST] ||
+        !parts[HF_EVIDENCE_COUNTER_SIGNATURE]) {
+        return hf_error_set(error, HF_ERROR_POLICY,
+                            "generation: the host does not say what its counter is at");
+    }
+    r = hf_reader_for(parts[HF_EVIDENCE_COUNTER_INDEX]);
+    name = hf_approval_counter_name(hf_reader_u32(&r), check->expected->approver);
+    if (!hf_reader_done(&r)) {
+        return hf_error_set(error, HF_ERROR_INVALID, "generation: counter index: malformed");
+    }
+    const void *attest = part_data(check, HF_EVIDENCE_COUNTER_ATTEST, &attest_size);
+    const void *signature = part_data(check, HF_EVIDENCE_COUNTER_SIGNATURE, &signature_size);
+
+    if (!hf_attest_verify_counter(attest, attest_size, signature, signature_size, &expected, &name,
+                                  &value, error)) {
+        g_prefix_error(error, "generation: ");
+        return false;
+    }
+    return value >= environment->minimum_generation ||
+           hf_error_set(error, HF_ERROR_POLICY,
+                        "generation: the host's counter is at %" G_GUINT64_FORMAT
+                        ", at least %" G_GUINT64_FORMAT " expected",
+                        value, environment->minimum_generation);
+}
+
+static bool check_migration(const HfCheck *check, const HfCaEnvironment *environment,
+                            GError **error)
+{
+    size_t size = 0;
+    const char *found = part_data(check, HF_EVIDENCE_MIGRATION, &size);
+
+    for (unsigned i = 0; i < environment->migration->len; i++) {
+        const char *allowed = g_ptr_array_index(environment->migration, i);
+
+        if (strlen(allowed) == size && memcmp(allowed, found, size) == 0) {
+            return true;
+        }
+    }
+    return environment->migration->len == 0 ||
+           hf_error_set(error, HF_ERROR_POLICY,
+                        "migration policy: \"%.*s\" is not one of this environment", (int)size,
+                        found);
+}
+
+static bool check_event_log(const HfCheck *check, const HfCaEnvironment *environment,
+                            GError **error)
+{
+    GBytes *log = check->evidence->parts[HF_EVIDENCE_EVENT_LOG];
+    g_autoptr(HfPcrValues) replayed = NULL;
+
+    if (!log) {
+        return !environment->event_log ||
+               hf_error_set(error, HF_ERROR_POLICY, "event log: required, but the host sent none");
+    }
+    replayed = hf_event_log_replay(g_bytes_get_data(log, NULL), g_bytes_get_size(log), error);
+    return replayed &&
+           hf_event_log_check(replayed, &environment->selection, environment->values, error);
+}
+
+/* Does the host claim to be there? *ret_changed: the PCRs that speak against it. */
+static bool claims(const HfCheck *check, const HfCaEnvironment *environment, char **ret_changed,
+                   GError **error)
+{
+    size_t size = 0;
+    const void *data = part_data(check, HF_EVIDENCE_PCRS, &size);
+    g_autoptr(HfPcrValues) claimed =
+        hf_pcr_values_parse(data, size, &environment->selection, error);
+
+    if (!claimed) {
+        g_prefix_error(error, "PCR values: ");
+        return false;
+    }
+    *ret_changed = hf_pcr_lines_changed(environment->values, claimed, &environment->selection);
+    return true;
+}
+
+static bool fits(const HfCheck *check, const HfCaEnvironment *environment, GError **error)
+{
+    if (!check_quote(check, environment, error) || !check_generation(check, environment, error) ||
+        !check_migration(check, environment, error) ||
+        !check_event_log(check, environment, error)) {
+        if (*environment->name) {
+            g_prefix_error(error, "environment \"%s\": ", environment->name);
+        }
+        return false;
+    }
+    return true;
+}
+
+/* The first environment that the host is in. If there is none, why the last one that has its PCR
+ * values does not do; if none has, which PCRs keep it from the nearest. */
+static bool check_environment(HfCheck *check, GError **error)
+{
+    GPtrArray *environments = check->expected->environments;
+    g_autofree char *nearest = NULL;
+    g_autoptr(GError) reason = NULL;
+
+    for (unsigned i = 0; i < environments->len; i++) {
+        const HfCaEnvironment *environment = g_ptr_array_index(environments, i);
+        g_autofree char *changed = NULL;
+        g_autoptr(GError) local = NULL;
+
+        if (claims(check, environment, &changed, &local)) {
+            if (!*changed && fits(check, environment, &local)) {
+                check->environment = environment;
+                return true;
+            }
+            if (*changed && (!nearest || strlen(changed) < strlen(nearest))) {
+                g_free(nearest);
+                nearest = g_steal_pointer(&changed);
+            }
+        }
+        if (local) {
+            g_clear_error(&reason);
+            reason = g_steal_pointer(&local);
+        }
+    }
+    if (reason) {
+        g_propagate_error(error, g_steal_pointer(&reason));
+        return false;
+    }
+    return hf_error_set(error, HF_ERROR_POLICY,
+                        "PCR values: the host is in no approved environment: %s",
+                        nearest ? nearest : "none is approved");
 }
 
 bool hf_ca_check_ek(GBytes *area, HfPublic *ret_ek, GBytes **ret_spki, GError **error)
@@ -334,7 +455,7 @@ static bool check_hardware(HfCheck *check, GError **error)
                             "--approver-public expected: the request is hardware-rooted");
     }
     return check_key(check, error) && check_request(check, error) && check_ak(check, error) &&
-           check_creation(check, error) && check_quote(check, error) &&
+           check_creation(check, error) && check_environment(check, error) &&
            check_endorsement(check, error) && check_answer(check, error) &&
            check_proof(check, error);
 }
@@ -374,6 +495,7 @@ bool hf_ca_verify(const HfEvidence *evidence, const HfCaExpected *expected,
     verdict.key_name = check.name_hex;
     verdict.ek_digest = check.ek_digest;
     verdict.renewal = check.renewal;
+    verdict.environment = check.environment;
     verdict.ek_challenged = check.challenged;
     if (!good) {
         hf_ca_verdict_clear(&verdict);

@@ -4,7 +4,8 @@
  * Hardware-rooted: the key's public area is a vMA key's to the last attribute and bound to this
  * approver's policy; the host's attestation key is one of a TPM's endorsement hierarchy and says
  * that the same TPM made the key for this nonce; its quote, over the nonce, the key's Name and the
- * certification request, shows an approved environment. Each check has a message of its own.
+ * certification request, shows an approved environment, its generation counter has reached what
+ * the environment asks for, an event log leads to the quoted PCRs. Each check has a message of its own.
  *
  * That the attestation key is in the TPM of the request's endorsement key is shown by the answer to
  * a challenge (ca_challenge.h); who vouches for the endorsement key was asked then.
@@ -14,15 +15,15 @@
 #ifndef HOLDFAST_TOOLS_CA_CA_VERIFY_H
 #define HOLDFAST_TOOLS_CA_CA_VERIFY_H
 
+#include "tools/ca/ca_environment.h"
 #include "tools/ca/ca_nonce.h"
 #include "tools/common/evidence.h"
 #include "tpm2/pcr.h"
 
 typedef struct {
     const HfPublic *approver; /* NULL: only software-rooted requests can pass */
-    const HfPcrSelection *selection;
-    GPtrArray *environments; /* HfPcrValues: one of them must be the host's */
-    GPtrArray *known_keys;   /* char *, hex Names delegated to before: renewals */
+    GPtrArray *environments;  /* HfCaEnvironment: the first that fits is the host's */
+    GPtrArray *known_keys;    /* char *, hex Names delegated to before: renewals */
     bool allow_software;
     const HfCaNonce *nonce; /* the one of the request, with what was challenged */
     bool allow_unproved_ek; /* delegate also where nothing was challenged */
@@ -30,10 +31,11 @@ typedef struct {
 
 typedef struct {
     HfRooted rooted;
-    GBytes *spki;       /* of the key to certify */
-    char *key_name;     /* hex */
-    GBytes *ek_digest;  /* SHA-256 of the SPKI of the host's EK as claimed; NULL: software */
-    bool renewal;       /* the key had a certificate before */
+    GBytes *spki;      /* of the key to certify */
+    char *key_name;    /* hex */
+    GBytes *ek_digest; /* SHA-256 of the SPKI of the host's EK as claimed; NULL: software */
+    const HfCaEnvironment *environment; /* the host's, borrowed; NULL: software */
+    bool renewal;                       /* the key had a certificate before */
     bool ek_challenged; /* the attestation key is proved to be in the TPM with this EK */
 } HfCaVerdict;
 

@@ -53,7 +53,8 @@ static bool add_list(HfCaVoucher *voucher, const char *path, GError **error)
     if (!file) {
         return false;
     }
-    text = g_strndup(g_bytes_get_data(file, NULL), g_bytes_get_size(file));
+    text = g_strndup(g_bytes_get_size(file) > 0 ? g_bytes_get_data(file, NULL) : "",
+                     g_bytes_get_size(file));
     lines = g_strsplit(text, "\n", -1);
     for (unsigned i = 0; lines[i]; i++) {
         g_autofree char *what = g_strdup_printf("%s: line %u", path, i + 1);

@@ -3,6 +3,7 @@ holdfast_ca_SOURCES = \
     src/tools/ca/ca_challenge.c src/tools/ca/ca_challenge.h \
     src/tools/ca/ca_commands.h \
     src/tools/ca/ca_delegate.c \
+    src/tools/ca/ca_environment.c src/tools/ca/ca_environment.h \
     src/tools/ca/ca_dir.c src/tools/ca/ca_dir.h \
     src/tools/ca/ca_list.c \
     src/tools/ca/ca_main.c \

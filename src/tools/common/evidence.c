@@ -33,6 +33,10 @@ static const HfParcelItem items[HF_EVIDENCE_PARTS] = {
     [HF_EVIDENCE_HOST_TPM] = { "host TPM", 0, 256 },
     [HF_EVIDENCE_PROOF] = { "proof", 0, PUBLIC_MAX },
     [HF_EVIDENCE_ANSWER] = { "answer", 0, 32 },
+    [HF_EVIDENCE_COUNTER_INDEX] = { "counter index", 0, 4 },
+    [HF_EVIDENCE_COUNTER_ATTEST] = { "counter attest", 0, ATTEST_MAX },
+    [HF_EVIDENCE_COUNTER_SIGNATURE] = { "counter signature", 0, PUBLIC_MAX },
+    [HF_EVIDENCE_EVENT_LOG] = { "event log", 0, HF_EVIDENCE_LOG_MAX },
 };
 
 static const HfParcelFormat format = {

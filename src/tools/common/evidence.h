@@ -23,6 +23,11 @@
  *    17 proof               signature by the key over hf_evidence_proof, DER or PKCS#1
  *    18 answer              to the CA's challenge (enrolment.h), hf_evidence_answer; hardware only,
  *                           absent where nothing was challenged
+ *   hardware only, each may be absent:
+ *    19 counter index       u32, NV index of the generation counter
+ *    20 counter attest      TPMS_ATTEST of NV_Certify, extraData = hf_evidence_digest
+ *    21 counter signature   TPMT_SIGNATURE by the AK
+ *    22 event log           of the host's firmware, as it is (event_log.h)
  *
  * Everything in it is a claim until the CA has verified it.
  *
@@ -36,6 +41,7 @@
 #include "tpm2/public.h"
 
 #define HF_NONCE_SIZE 32u
+#define HF_EVIDENCE_LOG_MAX (512u * 1024u)
 
 typedef enum {
     HF_EVIDENCE_ROOTED,
@@ -56,6 +62,10 @@ typedef enum {
     HF_EVIDENCE_HOST_TPM,
     HF_EVIDENCE_PROOF,
     HF_EVIDENCE_ANSWER,
+    HF_EVIDENCE_COUNTER_INDEX,
+    HF_EVIDENCE_COUNTER_ATTEST,
+    HF_EVIDENCE_COUNTER_SIGNATURE,
+    HF_EVIDENCE_EVENT_LOG,
     HF_EVIDENCE_PARTS
 } HfEvidencePart;
 

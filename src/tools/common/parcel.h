@@ -20,7 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define HF_PARCEL_FILE_MAX (64u * 1024u)
+#define HF_PARCEL_FILE_MAX (1024u * 1024u)
 #define HF_PARCEL_ITEMS_MAX 32u
 
 /* The kinds of records of one format; the tag is the row's number + 1. */
