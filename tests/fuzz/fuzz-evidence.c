@@ -14,19 +14,20 @@ static void judge(const HfEvidence *evidence)
 {
     GError *error = NULL;
     HfPublic approver;
-    HfPcrSelection selection;
+    HfCaEnvironment *environment = hf_ca_environment_new("here");
     HfCaVerdict verdict = { 0 };
     g_autoptr(GPtrArray) environments =
-        g_ptr_array_new_with_free_func((GDestroyNotify)hf_pcr_values_free);
+        g_ptr_array_new_with_free_func((GDestroyNotify)hf_ca_environment_free);
     g_autoptr(GPtrArray) known = g_ptr_array_new();
     HfCaExpected expected = { .approver = &approver,
-                              .selection = &selection,
                               .environments = environments,
                               .known_keys = known,
                               .allow_software = true };
     hf_template_public(HF_TEMPLATE_SRK_P256, &approver);
-    g_assert_true(hf_pcr_selection_parse("sha256:0,7", &selection, NULL));
-    g_ptr_array_add(environments, hf_pcr_values_new());
+    g_assert_true(hf_pcr_selection_parse("sha256:0,7", &environment->selection, NULL));
+    g_clear_pointer(&environment->values, hf_pcr_values_free);
+    environment->values = hf_pcr_values_new();
+    g_ptr_array_add(environments, environment);
     bool ok = hf_ca_verify(evidence, &expected, &verdict, &error);
     /* Nobody has this approver's key. */
     g_assert_true(!ok || verdict.rooted == HF_ROOTED_SOFTWARE);
