@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -136,6 +137,24 @@ HfCaDir *hf_ca_dir_open(const char *path, GError **error)
         return NULL;
     }
     return g_steal_pointer(&ca);
+}
+
+/* A lock belongs to an open file, so each holder opens the directory anew: two threads of a process
+ * exclude each other too. */
+int hf_ca_dir_lock(const HfCaDir *ca, GError **error)
+{
+    hf_autofd int fd = hf_dir_open_at(ca->fd, ".", error);
+
+    if (fd < 0) {
+        return -1;
+    }
+    while (flock(fd, LOCK_EX) != 0) {
+        if (errno != EINTR) {
+            hf_error_errno(error, errno, "%s: lock", ca->path);
+            return -1;
+        }
+    }
+    return hf_fd_steal(&fd);
 }
 
 static HfIssued *parse_entry(const char *line, const char *label, GError **error)

@@ -47,6 +47,10 @@ bool hf_ca_dir_create(const char *path, const char *algorithm, const char *organ
                       const char *common_name, unsigned days, GError **error);
 HfCaDir *hf_ca_dir_open(const char *path, GError **error);
 void hf_ca_dir_free(HfCaDir *ca);
+/* Waits until nobody else works on this CA, in this process or another, and keeps them out until the
+ * descriptor that it returns is closed. To be held over everything that reads nonces or records and
+ * then writes. -1 and *error when it cannot be locked. */
+int hf_ca_dir_lock(const HfCaDir *ca, GError **error);
 
 /* All entries (HfIssued, freed with the array), oldest first. */
 GPtrArray *hf_ca_dir_issued(HfCaDir *ca, GError **error);

@@ -8,7 +8,7 @@
  * the environment asks for, an event log leads to the quoted PCRs. Each check has a message of its own.
  *
  * That the attestation key is in the TPM of the request's endorsement key is shown by the answer to
- * a challenge (ca_challenge.h); who vouches for the endorsement key was asked then.
+ * a challenge (ca_core.h); who vouches for the endorsement key was asked then.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */

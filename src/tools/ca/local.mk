@@ -1,13 +1,15 @@
 bin_PROGRAMS += holdfast-ca
 holdfast_ca_SOURCES = \
-    src/tools/ca/ca_challenge.c src/tools/ca/ca_challenge.h \
+    src/tools/ca/ca_challenge.c \
     src/tools/ca/ca_commands.h \
+    src/tools/ca/ca_core.c src/tools/ca/ca_core.h \
     src/tools/ca/ca_delegate.c \
     src/tools/ca/ca_environment.c src/tools/ca/ca_environment.h \
     src/tools/ca/ca_dir.c src/tools/ca/ca_dir.h \
     src/tools/ca/ca_list.c \
     src/tools/ca/ca_main.c \
     src/tools/ca/ca_nonce.c src/tools/ca/ca_nonce.h \
+    src/tools/ca/ca_rules.c src/tools/ca/ca_rules.h \
     src/tools/ca/ca_verify.c src/tools/ca/ca_verify.h \
     src/tools/ca/ca_voucher.c src/tools/ca/ca_voucher.h
 holdfast_ca_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)

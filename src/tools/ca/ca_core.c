@@ -1,0 +1,246 @@
+/*
+ * ca_core.c - what the fleet's CA does with a host's two letters.
+ *
+ * The credential of a challenge can be opened by the TPM that has the endorsement key, and by it
+ * only if it has the attestation key too. So the answer ties both together; that the endorsement
+ * key is a TPM's is what vendor or operator vouch for.
+ *
+ * Delegation, in this order: verify, use up the nonce, sign, record durably, hand out. A certificate
+ * that is not in the record never leaves the CA. The directory is locked from the first look at the
+ * nonce to the record, so a CA that serves and commands beside it do not come between.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "tools/ca/ca_core.h"
+
+#include <string.h>
+
+#include "base/file.h"
+#include "crypto/random.h"
+#include "pki/delegation.h"
+#include "tools/ca/ca_verify.h"
+#include "tools/common/enrolment.h"
+#include "tpm2/credential.h"
+
+/* What stands for the environment of an authority that is in none. */
+#define SOFTWARE "software"
+#define SECRET_SIZE 32
+
+static bool credential(HfCaNonce *nonce, const HfPublic *ek, const HfPublic *ak,
+                       HfChallenge *challenge, GError **error)
+{
+    HfTpmName name = hf_public_name(ak);
+    g_autoptr(HfCredential) made = NULL;
+
+    nonce->secret = hf_secret_new(SECRET_SIZE);
+    hf_random_bytes(nonce->secret->data, SECRET_SIZE);
+    made = hf_credential_make(ek, &name, nonce->secret->data, SECRET_SIZE, error);
+    if (!made) {
+        g_prefix_error(error, "endorsement key: ");
+        return false;
+    }
+    nonce->ak_name = g_bytes_new(name.data, name.size);
+    challenge->ak_name = g_bytes_ref(nonce->ak_name);
+    challenge->credential = g_bytes_ref(made->id_object);
+    challenge->seed = g_bytes_ref(made->encrypted_secret);
+    return true;
+}
+
+static bool challenge_host(const HfCaVoucher *voucher, const HfIntroduction *introduction,
+                           HfCaNonce *nonce, HfChallenge *challenge, GError **error)
+{
+    GBytes *const *parts = introduction->parts;
+    g_autoptr(GBytes) spki = NULL;
+    HfDigest digest;
+    HfPublic ek, ak;
+
+    if (!hf_ca_check_ak(parts[HF_INTRODUCTION_AK], &ak, error) ||
+        !hf_ca_check_ek(parts[HF_INTRODUCTION_EK], &ek, &spki, error)) {
+        return false;
+    }
+    nonce->vouched = hf_ca_voucher_ask(voucher, spki, parts[HF_INTRODUCTION_EK_CERTIFICATE],
+                                       parts[HF_INTRODUCTION_ABOVE], error);
+    if (!nonce->vouched) {
+        return false;
+    }
+    digest = hf_digest_of(HF_HASH_SHA256, g_bytes_get_data(spki, NULL), g_bytes_get_size(spki));
+    nonce->ek_digest = g_bytes_new(digest.data, digest.size);
+    return credential(nonce, &ek, &ak, challenge, error);
+}
+
+GBytes *hf_ca_challenge(HfCaDir *ca, const HfCaRules *rules, GBytes *introduction,
+                        const char *label, char **ret_vouched, GError **error)
+{
+    g_autoptr(HfIntroduction) read = hf_introduction_read(introduction, label, error);
+    g_autoptr(HfChallenge) challenge = g_new0(HfChallenge, 1);
+    g_autoptr(HfCaNonce) nonce = hf_ca_nonce_new();
+    hf_autofd int lock = -1;
+
+    challenge->nonce = g_bytes_ref(nonce->nonce);
+    if (!read || (read->rooted == HF_ROOTED_HARDWARE &&
+                  !challenge_host(rules->voucher, read, nonce, challenge, error))) {
+        return NULL;
+    }
+    lock = hf_ca_dir_lock(ca, error);
+    if (lock < 0 || !hf_ca_nonce_give(ca, nonce, error)) {
+        return NULL;
+    }
+    *ret_vouched = g_steal_pointer(&nonce->vouched);
+    return hf_challenge_write(challenge);
+}
+
+void hf_ca_delegated_free(HfCaDelegated *delegated)
+{
+    if (!delegated) {
+        return;
+    }
+    g_clear_pointer(&delegated->certificate, hf_certificate_unref);
+    g_free(delegated->environment);
+    g_free(delegated);
+}
+
+static char *part_text(const HfEvidence *evidence, HfEvidencePart part)
+{
+    GBytes *bytes = evidence->parts[part];
+
+    return bytes ? g_strndup(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes)) : NULL;
+}
+
+static bool record(HfCaDir *ca, const HfEvidence *evidence, const HfCaVerdict *verdict,
+                   const char *proof, const HfCertificate *certificate, GError **error)
+{
+    g_autoptr(HfIssued) entry = g_new0(HfIssued, 1);
+    g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+
+    entry->time = g_date_time_format_iso8601(now);
+    entry->serial =
+        hf_hex(g_bytes_get_data(certificate->serial, NULL), g_bytes_get_size(certificate->serial));
+    entry->subject = hf_certificate_subject_text(certificate);
+    entry->rooted = g_strdup(hf_rooted_text(verdict->rooted));
+    entry->key = g_strdup(verdict->key_name);
+    entry->migration_policy = part_text(evidence, HF_EVIDENCE_MIGRATION);
+    entry->platform = part_text(evidence, HF_EVIDENCE_PLATFORM);
+    entry->host_tpm = part_text(evidence, HF_EVIDENCE_HOST_TPM);
+    if (verdict->ek_digest) {
+        entry->host_ek = hf_hex(g_bytes_get_data(verdict->ek_digest, NULL),
+                                g_bytes_get_size(verdict->ek_digest));
+    }
+    entry->ek_proof = g_strdup(proof);
+    entry->environment = g_strdup(verdict->environment ? verdict->environment->name : SOFTWARE);
+    entry->not_after = certificate->not_after;
+    return hf_ca_dir_record(ca, entry, error);
+}
+
+static HfCertificate *issue(const HfCaRules *rules, HfCaDir *ca, const HfEvidence *evidence,
+                            const HfCaVerdict *verdict, GError **error)
+{
+    g_autofree char *migration = part_text(evidence, HF_EVIDENCE_MIGRATION);
+    const HfCaEnvironment *environment = verdict->environment;
+    HfMandate mandate = {
+        .environment = environment ? environment->name : (char *)(uintptr_t)SOFTWARE,
+        .migration_policy = migration,
+        .host_ek = verdict->ek_digest,
+        .generation = environment ? environment->minimum_generation : 0,
+        .emulators = environment && environment->emulators->len > 0 ? environment->emulators : NULL,
+    };
+    const HfDelegation in = {
+        .mandate = &mandate,
+        .spki = verdict->spki,
+        .rooted = verdict->rooted,
+        .organization = rules->organization,
+        .name_constraints = rules->name_constraints,
+        .crl_url = rules->crl_url,
+        .not_before = g_get_real_time() / G_USEC_PER_SEC,
+        .days = rules->days,
+    };
+
+    return hf_delegation_new(&in, ca->signer, ca->root, error);
+}
+
+static char *ek_proof(const HfCaVerdict *verdict, const HfCaNonce *nonce)
+{
+    if (verdict->rooted != HF_ROOTED_HARDWARE) {
+        return NULL;
+    }
+    return g_strdup(verdict->ek_challenged ? nonce->vouched : "unproved");
+}
+
+/* Hex Names of all keys that were delegated to before. */
+static GPtrArray *known_keys(HfCaDir *ca, GError **error)
+{
+    g_autoptr(GPtrArray) issued = hf_ca_dir_issued(ca, error);
+    g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func(g_free);
+
+    if (!issued) {
+        return NULL;
+    }
+    for (unsigned i = 0; i < issued->len; i++) {
+        const HfIssued *entry = g_ptr_array_index(issued, i);
+
+        g_ptr_array_add(keys, g_strdup(entry->key));
+    }
+    return g_steal_pointer(&keys);
+}
+
+/* From a verdict to the recorded certificate. */
+static HfCertificate *grant(HfCaDir *ca, const HfCaRules *rules, const HfEvidence *evidence,
+                            const HfCaNonce *nonce, const HfCaVerdict *verdict, GError **error)
+{
+    g_autofree char *proof = ek_proof(verdict, nonce);
+    g_autoptr(HfCertificate) certificate = NULL;
+
+    if (!hf_ca_nonce_use(ca, nonce, error)) {
+        return NULL;
+    }
+    certificate = issue(rules, ca, evidence, verdict, error);
+    return certificate && record(ca, evidence, verdict, proof, certificate, error)
+               ? g_steal_pointer(&certificate)
+               : NULL;
+}
+
+static HfCaDelegated *judge(HfCaDir *ca, const HfCaRules *rules, const HfEvidence *evidence,
+                            GError **error)
+{
+    g_autoptr(GPtrArray) known = known_keys(ca, error);
+    g_autoptr(HfCaNonce) nonce =
+        known ? hf_ca_nonce_find(ca, evidence->parts[HF_EVIDENCE_NONCE], error) : NULL;
+    const HfCaExpected expected = {
+        .approver = rules->has_approver ? &rules->approver : NULL,
+        .environments = rules->environments,
+        .known_keys = known,
+        .allow_software = rules->allow_software,
+        .nonce = nonce,
+        .allow_unproved_ek = rules->allow_unproved_ek,
+    };
+    g_autoptr(HfCaDelegated) delegated = g_new0(HfCaDelegated, 1);
+    HfCaVerdict verdict = { 0 };
+
+    if (!nonce || !hf_ca_verify(evidence, &expected, &verdict, error)) {
+        return NULL;
+    }
+    delegated->rooted = verdict.rooted;
+    delegated->environment = g_strdup(verdict.environment ? verdict.environment->name : NULL);
+    delegated->renewal = verdict.renewal;
+    delegated->ek_challenged = verdict.ek_challenged;
+    delegated->certificate = grant(ca, rules, evidence, nonce, &verdict, error);
+    hf_ca_verdict_clear(&verdict);
+    return delegated->certificate ? g_steal_pointer(&delegated) : NULL;
+}
+
+HfCaDelegated *hf_ca_delegate(HfCaDir *ca, const HfCaRules *rules, GBytes *request,
+                              const char *label, GError **error)
+{
+    g_autoptr(HfEvidence) evidence = hf_evidence_read(request, label, error);
+    hf_autofd int lock = evidence ? hf_ca_dir_lock(ca, error) : -1;
+
+    return lock >= 0 ? judge(ca, rules, evidence, error) : NULL;
+}
+
+GBytes *hf_ca_delegated_pem(const HfCaDir *ca, const HfCaDelegated *delegated)
+{
+    g_autofree char *own = hf_certificate_pem(delegated->certificate);
+    g_autofree char *above = hf_certificate_pem(ca->root);
+    char *both = g_strconcat(own, above, NULL);
+
+    return g_bytes_new_take(both, strlen(both));
+}
