@@ -184,13 +184,12 @@ bool hf_storage_open(HfConnection *connection, uint32_t handle, GBytes *pinned_n
     return true;
 }
 
-HfKeyBlob *hf_key_create(HfConnection *connection, HfVmaAlgorithm algorithm, const HfDigest *policy,
+static HfKeyBlob *create(HfConnection *connection, const HfPublic *template, const char *what,
                          GBytes *outside_info, GError **error)
 {
     const TPM2B_SENSITIVE_CREATE sensitive = { 0 };
     const TPML_PCR_SELECTION pcrs = { 0 };
     TPM2B_PUBLIC area = { 0 };
-    HfPublic template;
     TPM2B_DATA outside = { 0 };
     hf_autoesys TPM2B_PRIVATE *private_area = NULL;
     hf_autoesys TPM2B_PUBLIC *public_area = NULL;
@@ -199,12 +198,11 @@ HfKeyBlob *hf_key_create(HfConnection *connection, HfVmaAlgorithm algorithm, con
     hf_autoesys TPMT_TK_CREATION *ticket = NULL;
     HfKeyBlob *blob;
 
-    hf_vma_template(algorithm, policy, &template);
-    if (!hf_esys_template(&template, &area, error) ||
+    if (!hf_esys_template(template, &area, error) ||
         !HF_ESYS_FILL(outside_info, "outside information of the new key", &outside, error)) {
         return NULL;
     }
-    if (!HF_TPM("create the signing key", error,
+    if (!HF_TPM(what, error,
                 Esys_Create(connection->esys, connection->srk, connection->session, ESYS_TR_NONE,
                             ESYS_TR_NONE, &sensitive, &area, &outside, &pcrs, &private_area,
                             &public_area, &data, &hash, &ticket))) {
@@ -217,6 +215,25 @@ HfKeyBlob *hf_key_create(HfConnection *connection, HfVmaAlgorithm algorithm, con
     blob->creation_hash = g_bytes_new(hash->buffer, hash->size);
     blob->creation_ticket = hf_esys_ticket_bytes(ticket);
     return blob;
+}
+
+HfKeyBlob *hf_key_create(HfConnection *connection, HfVmaAlgorithm algorithm, const HfDigest *policy,
+                         GBytes *outside_info, GError **error)
+{
+    HfPublic template;
+
+    hf_vma_template(algorithm, policy, &template);
+    return create(connection, &template, "create the signing key", outside_info, error);
+}
+
+HfKeyBlob *hf_key_create_derivation(HfConnection *connection, const HfDigest *policy,
+                                    GError **error)
+{
+    g_autoptr(GBytes) outside = g_bytes_new(NULL, 0);
+    HfPublic template;
+
+    hf_derivation_template(policy, &template);
+    return create(connection, &template, "create the derivation key", outside, error);
 }
 
 /* Takes over `handle`. */
@@ -235,17 +252,19 @@ static HfHostKey *key_new(HfConnection *connection, ESYS_TR handle, GError **err
     return hf_esys_public_read(area, &key->public_area, error) ? g_steal_pointer(&key) : NULL;
 }
 
-HfHostKey *hf_key_load(HfConnection *connection, const HfKeyBlob *blob, GError **error)
+HfHostKey *hf_key_load(HfConnection *connection, const HfKeyBlob *blob, const char *what,
+                       GError **error)
 {
+    g_autofree char *public_label = g_strdup_printf("public area of the %s", what);
+    g_autofree char *private_label = g_strdup_printf("private area of the %s", what);
+    g_autofree char *step = g_strdup_printf("load the %s", what);
     TPM2B_PUBLIC public_area = { 0 };
     TPM2B_PRIVATE private_area = { 0 };
     ESYS_TR handle = ESYS_TR_NONE;
     TSS2_RC rc;
 
-    if (!hf_esys_public_parse(blob->public_area, "public area of the signing key", &public_area,
-                              error) ||
-        !HF_ESYS_FILL(blob->private_area, "private area of the signing key", &private_area,
-                      error)) {
+    if (!hf_esys_public_parse(blob->public_area, public_label, &public_area, error) ||
+        !HF_ESYS_FILL(blob->private_area, private_label, &private_area, error)) {
         return NULL;
     }
     rc = HF_TPM_RC(Esys_Load(connection->esys, connection->srk, connection->session, ESYS_TR_NONE,
@@ -256,15 +275,14 @@ HfHostKey *hf_key_load(HfConnection *connection, const HfKeyBlob *blob, GError *
     case TPM2_RC_VALUE:
     case TPM2_RC_BINDING:
     case TPM2_RC_INSUFFICIENT:
-        hf_error_set(
-            error, HF_ERROR_STATE,
-            "the host TPM does not know the signing key as its own: another TPM, a cleared "
-            "one, or altered key files (0x%x)",
-            rc);
+        hf_error_set(error, HF_ERROR_STATE,
+                     "the host TPM does not know the %s as its own: another TPM, a cleared "
+                     "one, or altered key files (0x%x)",
+                     what, rc);
         return NULL;
     default: break;
     }
-    if (!hf_esys_check(rc, "load the signing key", error)) {
+    if (!hf_esys_check(rc, step, error)) {
         return NULL;
     }
     hf_esys_own(connection, handle);

@@ -38,11 +38,16 @@ void hf_key_blob_free(HfKeyBlob *blob);
 HfKeyBlob *hf_key_create(HfConnection *connection, HfVmaAlgorithm algorithm, const HfDigest *policy,
                          GBytes *outside_info, GError **error);
 
+/* A derivation key (tpm2/hostkey.h) under the SRK. */
+HfKeyBlob *hf_key_create_derivation(HfConnection *connection, const HfDigest *policy,
+                                    GError **error);
+
 /* A loaded key; flushed by free. The connection must outlive it. */
 typedef struct HfHostKey HfHostKey;
 
-/* HF_ERROR_STATE when the TPM does not know the blob as its own. */
-HfHostKey *hf_key_load(HfConnection *connection, const HfKeyBlob *blob, GError **error);
+/* HF_ERROR_STATE when the TPM does not know the blob as its own. what: "signing key", for people. */
+HfHostKey *hf_key_load(HfConnection *connection, const HfKeyBlob *blob, const char *what,
+                       GError **error);
 /* The host AK: restricted P-256 signing key, primary in the endorsement hierarchy. */
 HfHostKey *hf_key_attestation(HfConnection *connection, GError **error);
 void hf_host_key_free(HfHostKey *key);

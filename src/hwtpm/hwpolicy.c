@@ -118,7 +118,7 @@ void hf_esys_selection(const HfPcrSelection *selection, TPML_PCR_SELECTION *ret_
 }
 
 static bool step_pcr(HfConnection *connection, ESYS_TR session, const HfEnvironment *environment,
-                     GError **error)
+                     const char *key, GError **error)
 {
     TPM2B_DIGEST digest = { .size = environment->pcr_digest.size };
     TPML_PCR_SELECTION pcrs;
@@ -133,8 +133,8 @@ static bool step_pcr(HfConnection *connection, ESYS_TR session, const HfEnvironm
 
         return hf_error_set(error, HF_ERROR_POLICY,
                             "PCRs changed since the approval (%s): the host TPM does not let the "
-                            "signing key be used (0x%x)",
-                            text, rc);
+                            "%s be used (0x%x)",
+                            text, key, rc);
     }
     return hf_esys_check(rc, "PolicyPCR", error);
 }
@@ -159,15 +159,14 @@ bool hf_hwpolicy_counter(HfConnection *connection, ESYS_TR session, ESYS_TR coun
 }
 
 bool hf_hwpolicy_environment(HfConnection *connection, ESYS_TR session, ESYS_TR counter,
-                             const HfEnvironment *environment, uint32_t command_code,
-                             GError **error)
+                             const HfEnvironment *environment, const HfUseInfo *use, GError **error)
 {
-    return step_pcr(connection, session, environment, error) &&
+    return step_pcr(connection, session, environment, use->key, error) &&
            hf_hwpolicy_counter(connection, session, counter, environment->generation,
                                TPM2_EO_UNSIGNED_LE, error) &&
            HF_TPM("PolicyCommandCode", error,
                   Esys_PolicyCommandCode(connection->esys, session, ESYS_TR_NONE, ESYS_TR_NONE,
-                                         ESYS_TR_NONE, command_code));
+                                         ESYS_TR_NONE, use->command_code));
 }
 
 bool hf_hwpolicy_authorize(HfConnection *connection, ESYS_TR session, const HfPublic *approver,

@@ -11,7 +11,7 @@
 #define HOLDFAST_HWTPM_HWPOLICY_H
 
 #include "hwtpm/esys.h"
-#include "hwtpm/hwsigner.h"
+#include "hwtpm/hwapproved.h"
 
 /* The approver's key is loaded under the OWNER hierarchy (a ticket of the NULL hierarchy is refused
  * later) and flushed again. HF_ERROR_AUTH when the signature does not verify. */
@@ -19,9 +19,9 @@ bool hf_hwpolicy_ticket(HfConnection *connection, const HfPublic *approver,
                         const HfDigest *approved, const char *reference, GBytes *signature,
                         TPMT_TK_VERIFIED *ret_ticket, GError **error);
 
-/* PolicyPCR, PolicyNV (generation), PolicyCommandCode. */
+/* PolicyPCR, PolicyNV (generation), PolicyCommandCode of that use. */
 bool hf_hwpolicy_environment(HfConnection *connection, ESYS_TR session, ESYS_TR counter,
-                             const HfEnvironment *environment, uint32_t command_code,
+                             const HfEnvironment *environment, const HfUseInfo *use,
                              GError **error);
 /* PolicyNV alone: counter against generation. */
 bool hf_hwpolicy_counter(HfConnection *connection, ESYS_TR session, ESYS_TR counter,

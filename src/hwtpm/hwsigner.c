@@ -8,77 +8,23 @@
 #include <string.h>
 
 #include "hwtpm/esys_bytes.h"
-#include "hwtpm/hwcounter.h"
-#include "hwtpm/hwpolicy.h"
-#include "hwtpm/hwsession.h"
-#include "tpm2/approval.h"
+#include "hwtpm/hwapproved_call.h"
 #include "tpm2/attest.h"
-
-/* A PCR may be extended between two steps by somebody else; more often than this is no accident. */
-#define WALKS_MAX 4
 
 typedef struct {
     HfSigner base;
-    HfConnection *connection;
-    HfHostKey *key;
+    HfApprovedKey *key;
     HfPublicKey *verifier;
-    HfCounter *counter;
-    HfPublic approver;
-    HfEnvironment environment;
-    HfDigest approved;
-    GBytes *signature;
-    ESYS_TR session;
-    bool dirty; /* the session holds the rest of a walk that was not used */
-    bool has_ticket;
-    TPMT_TK_VERIFIED ticket;
 } HfHostSigner;
 
 static void host_free(HfSigner *signer)
 {
     HfHostSigner *self = (HfHostSigner *)signer;
 
-    hf_esys_flush(self->connection, self->session);
-    hf_host_key_free(self->key);
+    hf_approved_key_free(self->key);
     hf_public_key_free(self->verifier);
-    hf_counter_free(self->counter);
-    g_clear_pointer(&self->signature, g_bytes_unref);
     g_clear_pointer(&self->base.spki, g_bytes_unref);
     g_free(self);
-}
-
-static bool prepare(HfHostSigner *self, GError **error)
-{
-    if (self->session == ESYS_TR_NONE &&
-        !hf_session_policy(self->connection, &self->session, error)) {
-        return false;
-    }
-    if (!self->has_ticket) {
-        if (!hf_hwpolicy_ticket(self->connection, &self->approver, &self->approved,
-                                HF_APPROVAL_SIGN, self->signature, &self->ticket, error)) {
-            return false;
-        }
-        self->has_ticket = true;
-    }
-    if (self->dirty && !HF_TPM("PolicyRestart", error,
-                               Esys_PolicyRestart(self->connection->esys, self->session,
-                                                  ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE))) {
-        return false;
-    }
-    self->dirty = false;
-    return true;
-}
-
-static bool walk(HfHostSigner *self, GError **error)
-{
-    if (!prepare(self, error)) {
-        return false;
-    }
-    self->dirty = true;
-    return hf_hwpolicy_environment(self->connection, self->session,
-                                   hf_counter_handle(self->counter), &self->environment,
-                                   TPM2_CC_Sign, error) &&
-           hf_hwpolicy_authorize(self->connection, self->session, &self->approver, &self->approved,
-                                 HF_APPROVAL_SIGN, &self->ticket, error);
 }
 
 /* The TPM's answer as DER, after the software has verified it. */
@@ -107,41 +53,38 @@ static GBytes *checked(HfHostSigner *self, const TPMT_SIGNATURE *signature, cons
     return g_steal_pointer(&der);
 }
 
+typedef struct {
+    TPM2B_DIGEST digest;
+    TPMT_SIGNATURE *signature; /* of ESYS */
+} SignCall;
+
+static TSS2_RC sign_call(ESYS_CONTEXT *esys, ESYS_TR key, ESYS_TR session, void *user)
+{
+    const TPMT_SIG_SCHEME scheme = { .scheme = TPM2_ALG_NULL };
+    const TPMT_TK_HASHCHECK unrestricted = { .tag = TPM2_ST_HASHCHECK, .hierarchy = TPM2_RH_NULL };
+    SignCall *call = user;
+
+    return Esys_Sign(esys, key, session, ESYS_TR_NONE, ESYS_TR_NONE, &call->digest, &scheme,
+                     &unrestricted, &call->signature);
+}
+
 static GBytes *host_sign(HfSigner *signer, const uint8_t *digest, size_t size, GError **error)
 {
     HfHostSigner *self = (HfHostSigner *)signer;
-    const TPMT_SIG_SCHEME scheme = { .scheme = TPM2_ALG_NULL };
-    const TPMT_TK_HASHCHECK unrestricted = { .tag = TPM2_ST_HASHCHECK, .hierarchy = TPM2_RH_NULL };
-    TPM2B_DIGEST digest_2b = { .size = (UINT16)size };
-    hf_autoesys TPMT_SIGNATURE *signature = NULL;
-    TSS2_RC rc = TPM2_RC_PCR_CHANGED;
+    SignCall call = { .digest.size = (UINT16)size };
+    GBytes *der;
 
     if (size != TPM2_SHA256_DIGEST_SIZE) {
         hf_error_set(error, HF_ERROR_INVALID, "digest to sign: 32 bytes expected, found %zu", size);
         return NULL;
     }
-    memcpy(digest_2b.buffer, digest, size);
-    for (int i = 0; i < WALKS_MAX && hf_esys_base_code(rc) == TPM2_RC_PCR_CHANGED; i++) {
-        if (!walk(self, error)) {
-            return NULL;
-        }
-        rc = HF_TPM_RC(Esys_Sign(self->connection->esys, hf_host_key_handle(self->key),
-                                 self->session, ESYS_TR_NONE, ESYS_TR_NONE, &digest_2b, &scheme,
-                                 &unrestricted, &signature));
-    }
-    if (hf_esys_base_code(rc) == TPM2_RC_POLICY_FAIL) {
-        hf_error_set(error, HF_ERROR_POLICY,
-                     "the signing key is bound to another approver than the one of this approval "
-                     "(0x%x)",
-                     rc);
+    memcpy(call.digest.buffer, digest, size);
+    if (!hf_approved_key_call(self->key, sign_call, &call, error)) {
         return NULL;
     }
-    if (!hf_esys_check(rc, "sign", error)) {
-        return NULL;
-    }
-    /* The session stays and starts over: TPM2_Sign has used the walk up. */
-    self->dirty = false;
-    return checked(self, signature, digest, size, error);
+    der = checked(self, call.signature, digest, size, error);
+    hf_esys_free(call.signature);
+    return der;
 }
 
 static const HfSignerClass host_class = {
@@ -153,40 +96,22 @@ static const HfSignerClass host_class = {
 HfHostKey *hf_signer_host_key(HfSigner *signer)
 {
     g_assert(signer->class == &host_class);
-    return ((HfHostSigner *)signer)->key;
+    return hf_approved_key_host(((HfHostSigner *)signer)->key);
 }
 
-HfCounter *hf_signer_host_counter(HfSigner *signer)
-{
-    g_assert(signer->class == &host_class);
-    return ((HfHostSigner *)signer)->counter;
-}
-
-HfSigner *hf_signer_host_new(HfConnection *connection, const HfHostSignerInput *in, GError **error)
+HfSigner *hf_signer_host_new(HfConnection *connection, const HfApprovedInput *in, GError **error)
 {
     HfHostSigner *self = g_new0(HfHostSigner, 1);
     g_autoptr(HfSigner) signer = &self->base;
-    HfTpmName counter;
 
+    g_assert(in->use == HF_USE_SIGN);
     signer->class = &host_class;
     signer->rooted = HF_ROOTED_HARDWARE;
-    self->connection = connection;
-    self->session = ESYS_TR_NONE;
-    self->approver = *in->approver;
-    self->environment = in->environment;
-    self->signature = g_bytes_ref(in->signature);
-    self->counter = hf_counter_open(connection, in->counter_index, in->approver, error);
-    if (!self->counter || !hf_counter_name(self->counter, &counter, error)) {
-        return NULL;
-    }
-    self->approved =
-        hf_approval_environment(&in->environment.selection, &in->environment.pcr_digest,
-                                in->environment.generation, &counter, TPM2_CC_Sign);
-    self->key = hf_key_load(connection, in->blob, error);
+    self->key = hf_approved_key_new(connection, in, error);
     if (!self->key) {
         return NULL;
     }
-    self->verifier = hf_public_key_of(hf_host_key_public(self->key), error);
+    self->verifier = hf_public_key_of(hf_host_key_public(hf_approved_key_host(self->key)), error);
     if (!self->verifier) {
         return NULL;
     }

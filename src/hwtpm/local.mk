@@ -3,7 +3,9 @@ libhwtpm_a_SOURCES = \
     src/hwtpm/connection.c src/hwtpm/connection.h \
     src/hwtpm/esys.h \
     src/hwtpm/esys_bytes.c src/hwtpm/esys_bytes.h \
+    src/hwtpm/hwapproved.c src/hwtpm/hwapproved.h src/hwtpm/hwapproved_call.h \
     src/hwtpm/hwcounter.c src/hwtpm/hwcounter.h \
+    src/hwtpm/hwderive.c src/hwtpm/hwderive.h \
     src/hwtpm/hwendorsement.c src/hwtpm/hwendorsement.h \
     src/hwtpm/hwkey.c src/hwtpm/hwkey.h \
     src/hwtpm/hwpolicy.c src/hwtpm/hwpolicy.h \

@@ -17,6 +17,16 @@
 /* TPM_NT_COUNTER is 1 in the type field, bits 4 to 7. */
 #define COUNTER_ATTRIBUTES (0x10u | TPMA_NV_AUTHREAD | TPMA_NV_POLICYWRITE | TPMA_NV_NO_DA)
 
+const HfUseInfo *hf_use_info(HfUse use)
+{
+    static const HfUseInfo infos[HF_USES] = {
+        [HF_USE_SIGN] = { HF_APPROVAL_SIGN, TPM2_CC_Sign, "signing key", "sign" },
+        [HF_USE_DERIVE] = { HF_APPROVAL_DERIVE, TPM2_CC_HMAC, "derivation key", "derive a secret" },
+    };
+
+    return &infos[use];
+}
+
 HfDigest hf_approval_auth_policy(const HfPublic *approver, const char *reference)
 {
     HfDigest policy = hf_digest_zero(HF_HASH_SHA256);

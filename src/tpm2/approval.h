@@ -15,7 +15,20 @@
 
 /* Policy references: what an approval is for. Without their terminating zero. */
 #define HF_APPROVAL_SIGN "vma-sign"
+#define HF_APPROVAL_DERIVE "vma-derive"
 #define HF_APPROVAL_BUMP "gen-bump"
+
+/* The keys of a host that an environment is approved for, each for its one command. */
+typedef enum { HF_USE_SIGN, HF_USE_DERIVE, HF_USES } HfUse;
+
+typedef struct {
+    const char *reference;
+    uint32_t command_code;
+    const char *key;  /* "signing key", for people */
+    const char *verb; /* what the command does, "sign" */
+} HfUseInfo;
+
+const HfUseInfo *hf_use_info(HfUse use);
 
 /* authPolicy of a key or index that `approver` rules under this reference. */
 HfDigest hf_approval_auth_policy(const HfPublic *approver, const char *reference);

@@ -54,13 +54,28 @@ void hf_vma_template(HfVmaAlgorithm algorithm, const HfDigest *policy, HfPublic 
     memcpy(ret_public->policy, policy->data, policy->size);
 }
 
-static bool refuse(GError **error, const char *what, const char *expected, const char *found)
+void hf_derivation_template(const HfDigest *policy, HfPublic *ret_public)
 {
-    return hf_error_set(error, HF_ERROR_POLICY, "signing key: %s: %s expected, found %s", what,
+    g_assert(policy->alg == HF_HASH_SHA256);
+    *ret_public = (HfPublic){
+        .type = TPM2_ALG_KEYEDHASH,
+        .name_alg = TPM2_ALG_SHA256,
+        .attributes = RESIDENT | TPMA_OBJECT_ADMINWITHPOLICY | TPMA_OBJECT_SIGN_ENCRYPT,
+        .scheme = { .alg = TPM2_ALG_HMAC, .hash = TPM2_ALG_SHA256 },
+        .policy_size = policy->size,
+    };
+    memcpy(ret_public->policy, policy->data, policy->size);
+}
+
+static bool refuse(GError **error, const char *key, const char *what, const char *expected,
+                   const char *found)
+{
+    return hf_error_set(error, HF_ERROR_POLICY, "%s: %s: %s expected, found %s", key, what,
                         expected, found);
 }
 
-static bool check_number(const char *what, unsigned expected, unsigned found, GError **error)
+static bool check_number(const char *key, const char *what, unsigned expected, unsigned found,
+                         GError **error)
 {
     g_autofree char *a = NULL;
     g_autofree char *b = NULL;
@@ -70,7 +85,38 @@ static bool check_number(const char *what, unsigned expected, unsigned found, GE
     }
     a = g_strdup_printf("0x%x", expected);
     b = g_strdup_printf("0x%x", found);
-    return refuse(error, what, a, b);
+    return refuse(error, key, what, a, b);
+}
+
+/* Everything but the type, which `wanted` has from `found`, and the unique field. */
+static bool check(const char *key, const HfPublic *wanted, const HfPublic *found, GError **error)
+{
+    if (!check_number(key, "name algorithm", wanted->name_alg, found->name_alg, error)) {
+        return false;
+    }
+    if (found->attributes != wanted->attributes) {
+        g_autofree char *a = hf_public_attributes_text(wanted->attributes);
+        g_autofree char *b = hf_public_attributes_text(found->attributes);
+
+        return refuse(error, key, "attributes", a, b);
+    }
+    if (!check_number(key, "symmetric algorithm", wanted->symmetric.alg, found->symmetric.alg,
+                      error) ||
+        !check_number(key, "scheme", wanted->scheme.alg, found->scheme.alg, error) ||
+        !check_number(key, "scheme hash", wanted->scheme.hash, found->scheme.hash, error) ||
+        !check_number(key, "curve", wanted->curve, found->curve, error) ||
+        !check_number(key, "key derivation", wanted->kdf.alg, found->kdf.alg, error) ||
+        !check_number(key, "RSA bits", wanted->rsa_bits, found->rsa_bits, error)) {
+        return false;
+    }
+    if (found->policy_size != wanted->policy_size ||
+        memcmp(found->policy, wanted->policy, wanted->policy_size) != 0) {
+        g_autofree char *a = hf_hex(wanted->policy, wanted->policy_size);
+        g_autofree char *b = hf_hex(found->policy, found->policy_size);
+
+        return refuse(error, key, "authPolicy", a, b);
+    }
+    return true;
 }
 
 bool hf_vma_check(const HfPublic *found, const HfDigest *policy, GError **error)
@@ -83,31 +129,16 @@ bool hf_vma_check(const HfPublic *found, const HfDigest *policy, GError **error)
     }
     hf_vma_template(found->type == TPM2_ALG_ECC ? HF_VMA_ECC_P256 : HF_VMA_RSA_2048, policy,
                     &wanted);
-    if (!check_number("name algorithm", wanted.name_alg, found->name_alg, error)) {
-        return false;
-    }
-    if (found->attributes != wanted.attributes) {
-        g_autofree char *a = hf_public_attributes_text(wanted.attributes);
-        g_autofree char *b = hf_public_attributes_text(found->attributes);
+    return check("signing key", &wanted, found, error);
+}
 
-        return refuse(error, "attributes", a, b);
-    }
-    if (!check_number("symmetric algorithm", wanted.symmetric.alg, found->symmetric.alg, error) ||
-        !check_number("scheme", wanted.scheme.alg, found->scheme.alg, error) ||
-        !check_number("scheme hash", wanted.scheme.hash, found->scheme.hash, error) ||
-        !check_number("curve", wanted.curve, found->curve, error) ||
-        !check_number("key derivation", wanted.kdf.alg, found->kdf.alg, error) ||
-        !check_number("RSA bits", wanted.rsa_bits, found->rsa_bits, error)) {
-        return false;
-    }
-    if (found->policy_size != wanted.policy_size ||
-        memcmp(found->policy, wanted.policy, wanted.policy_size) != 0) {
-        g_autofree char *a = hf_hex(wanted.policy, wanted.policy_size);
-        g_autofree char *b = hf_hex(found->policy, found->policy_size);
+bool hf_derivation_check(const HfPublic *found, const HfDigest *policy, GError **error)
+{
+    HfPublic wanted;
 
-        return refuse(error, "authPolicy", a, b);
-    }
-    return true;
+    hf_derivation_template(policy, &wanted);
+    return check_number("derivation key", "type", wanted.type, found->type, error) &&
+           check("derivation key", &wanted, found, error);
 }
 
 static bool approver_ecc(const HfPublicKey *key, HfPublic *pub)

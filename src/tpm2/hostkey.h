@@ -22,6 +22,11 @@ HfTpmName hf_host_ak_qualified(const HfPublic *ak);
 
 /* Unrestricted signing key without userWithAuth: `policy` alone (SHA-256) can use it. */
 void hf_vma_template(HfVmaAlgorithm algorithm, const HfDigest *policy, HfPublic *ret_public);
+/* KEYEDHASH key for TPM2_HMAC with SHA-256, of the same kind: made in the TPM, never leaves it, no
+ * userWithAuth. */
+void hf_derivation_template(const HfDigest *policy, HfPublic *ret_public);
+/* HF_ERROR_POLICY naming the first field in which `found` is not that. */
+bool hf_derivation_check(const HfPublic *found, const HfDigest *policy, GError **error);
 /* HF_ERROR_POLICY naming the first field in which `found` is not a vMA key for `policy`:
  * type, name algorithm, attributes (exactly the template's), scheme, size, authPolicy. */
 bool hf_vma_check(const HfPublic *found, const HfDigest *policy, GError **error);

@@ -28,7 +28,8 @@ import json, sys
 print(" ".join(p["code"] for p in json.load(sys.stdin)["problems"]))'; }
 
 host_tpm_start one || bail "the host TPM did not start"
-ok "an authority is made" "$authority" init --dir A --tcti "$host_tcti" --make-approver key
+"$authority" approver-key key >/dev/null || bail "no approver's key"
+ok "an authority is made" "$authority" init --dir A --tcti "$host_tcti" --approver-public key.pub
 ok "and approved" "$authority" approve --dir A --approver-key key
 nonce=$(printf '%064d' 1)
 
@@ -38,6 +39,14 @@ wait_file bus/seen "$bus_pid"
 is "$(grep -c 15d bus/seen)" 1 "it signed once"
 is "$(sed -n '/17f/,$p' bus/seen | head -5 | tr '\n' ' ')" "17f 149 16c 16a 15d " \
     "after PCRs, counter, command and authorisation, and nothing else"
+
+bus hmacless
+ok "a TPM without TPM2_HMAC can be an authority's" "$authority" init --dir N --tcti "$bus_tcti" \
+    --approver-public key.pub --counter-index 0x01804847
+ok "without a derivation key" test ! -e N/derive.blob
+refuses 1 "the host TPM has no TPM2_HMAC" "nor is one made by command" \
+    "$authority" derivation-key --dir N --tcti "$bus_tcti"
+ok "with another TPM it would be" "$authority" derivation-key --dir N --tcti "$host_tcti"
 
 bus sign
 is "$(codes "$bus_tcti")" "sign-failed no-certificate" "status: a changed signature is not used"

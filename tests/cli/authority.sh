@@ -175,6 +175,51 @@ cp B/approval.json A/approval.json
 is "$(status_code)" "approval-invalid" "the approval of another authority is none"
 cp approval.new A/approval.json
 
+### The derivation key
+derivation() { "$authority" status --dir A --json | python3 -c '
+import json, sys
+print(json.load(sys.stdin)["derivation-key"])'; }
+is "$(derivation)" "approved" "status: the derivation key was made and approved with the rest"
+before=$(files_of A)
+refuses 1 "derive.blob: there is a derivation key already" "it is not made twice" auth derivation-key
+is "$(files_of A)" "$before" "nothing was changed"
+mv A/derive.blob derive.old
+is "$(derivation)" "none" "status: an authority without one"
+ok "which works" auth status
+ok "gets one by command" auth derivation-key
+ok "another one" test "$(sha256sum <A/derive.blob)" != "$(sha256sum <derive.old)"
+is "$(stat -c %a A/derive.blob)" 600 "in a file of mode 0600"
+is "$(derivation)" "approved" "which the approval covers"
+head -c 100 derive.old >A/derive.blob
+is "$(derivation)" "broken" "status: a truncated one"
+ok "certificates are issued all the same" auth status
+refuses 1 "there is a derivation key already" "nor is that one replaced" auth derivation-key
+cp A/vma.blob A/derive.blob
+is "$(derivation)" "broken" "status: another kind of key"
+cp B/derive.blob A/derive.blob
+is "$(derivation)" "broken" "status: that of another approver"
+mv derive.old A/derive.blob
+python3 - <<'PY'
+import json
+a = json.load(open("approval.new"))
+del a["derive-policy"], a["derive-signature"]
+a["version"] = 1
+json.dump(a, open("A/approval.json", "w"))
+PY
+is "$(derivation)" "not approved" "status: an approval of before there were such keys"
+ok "which still lets certificates be signed" auth status
+sed '/"derive-signature"/d; s/\("derive-policy" : "[0-9a-f]*"\),/\1/' approval.new >A/approval.json
+is "$(status_code)" "approval-invalid" "half an approval of it is none"
+python3 - <<'PY'
+import json
+a = json.load(open("approval.new"))
+a["derive-signature"] = a["signature"]
+json.dump(a, open("A/approval.json", "w"))
+PY
+refuses 1 "the derive-signature is not the approver's" "nor is one for the signing key" \
+    auth request --nonce "$(nonce)" --out denied
+cp approval.new A/approval.json
+
 ### Files of the authority
 refuse_file() { # NAME REGEX DESCRIPTION
     refuses 1 "$2" "$3" auth request --nonce "$(nonce)" --out denied
@@ -330,6 +375,8 @@ refuses 1 "software-rooted: its key is in no TPM" "the CA does not delegate to i
 ok "unless told to" "$ca" delegate --dir C --request request.s --out s.pem --allow-software
 ok "the certificate is installed" "$authority" install-certificate --dir S s.pem
 like "$("$authority" status --dir S)" "works .software-rooted" "status says what it is"
+refuses 1 "in a file, not in a TPM" "it can have no derivation key" \
+    "$authority" derivation-key --dir S
 refuses 1 "there is nothing to approve" "it needs no approval" \
     "$authority" approve --dir S --approver-key approver.key
 "$authority" request --dir S --nonce "$(nonce)" --out request.s

@@ -9,6 +9,7 @@ TARGET.ctrl. What MODE does to the traffic:
     sign       flips a bit in every signature that TPM2_Sign returns
     increment  keeps TPM2_NV_Increment from the TPM and answers "done" in its place
     busy       answers the first two TPM2_Sign with TPM_RC_RETRY, without passing them on
+    hmacless   has no TPM2_HMAC: neither in the list of commands nor when it is called
     always     answers every TPM2_NV_ReadPublic with TPM_RC_LOCKOUT
 Must not: know holdfast. Only the head of a command is looked at.
 SPDX-License-Identifier: BSD-3-Clause
@@ -20,7 +21,8 @@ import sys
 import threading
 
 SIGN, INCREMENT, NV_READ_PUBLIC = 0x15D, 0x134, 0x169
-RETRY, LOCKOUT = 0x922, 0x921
+HMAC, GET_CAPABILITY, CAP_COMMANDS = 0x155, 0x17A, 2
+RETRY, LOCKOUT, COMMAND_CODE = 0x922, 0x921, 0x143
 directory, target, mode = sys.argv[1:4]
 seen = []
 busy = 2
@@ -53,6 +55,8 @@ def forged(command):
         return struct.pack(">HII", 0x8001, 10, RETRY)
     if mode == "always" and code == NV_READ_PUBLIC:
         return struct.pack(">HII", 0x8001, 10, LOCKOUT)
+    if mode == "hmacless" and code == HMAC:
+        return struct.pack(">HII", 0x8001, 10, COMMAND_CODE)
     if mode == "increment" and code == INCREMENT:
         session = struct.pack(">H32sBH32s", 32, bytes(32), 1, 32, bytes(32))
         return struct.pack(">HIII", 0x8002, 14 + len(session), 0, 0) + session
@@ -64,6 +68,9 @@ def changed(command, answer):
         answer = bytearray(answer)
         answer[30] ^= 1  # inside r: head 14, algorithm and hash 4, size of r 2
         answer = bytes(answer)
+    if mode == "hmacless" and command[6:18] == struct.pack(">III", GET_CAPABILITY, CAP_COMMANDS, HMAC):
+        attributes = struct.unpack(">I", answer[19:23])[0]
+        answer = answer[:19] + struct.pack(">I", attributes & 0xFFFF0000 | HMAC + 1)
     return answer
 
 

@@ -1,8 +1,8 @@
 /*
  * authority_approve.c - `holdfast-authority approve`, `bump-generation` and `pcrs`.
  *
- * The approver says in which state of the host the signing key may be used. The first approval
- * gives the generation counter its first value.
+ * The approver says in which state of the host the signing key and the derivation key may be used.
+ * The first approval gives the generation counter its first value.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -47,8 +47,7 @@ static HfPcrValues *wanted_values(const HfOptions *options, HfAuthorityDir *auth
 static bool wanted_generation(const HfOptions *options, HfAuthorityDir *authority, HfSigner *signer,
                               uint64_t *ret_generation, GError **error)
 {
-    g_autoptr(HfCounter) counter = hf_counter_open(
-        authority->connection, authority->manifest->counter_index, &authority->approver, error);
+    HfCounter *counter = hf_authority_counter(authority, error);
     uint64_t value = 0;
     bool done;
 
@@ -112,17 +111,11 @@ bool hf_authority_command_bump(const HfOptions *options, GError **error)
 {
     g_autoptr(HfAuthorityDir) authority = open_from(options, error);
     g_autoptr(HfSigner) signer = NULL;
-    g_autoptr(HfCounter) counter = NULL;
-    HfConnection *connection;
+    HfCounter *counter;
     uint64_t value = 0;
 
     signer = authority ? hf_authority_approver_signer(options, authority, error) : NULL;
-    connection = signer ? hf_authority_connection(authority, error) : NULL;
-    if (!connection) {
-        return false;
-    }
-    counter = hf_counter_open(connection, authority->manifest->counter_index, &authority->approver,
-                              error);
+    counter = signer ? hf_authority_counter(authority, error) : NULL;
     if (!counter || !hf_counter_bump(counter, signer, &value, error)) {
         return false;
     }

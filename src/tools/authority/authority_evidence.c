@@ -73,7 +73,7 @@ static bool fit_key(HfAuthorityDir *authority, GBytes *nonce, GError **error)
     blob = connection
                ? hf_key_create(connection, authority->manifest->algorithm, &policy, nonce, error)
                : NULL;
-    if (!blob || !hf_blob_save(blob, authority->fd, label, error)) {
+    if (!blob || !hf_blob_save(blob, authority->fd, HF_BLOB_FILE, label, error)) {
         hf_key_blob_free(blob);
         return false;
     }
@@ -86,9 +86,12 @@ static bool fit_key(HfAuthorityDir *authority, GBytes *nonce, GError **error)
 static bool add_counter(HfAuthorityDir *authority, HfHostKey *ak, GBytes *extra,
                         HfEvidence *evidence, GError **error)
 {
-    HfCounter *counter = hf_signer_host_counter(authority->signer);
+    HfCounter *counter = hf_authority_counter(authority, error);
     uint8_t number[4];
 
+    if (!counter) {
+        return false;
+    }
     hf_store_u32(number, authority->manifest->counter_index);
     evidence->parts[HF_EVIDENCE_COUNTER_INDEX] = g_bytes_new(number, sizeof(number));
     return hf_hwcertify_counter(authority->connection, ak, counter, extra,

@@ -21,6 +21,10 @@ bool hf_authority_event_log(const HfOptions *options, const HfAuthorityDir *auth
                             GBytes **ret_log, GError **error);
 /* Public key (PEM) of a private key file. */
 GBytes *hf_authority_public_pem(const char *key_path, GError **error);
+/* A derivation key in the host TPM, held against its template; HF_ERROR_UNSUPPORTED when the TPM has
+ * no TPM2_HMAC. */
+HfKeyBlob *hf_authority_derivation_new(HfConnection *connection, const HfPublic *approver,
+                                       GError **error);
 /* The approver's signer from --approver-key; HF_ERROR_POLICY when it is another key than the
  * authority's approver. */
 HfSigner *hf_authority_approver_signer(const HfOptions *options, const HfAuthorityDir *authority,

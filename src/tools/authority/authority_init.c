@@ -195,19 +195,39 @@ static bool make_host_key(HfInit *init, GError **error)
     if (!blob) {
         return false;
     }
-    loaded = hf_key_load(init->connection, blob, error);
+    loaded = hf_key_load(init->connection, blob, "signing key", error);
     return loaded && hf_vma_check(hf_host_key_public(loaded), &policy, error) &&
            hf_file_replace_at(init->fd, HF_AUTHORITY_APPROVER,
                               g_bytes_get_data(init->approver_pem, NULL),
                               g_bytes_get_size(init->approver_pem), 0600, approver_label, error) &&
-           hf_blob_save(blob, init->fd, blob_label, error);
+           hf_blob_save(blob, init->fd, HF_BLOB_FILE, blob_label, error);
+}
+
+/* A host TPM without TPM2_HMAC does without; holdfast-setup says so when it matters. */
+static bool make_derivation_key(HfInit *init, GError **error)
+{
+    g_autofree char *label = g_build_filename(init->dir, HF_BLOB_DERIVATION, NULL);
+    g_autoptr(GError) local = NULL;
+    g_autoptr(HfKeyBlob) blob =
+        hf_authority_derivation_new(init->connection, &init->approver, &local);
+
+    if (hf_error_is(local, HF_ERROR_UNSUPPORTED)) {
+        printf("%s: %s; no reproducible endorsement keys here\n", init->dir, local->message);
+        return true;
+    }
+    if (!blob) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return false;
+    }
+    /* One that is there is of an init that was interrupted: nothing was derived with it. */
+    return hf_blob_save(blob, init->fd, HF_BLOB_DERIVATION, label, error);
 }
 
 static bool init_host(HfInit *init, GError **error)
 {
     init->manifest->host_tpm = true;
     return host_options(init, error) && connect_tpm(init, error) && read_identity(init, error) &&
-           make_host_key(init, error);
+           make_host_key(init, error) && make_derivation_key(init, error);
 }
 
 static bool init_file(HfInit *init, GError **error)

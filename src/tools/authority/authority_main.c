@@ -19,14 +19,16 @@ enum {
     INSTALL = 1 << 6,
     STATUS = 1 << 7,
     RESPOND = 1 << 8,
+    DERIVATION = 1 << 9,
 };
 
 static const HfCommand commands[] = {
     { "init", INIT, "make an authority: its keys in the host TPM, its directory", NULL, 0, 0 },
     { "approver-key", APPROVER_KEY, "make an approver's key and its public part (FILE.pub)", "FILE",
       1, 1 },
-    { "approve", APPROVE, "approve a state of the host in which the signing key may be used", NULL,
-      0, 0 },
+    { "approve", APPROVE, "approve a state of the host in which its keys may be used", NULL, 0, 0 },
+    { "derivation-key", DERIVATION,
+      "make the key for reproducible endorsement keys, if there is none", NULL, 0, 0 },
     { "bump-generation", BUMP, "revoke all approvals given so far", NULL, 0, 0 },
     { "pcrs", PCRS, "print the host TPM's PCR values, a line each", NULL, 0, 0 },
     { "request", REQUEST, "introduce this host to holdfast-ca, which answers with a challenge",
@@ -44,13 +46,13 @@ static const HfOption option_table[] = {
       .arg = "DIR",
       .help = "directory of the authority",
       .preset = HF_LOCALSTATEDIR "/lib/holdfast/authority",
-      .where = INIT | APPROVE | BUMP | PCRS | REQUEST | RESPOND | INSTALL | STATUS },
+      .where = INIT | APPROVE | DERIVATION | BUMP | PCRS | REQUEST | RESPOND | INSTALL | STATUS },
     { .name = "tcti",
       .kind = HF_KIND_STRING,
       .arg = "TCTI",
       .help = "how the host TPM is reached, as tpm2-tss names it; init records it (" HF_TCTI_DEFAULT
               ")",
-      .where = INIT | APPROVE | BUMP | PCRS | REQUEST | RESPOND | STATUS },
+      .where = INIT | APPROVE | DERIVATION | BUMP | PCRS | REQUEST | RESPOND | STATUS },
     { .name = "approver-public",
       .kind = HF_KIND_PATH,
       .arg = "PEM",
@@ -192,6 +194,7 @@ static bool run(const HfOptions *options, bool *ret_works, GError **error)
     case INIT: return hf_authority_command_init(options, error);
     case APPROVER_KEY: return hf_authority_command_approver_key(options, error);
     case APPROVE: return hf_authority_command_approve(options, error);
+    case DERIVATION: return hf_authority_command_derivation(options, error);
     case BUMP: return hf_authority_command_bump(options, error);
     case PCRS: return hf_authority_command_pcrs(options, error);
     case REQUEST: return hf_authority_command_request(options, error);

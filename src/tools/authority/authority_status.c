@@ -60,12 +60,11 @@ static void check_pcrs(HfStatus *status, HfConnection *connection)
     }
 }
 
-static void check_generation(HfStatus *status, HfConnection *connection)
+static void check_generation(HfStatus *status)
 {
     HfAuthorityDir *authority = status->authority;
     g_autoptr(GError) error = NULL;
-    g_autoptr(HfCounter) counter = hf_counter_open(connection, authority->manifest->counter_index,
-                                                   &authority->approver, &error);
+    HfCounter *counter = hf_authority_counter(authority, &error);
     g_autofree char *text = NULL;
 
     if (!counter || !hf_counter_value(counter, &status->counter, &error)) {
@@ -102,7 +101,7 @@ static void check_host(HfStatus *status)
             error->message);
     } else if (authority->approval) {
         check_pcrs(status, connection);
-        check_generation(status, connection);
+        check_generation(status);
     }
 }
 
@@ -147,6 +146,19 @@ static void check_signature(HfStatus *status)
     }
 }
 
+/* Whether endorsement keys can be made reproducible; certificates are issued without, too. */
+static const char *derivation_text(const HfAuthorityDir *authority)
+{
+    if (authority->derivation_error) {
+        return "broken";
+    }
+    if (!authority->derivation) {
+        return "none";
+    }
+    return authority->approval && authority->approval->signature[HF_USE_DERIVE] ? "approved"
+                                                                                : "not approved";
+}
+
 static void put_facts(JsonBuilder *builder, const HfStatus *status)
 {
     const HfAuthorityDir *authority = status->authority;
@@ -157,6 +169,7 @@ static void put_facts(JsonBuilder *builder, const HfStatus *status)
     hf_fields_put(builder, "host-tpm", manifest->host_tpm_text);
     hf_fields_put(builder, "tcti", authority->tcti);
     hf_fields_put_bytes(builder, "host-ek", manifest->host_ek);
+    hf_fields_put(builder, "derivation-key", derivation_text(authority));
     if (authority->approval) {
         hf_fields_put(builder, "approved-at", authority->approval->time);
         hf_fields_put_number(builder, "approved-generation",

@@ -2,6 +2,7 @@ bin_PROGRAMS += holdfast-authority
 holdfast_authority_SOURCES = \
     src/tools/authority/authority_approve.c \
     src/tools/authority/authority_commands.h \
+    src/tools/authority/authority_derivation.c \
     src/tools/authority/authority_evidence.c src/tools/authority/authority_evidence.h \
     src/tools/authority/authority_files.c src/tools/authority/authority_files.h \
     src/tools/authority/authority_init.c \

@@ -14,11 +14,19 @@
 #include "base/file.h"
 #include "tools/common/fields.h"
 #include "tools/common/pcr_lines.h"
-#include "tpm2/approval.h"
-#include "tpm2/constants.h"
 
 #define FORMAT "holdfast-approval"
-#define FORMAT_VERSION 1
+#define FORMAT_VERSION 2
+#define FORMAT_MINIMUM 1
+
+/* How the members of each use are called. */
+static const struct {
+    const char *policy;
+    const char *signature;
+} members[HF_USES] = {
+    [HF_USE_SIGN] = { "policy", "signature" },
+    [HF_USE_DERIVE] = { "derive-policy", "derive-signature" },
+};
 
 void hf_approval_free(HfApproval *approval)
 {
@@ -27,7 +35,9 @@ void hf_approval_free(HfApproval *approval)
     }
     g_free(approval->time);
     hf_pcr_values_free(approval->values);
-    g_clear_pointer(&approval->signature, g_bytes_unref);
+    for (unsigned use = 0; use < HF_USES; use++) {
+        g_clear_pointer(&approval->signature[use], g_bytes_unref);
+    }
     g_free(approval);
 }
 
@@ -37,23 +47,40 @@ static bool compute(const HfApprovalSubject *subject, HfApproval *approval, GErr
                               &approval->pcr_digest, error)) {
         return false;
     }
-    approval->policy =
-        hf_approval_environment(&approval->selection, &approval->pcr_digest, approval->generation,
-                                &subject->counter, TPM2_CC_Sign);
+    for (unsigned use = 0; use < HF_USES; use++) {
+        approval->policy[use] = hf_approval_environment(&approval->selection, &approval->pcr_digest,
+                                                        approval->generation, &subject->counter,
+                                                        hf_use_info((HfUse)use)->command_code);
+    }
     return true;
 }
 
-static bool verify(const HfApprovalSubject *subject, const HfApproval *approval, GError **error)
+static bool verify(const HfApprovalSubject *subject, const HfApproval *approval, HfUse use,
+                   GError **error)
 {
     g_autoptr(HfPublicKey) key = hf_public_key_of(subject->approver, error);
-    HfDigest digest = hf_approval_digest(&approval->policy, HF_APPROVAL_SIGN);
+    HfDigest digest = hf_approval_digest(&approval->policy[use], hf_use_info(use)->reference);
 
     return key && hf_public_key_verify(key,
                                        hf_public_key_kind(key) == HF_KEY_EC ? HF_VERIFY_ECDSA
                                                                             : HF_VERIFY_RSASSA,
                                        HF_HASH_SHA256, digest.data, digest.size,
-                                       g_bytes_get_data(approval->signature, NULL),
-                                       g_bytes_get_size(approval->signature), error);
+                                       g_bytes_get_data(approval->signature[use], NULL),
+                                       g_bytes_get_size(approval->signature[use]), error);
+}
+
+static bool sign(const HfApprovalSubject *subject, HfApproval *approval, HfUse use,
+                 HfSigner *signer, GError **error)
+{
+    HfDigest digest = hf_approval_digest(&approval->policy[use], hf_use_info(use)->reference);
+
+    approval->signature[use] = signer->class->sign(signer, digest.data, digest.size, error);
+    if (!approval->signature[use]) {
+        return false;
+    }
+    return verify(subject, approval, use, NULL) ||
+           hf_error_set(error, HF_ERROR_POLICY,
+                        "the key given is not the approver's key of this authority");
 }
 
 HfApproval *hf_approval_sign(const HfApprovalSubject *subject, const HfPcrSelection *selection,
@@ -62,7 +89,6 @@ HfApproval *hf_approval_sign(const HfApprovalSubject *subject, const HfPcrSelect
 {
     g_autoptr(HfApproval) approval = g_new0(HfApproval, 1);
     g_autoptr(GDateTime) now = g_date_time_new_now_utc();
-    HfDigest digest;
 
     approval->values = values;
     approval->selection = *selection;
@@ -71,15 +97,10 @@ HfApproval *hf_approval_sign(const HfApprovalSubject *subject, const HfPcrSelect
     if (!compute(subject, approval, error)) {
         return NULL;
     }
-    digest = hf_approval_digest(&approval->policy, HF_APPROVAL_SIGN);
-    approval->signature = signer->class->sign(signer, digest.data, digest.size, error);
-    if (!approval->signature) {
-        return NULL;
-    }
-    if (!verify(subject, approval, NULL)) {
-        hf_error_set(error, HF_ERROR_POLICY,
-                     "the key given is not the approver's key of this authority");
-        return NULL;
+    for (unsigned use = 0; use < HF_USES; use++) {
+        if (!sign(subject, approval, (HfUse)use, signer, error)) {
+            return NULL;
+        }
     }
     return g_steal_pointer(&approval);
 }
@@ -104,12 +125,37 @@ static void parse_values(HfFields *fields, HfApproval *approval)
     }
 }
 
+/* Of one use: computed again, verified. */
+static bool check_use(const HfApprovalSubject *subject, const HfApproval *approval, HfUse use,
+                      GBytes *policy, const char *label, GError **error)
+{
+    const HfDigest *computed = &approval->policy[use];
+
+    if (!policy && !approval->signature[use]) {
+        return true;
+    }
+    if (!policy || !approval->signature[use]) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "%s: members \"%s\" and \"%s\": both or none expected", label,
+                            members[use].policy, members[use].signature);
+    }
+    if (memcmp(computed->data, g_bytes_get_data(policy, NULL), computed->size) != 0) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "%s: member \"%s\" does not follow from the other members", label,
+                            members[use].policy);
+    }
+    return verify(subject, approval, use, NULL) ||
+           hf_error_set(error, HF_ERROR_AUTH, "%s: the %s is not the approver's", label,
+                        members[use].signature);
+}
+
 static HfApproval *parse(const HfApprovalSubject *subject, GBytes *json, const char *label,
                          GError **error)
 {
     g_autoptr(HfFields) fields = hf_fields_parse(json, label, FORMAT, FORMAT_VERSION, error);
     g_autoptr(HfApproval) approval = g_new0(HfApproval, 1);
     g_autoptr(GBytes) policy = NULL;
+    g_autoptr(GBytes) derive = NULL;
 
     if (!fields) {
         return NULL;
@@ -117,18 +163,15 @@ static HfApproval *parse(const HfApprovalSubject *subject, GBytes *json, const c
     approval->time = hf_fields_text(fields, "time", true);
     parse_values(fields, approval);
     approval->generation = (uint64_t)hf_fields_number(fields, "generation", 0, G_MAXINT64);
-    policy = hf_fields_hex(fields, "policy", true, 32, 32);
-    approval->signature = hf_fields_hex(fields, "signature", true, 8, HF_RSA_MAX_BYTES);
-    if (!hf_fields_finish(fields, error) || !compute(subject, approval, error)) {
-        return NULL;
-    }
-    if (memcmp(approval->policy.data, g_bytes_get_data(policy, NULL), approval->policy.size) != 0) {
-        hf_error_set(error, HF_ERROR_INVALID,
-                     "%s: member \"policy\" does not follow from the other members", label);
-        return NULL;
-    }
-    if (!verify(subject, approval, NULL)) {
-        hf_error_set(error, HF_ERROR_AUTH, "%s: the signature is not the approver's", label);
+    policy = hf_fields_hex(fields, members[HF_USE_SIGN].policy, true, 32, 32);
+    approval->signature[HF_USE_SIGN] =
+        hf_fields_hex(fields, members[HF_USE_SIGN].signature, true, 8, HF_RSA_MAX_BYTES);
+    derive = hf_fields_hex(fields, members[HF_USE_DERIVE].policy, false, 32, 32);
+    approval->signature[HF_USE_DERIVE] =
+        hf_fields_hex(fields, members[HF_USE_DERIVE].signature, false, 8, HF_RSA_MAX_BYTES);
+    if (!hf_fields_finish(fields, error) || !compute(subject, approval, error) ||
+        !check_use(subject, approval, HF_USE_SIGN, policy, label, error) ||
+        !check_use(subject, approval, HF_USE_DERIVE, derive, label, error)) {
         return NULL;
     }
     return g_steal_pointer(&approval);
@@ -153,7 +196,7 @@ HfApproval *hf_approval_load(const HfApprovalSubject *subject, int dir, const ch
 
 bool hf_approval_save(const HfApproval *approval, int dir, const char *label, GError **error)
 {
-    JsonBuilder *builder = hf_fields_begin(FORMAT, FORMAT_VERSION, FORMAT_VERSION);
+    JsonBuilder *builder = hf_fields_begin(FORMAT, FORMAT_VERSION, FORMAT_MINIMUM);
     g_autofree char *pcrs = hf_pcr_selection_text(&approval->selection);
     g_autofree char *lines = hf_pcr_lines(approval->values, &approval->selection);
     g_autofree char *text = NULL;
@@ -162,8 +205,13 @@ bool hf_approval_save(const HfApproval *approval, int dir, const char *label, GE
     hf_fields_put(builder, "pcrs", pcrs);
     hf_fields_put_lines(builder, "values", lines);
     hf_fields_put_number(builder, "generation", (int64_t)approval->generation);
-    hf_fields_put_hex(builder, "policy", approval->policy.data, approval->policy.size);
-    hf_fields_put_bytes(builder, "signature", approval->signature);
+    for (unsigned use = 0; use < HF_USES; use++) {
+        if (approval->signature[use]) {
+            hf_fields_put_hex(builder, members[use].policy, approval->policy[use].data,
+                              approval->policy[use].size);
+            hf_fields_put_bytes(builder, members[use].signature, approval->signature[use]);
+        }
+    }
     text = hf_fields_end(builder);
     return hf_file_replace_at(dir, HF_APPROVAL_FILE, text, strlen(text), 0600, label, error);
 }

@@ -1,13 +1,15 @@
 /*
- * approval_file.h - approval.json: the approved policy of an authority and who approved it.
+ * approval_file.h - approval.json: the approved policies of an authority and who approved them.
  *
- *     format "holdfast-approval", version 1, minimum-reader 1
+ *     format "holdfast-approval", version 2, minimum-reader 1
  *     time          when it was approved, ISO 8601, for people
  *     pcrs          PCR selection, "sha256:0,2,4,7"
  *     values        the approved values, texts "sha256:0:HEX", exactly the selected ones
  *     generation    the highest value of the host TPM's counter for which it holds
  *     policy        the approved policy (tpm2/approval.h), hex; computed again on load
  *     signature     the approver's over the policy and "vma-sign", hex; verified on load
+ *     derive-policy, derive-signature   the same for the derivation key and "vma-derive"; not in
+ *                   files of version 1
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -15,8 +17,7 @@
 #define HOLDFAST_TOOLS_COMMON_APPROVAL_FILE_H
 
 #include "pki/signer.h"
-#include "tpm2/pcr.h"
-#include "tpm2/public.h"
+#include "tpm2/approval.h"
 
 #define HF_APPROVAL_FILE "approval.json"
 
@@ -26,8 +27,8 @@ typedef struct {
     HfPcrValues *values;
     HfDigest pcr_digest;
     uint64_t generation;
-    HfDigest policy;
-    GBytes *signature;
+    HfDigest policy[HF_USES];
+    GBytes *signature[HF_USES]; /* NULL: this use was not approved */
 } HfApproval;
 
 /* What an approval is for. */

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "hwtpm/hwcounter.h"
+#include "hwtpm/hwderive.h"
 #include "hwtpm/hwsigner.h"
 #include "pki/pem.h"
 #include "tools/common/authority_parts.h"
@@ -29,9 +30,12 @@ void hf_authority_free(HfAuthorityDir *authority)
         return;
     }
     hf_signer_free(authority->signer);
+    hf_counter_free(authority->shared_counter);
     hf_connection_free(authority->connection);
     hf_key_blob_free(authority->blob);
+    hf_key_blob_free(authority->derivation);
     hf_approval_free(authority->approval);
+    g_clear_error(&authority->derivation_error);
     g_clear_error(&authority->approval_error);
     g_clear_pointer(&authority->certificate, hf_certificate_unref);
     g_clear_error(&authority->certificate_error);
@@ -111,7 +115,7 @@ static bool load_key(HfAuthorityDir *authority, GError **error)
     HfDigest policy = hf_approval_auth_policy(&authority->approver, HF_APPROVAL_SIGN);
     GBytes *area;
 
-    authority->blob = hf_blob_load(authority->fd, label, error);
+    authority->blob = hf_blob_load(authority->fd, HF_BLOB_FILE, label, error);
     if (!authority->blob) {
         return false;
     }
@@ -123,6 +127,31 @@ static bool load_key(HfAuthorityDir *authority, GError **error)
         return false;
     }
     return true;
+}
+
+/* Not every authority has one; what is wrong with it is said when it is wanted. */
+static void load_derivation(HfAuthorityDir *authority)
+{
+    g_autofree char *label = hf_authority_label(authority, HF_BLOB_DERIVATION);
+    HfDigest policy = hf_approval_auth_policy(&authority->approver, HF_APPROVAL_DERIVE);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(HfKeyBlob) blob = hf_blob_load(authority->fd, HF_BLOB_DERIVATION, label, &error);
+    HfPublic area;
+
+    if (!blob && hf_error_is(error, HF_ERROR_NOT_FOUND)) {
+        return;
+    }
+    if (blob &&
+        hf_public_parse(g_bytes_get_data(blob->public_area, NULL),
+                        g_bytes_get_size(blob->public_area), &area, &error) &&
+        hf_derivation_check(&area, &policy, &error)) {
+        authority->derivation = g_steal_pointer(&blob);
+        return;
+    }
+    if (blob) {
+        g_prefix_error(&error, "%s: ", label);
+    }
+    authority->derivation_error = g_steal_pointer(&error);
 }
 
 HfApprovalSubject hf_authority_subject(const HfAuthorityDir *authority)
@@ -180,8 +209,9 @@ static void fill_facts(HfAuthorityDir *authority)
     facts->rooted = manifest->host_tpm ? HF_ROOTED_HARDWARE : HF_ROOTED_SOFTWARE;
     facts->host_ek_digest = manifest->host_ek;
     if (authority->approval) {
-        facts->tcb_digest =
-            g_bytes_new(authority->approval->policy.data, authority->approval->policy.size);
+        const HfDigest *policy = &authority->approval->policy[HF_USE_SIGN];
+
+        facts->tcb_digest = g_bytes_new(policy->data, policy->size);
     }
     facts->migration_policy = manifest->migration_policy;
     facts->aia_url = manifest->aia_url;
@@ -218,6 +248,7 @@ HfAuthorityDir *hf_authority_open_parts(const char *dir, const char *tcti, GErro
         if (!load_approver(authority, error) || !load_key(authority, error)) {
             return NULL;
         }
+        load_derivation(authority);
         load_approval(authority);
     }
     load_certificates(authority);
@@ -320,32 +351,89 @@ HfConnection *hf_authority_connection(HfAuthorityDir *authority, GError **error)
     return authority->connection;
 }
 
-static HfSigner *host_signer(HfAuthorityDir *authority, GError **error)
+HfCounter *hf_authority_counter(HfAuthorityDir *authority, GError **error)
 {
-    HfHostSignerInput in = {
-        .blob = authority->blob,
-        .approver = &authority->approver,
-        .counter_index = authority->manifest->counter_index,
-    };
-    HfConnection *connection;
+    HfConnection *connection = hf_authority_connection(authority, error);
+
+    if (connection && !authority->shared_counter) {
+        authority->shared_counter = hf_counter_open(connection, authority->manifest->counter_index,
+                                                    &authority->approver, error);
+    }
+    return connection ? authority->shared_counter : NULL;
+}
+
+/* Everything that stands before the use of a key but the key; connects to the host TPM. */
+static bool approved_input(HfAuthorityDir *authority, HfUse use, const HfKeyBlob *blob,
+                           HfApprovedInput *ret_input, GError **error)
+{
+    const HfApproval *approval = authority->approval;
+    HfCounter *counter;
 
     if (authority->approval_error) {
         g_propagate_error(error, g_error_copy(authority->approval_error));
-        return NULL;
+        return false;
     }
-    if (!authority->approval) {
-        hf_error_set(error, HF_ERROR_STATE,
-                     "%s: nothing approved yet: run holdfast-authority approve", authority->path);
-        return NULL;
+    if (!approval) {
+        return hf_error_set(error, HF_ERROR_STATE,
+                            "%s: nothing approved yet: run holdfast-authority approve",
+                            authority->path);
     }
-    in.environment = (HfEnvironment){
-        .selection = authority->approval->selection,
-        .pcr_digest = authority->approval->pcr_digest,
-        .generation = authority->approval->generation,
+    if (!approval->signature[use]) {
+        return hf_error_set(error, HF_ERROR_STATE,
+                            "%s: the approval is older than the %s and does not cover it: run "
+                            "holdfast-authority approve",
+                            authority->path, hf_use_info(use)->key);
+    }
+    counter = hf_authority_counter(authority, error);
+    if (!counter) {
+        return false;
+    }
+    *ret_input = (HfApprovedInput){
+        .use = use,
+        .blob = blob,
+        .approver = &authority->approver,
+        .counter = counter,
+        .environment = { .selection = approval->selection,
+                         .pcr_digest = approval->pcr_digest,
+                         .generation = approval->generation },
+        .signature = approval->signature[use],
     };
-    in.signature = authority->approval->signature;
-    connection = hf_authority_connection(authority, error);
-    return connection ? hf_signer_host_new(connection, &in, error) : NULL;
+    return true;
+}
+
+static HfSigner *host_signer(HfAuthorityDir *authority, GError **error)
+{
+    HfApprovedInput in;
+
+    return approved_input(authority, HF_USE_SIGN, authority->blob, &in, error)
+               ? hf_signer_host_new(authority->connection, &in, error)
+               : NULL;
+}
+
+HfSecret *hf_authority_derive(HfAuthorityDir *authority, const void *data, size_t size,
+                              GError **error)
+{
+    HfApprovedInput in;
+
+    if (!authority->manifest->host_tpm) {
+        hf_error_set(error, HF_ERROR_UNSUPPORTED,
+                     "%s: this authority is software-rooted: only a host TPM has a derivation key",
+                     authority->path);
+        return NULL;
+    }
+    if (authority->derivation_error) {
+        g_propagate_error(error, g_error_copy(authority->derivation_error));
+        return NULL;
+    }
+    if (!authority->derivation) {
+        hf_error_set(error, HF_ERROR_STATE,
+                     "%s: there is no derivation key: run holdfast-authority derivation-key",
+                     authority->path);
+        return NULL;
+    }
+    return approved_input(authority, HF_USE_DERIVE, authority->derivation, &in, error)
+               ? hf_derivation_run(authority->connection, &in, data, size, error)
+               : NULL;
 }
 
 static HfSigner *file_signer(HfAuthorityDir *authority, GError **error)

@@ -4,11 +4,13 @@
  * holdfast-authority makes and changes it, holdfast-setup opens it to have certificates signed.
  * Directory mode 0700, files 0600, each replaced atomically, symbolic links refused:
  *   manifest.json   what this authority is; every field is checked on load (manifest.h)
- *   vma.public, vma.private, vma.creation   the signing key under the host's SRK (signer
- * "host-tpm") vma.key         the signing key, PEM (signer "file") approver.pem    public key of
- * the approver (signer "host-tpm") approval.json   the approved policy and the approver's signature
- * (approval_file.h) vma.pem         the delegation certificate chain.pem       the CA certificates
- * above it, the next one up first, the root last
+ *   vma.blob        the signing key under the host's SRK (signer "host-tpm", blob_file.h)
+ *   derive.blob     the derivation key, the same; may be absent
+ *   vma.key         the signing key, PEM (signer "file")
+ *   approver.pem    public key of the approver (signer "host-tpm")
+ *   approval.json   the approved policies and the approver's signatures (approval_file.h)
+ *   vma.pem         the delegation certificate
+ *   chain.pem       the CA certificates above it, the next one up first, the root last
  *
  * Opening reads files only; the host TPM is connected when the signer is first asked for.
  *
@@ -22,6 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/secret.h"
 #include "pki/certificate.h"
 
 typedef struct HfAuthorityDir HfAuthorityDir;
@@ -61,6 +64,13 @@ const HfCertificate *hf_authority_certificate(HfAuthorityDir *authority, GError 
  * refuses (PCRs changed since the approval, generation revoked). Not thread-safe.
  * HF_ERROR_STATE: nothing approved yet, or the TPM is another one. */
 HfSigner *hf_authority_signer(HfAuthorityDir *authority, GError **error);
+
+/* 32 secret bytes that this host's TPM alone makes, always the same for the same `data` (at most
+ * 1024 bytes) until it is cleared: HMAC-SHA256 with the derivation key. HF_ERROR_UNSUPPORTED: the
+ * authority is software-rooted, or the TPM lacks TPM2_HMAC; HF_ERROR_STATE: no derivation key, or
+ * none approved; HF_ERROR_POLICY as for the signer. */
+HfSecret *hf_authority_derive(HfAuthorityDir *authority, const void *data, size_t size,
+                              GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfAuthorityDir, hf_authority_free)
 

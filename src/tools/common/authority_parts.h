@@ -9,6 +9,7 @@
 #ifndef HOLDFAST_TOOLS_COMMON_AUTHORITY_PARTS_H
 #define HOLDFAST_TOOLS_COMMON_AUTHORITY_PARTS_H
 
+#include "hwtpm/hwcounter.h"
 #include "hwtpm/hwkey.h"
 #include "tools/common/approval_file.h"
 #include "tools/common/authority_dir.h"
@@ -26,7 +27,9 @@ struct HfAuthorityDir {
     HfPublic approver; /* host TPM only, with the next three */
     HfTpmName counter; /* Name of the generation counter once written */
     HfKeyBlob *blob;
-    HfPublic key;         /* its public area */
+    HfPublic key;          /* its public area */
+    HfKeyBlob *derivation; /* NULL: there is none, or it is broken (derivation_error) */
+    GError *derivation_error;
     HfApproval *approval; /* NULL: none, or broken (approval_error) */
     GError *approval_error;
     HfCertificate *certificate; /* NULL: none, or broken (certificate_error) */
@@ -36,6 +39,7 @@ struct HfAuthorityDir {
     HfAuthorityFacts facts;
     char *tcti; /* the one to use; NULL with signer "file" */
     HfConnection *connection;
+    HfCounter *shared_counter;
     HfSigner *signer;
 };
 
@@ -44,6 +48,9 @@ HfAuthorityDir *hf_authority_open_parts(const char *dir, const char *tcti, GErro
 char *hf_authority_label(const HfAuthorityDir *authority, const char *name);
 /* Connected, SRK held against the pinned Name, session started; borrowed. */
 HfConnection *hf_authority_connection(HfAuthorityDir *authority, GError **error);
+/* The generation counter, borrowed; connects to the host TPM. ESYS knows an index once, so nobody
+ * opens it a second time. */
+HfCounter *hf_authority_counter(HfAuthorityDir *authority, GError **error);
 /* PEM public key as the approver's public area. */
 bool hf_authority_approver_parse(GBytes *pem, const char *label, HfPublic *ret_approver,
                                  GError **error);

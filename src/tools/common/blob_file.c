@@ -1,5 +1,5 @@
 /*
- * blob_file.c - vma.blob.
+ * blob_file.c - vma.blob and derive.blob.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -26,10 +26,10 @@ static const HfParcelFormat format = {
     .count = PARTS,
 };
 
-HfKeyBlob *hf_blob_load(int dir, const char *label, GError **error)
+HfKeyBlob *hf_blob_load(int dir, const char *name, const char *label, GError **error)
 {
     GBytes *values[PARTS] = { NULL };
-    g_autoptr(GBytes) file = hf_file_read_at(dir, HF_BLOB_FILE, HF_PARCEL_FILE_MAX, label, error);
+    g_autoptr(GBytes) file = hf_file_read_at(dir, name, HF_PARCEL_FILE_MAX, label, error);
     HfKeyBlob *blob;
 
     if (!file || !hf_parcel_read(&format, file, label, values, error)) {
@@ -44,15 +44,31 @@ HfKeyBlob *hf_blob_load(int dir, const char *label, GError **error)
     return blob;
 }
 
-bool hf_blob_save(const HfKeyBlob *blob, int dir, const char *label, GError **error)
+static GBytes *bytes_of(const HfKeyBlob *blob)
 {
     GBytes *const values[PARTS] = {
         [PUBLIC_AREA] = blob->public_area,         [PRIVATE_AREA] = blob->private_area,
         [CREATION_DATA] = blob->creation_data,     [CREATION_HASH] = blob->creation_hash,
         [CREATION_TICKET] = blob->creation_ticket,
     };
-    g_autoptr(GBytes) file = hf_parcel_write(&format, values);
 
-    return hf_file_replace_at(dir, HF_BLOB_FILE, g_bytes_get_data(file, NULL),
-                              g_bytes_get_size(file), 0600, label, error);
+    return hf_parcel_write(&format, values);
+}
+
+bool hf_blob_save(const HfKeyBlob *blob, int dir, const char *name, const char *label,
+                  GError **error)
+{
+    g_autoptr(GBytes) file = bytes_of(blob);
+
+    return hf_file_replace_at(dir, name, g_bytes_get_data(file, NULL), g_bytes_get_size(file), 0600,
+                              label, error);
+}
+
+bool hf_blob_create(const HfKeyBlob *blob, int dir, const char *name, const char *label,
+                    GError **error)
+{
+    g_autoptr(GBytes) file = bytes_of(blob);
+
+    return hf_file_create_at(dir, name, g_bytes_get_data(file, NULL), g_bytes_get_size(file), 0600,
+                             label, error);
 }

@@ -1,5 +1,5 @@
 /*
- * blob_file.h - vma.blob: a key of the host TPM in a file.
+ * blob_file.h - vma.blob, derive.blob: a key of the host TPM in a file.
  *
  * A parcel (parcel.h) of magic "HFKEYBLB", version 1: 1 public area, 2 private area, 3 creation
  * data, 4 creation hash, 5 creation ticket, as in hwtpm/hwkey.h. Nothing in it is secret to others
@@ -12,9 +12,14 @@
 
 #include "hwtpm/hwkey.h"
 
-#define HF_BLOB_FILE "vma.blob"
+#define HF_BLOB_FILE "vma.blob"          /* the signing key */
+#define HF_BLOB_DERIVATION "derive.blob" /* the derivation key; not every authority has one */
 
-HfKeyBlob *hf_blob_load(int dir, const char *label, GError **error);
-bool hf_blob_save(const HfKeyBlob *blob, int dir, const char *label, GError **error);
+HfKeyBlob *hf_blob_load(int dir, const char *name, const char *label, GError **error);
+bool hf_blob_save(const HfKeyBlob *blob, int dir, const char *name, const char *label,
+                  GError **error);
+/* HF_ERROR_EXISTS when there is one: for a key whose loss cannot be made good. */
+bool hf_blob_create(const HfKeyBlob *blob, int dir, const char *name, const char *label,
+                    GError **error);
 
 #endif
