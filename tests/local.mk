@@ -13,7 +13,7 @@ AM_TESTS_ENVIRONMENT = \
     ASAN_OPTIONS=detect_leaks=1:abort_on_error=1:disable_coredump=1; export ASAN_OPTIONS; \
     PYTHONDONTWRITEBYTECODE=1; export PYTHONDONTWRITEBYTECODE;
 
-TESTS = $(unit_tests) $(cli_tests) $(source_tests)
+TESTS = $(unit_tests) $(cli_tests) $(fault_tests) $(source_tests)
 check_PROGRAMS += $(unit_tests)
 EXTRA_DIST += tests/run tests/tap.sh $(cli_tests) $(source_tests) $(interop_tests) $(guest_tests)
 
@@ -27,6 +27,7 @@ include tests/interop/local.mk
 include tests/guest/local.mk
 include tests/bench/local.mk
 include tests/fuzz/local.mk
+include tests/fault/local.mk
 
 .PHONY: check-interop check-guest
 check-interop: all

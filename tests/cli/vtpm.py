@@ -330,7 +330,7 @@ class Emulator:
         self.log = os.path.join(self.base, "log")
         argv = list(wrapper) + [program or emulator_program(), "socket"]
         argv += ["--tpm2"] if tpm2 else []
-        argv += ["--tpmstate", f"dir={self.state}"]
+        argv += ["--tpmstate", ("backend-uri=" if "://" in self.state else "dir=") + self.state]
         argv += ["--ctrl", control or f"type=unixio,path={self.path}"]
         argv += options
         self.argv = argv
