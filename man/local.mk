@@ -14,6 +14,7 @@ pod_files = \
     man/holdfast-swtpm_ioctl.1.pod \
     man/holdfast-state.5.pod \
     man/holdfast-control.7.pod \
+    man/holdfast-enrolment.7.pod \
     man/holdfast-security.7.pod
 man_MANS += $(pod_files:.pod=)
 CLEANFILES += $(pod_files:.pod=)

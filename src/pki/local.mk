@@ -1,4 +1,4 @@
-# X.509: the only folder that includes GnuTLS.
+# X.509.
 noinst_LIBRARIES += libpki.a
 libpki_a_CFLAGS = $(AM_CFLAGS) $(GNUTLS_CFLAGS)
 libpki_a_SOURCES = \

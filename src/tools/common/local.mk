@@ -5,6 +5,7 @@ libtools_a_SOURCES = \
     src/tools/common/authority_parts.h \
     src/tools/common/blob_file.c src/tools/common/blob_file.h \
     src/tools/common/enrolment.c src/tools/common/enrolment.h \
+    src/tools/common/enrolment_kinds.c src/tools/common/enrolment_kinds.h \
     src/tools/common/evidence.c src/tools/common/evidence.h \
     src/tools/common/fields.c src/tools/common/fields.h \
     src/tools/common/manifest.c src/tools/common/manifest.h \
