@@ -71,7 +71,13 @@ static GBytes *make_subject(const HfDelegation *in, GBytes *key_id, GError **err
     const void *id = g_bytes_get_data(key_id, &n);
     g_autofree char *hex = hf_hex(id, n);
     g_autofree char *unique = g_strdup_printf("holdfast vMA %s", hex);
-    return hf_name_new(in->organization, in->common_name ? in->common_name : unique, error);
+    g_autofree char *policy = g_strdup_printf("migration policy %s", in->policy_unit);
+    g_autofree char *model = g_strdup_printf("device model %s", in->model_unit);
+    g_autofree char *policy_fit = hf_name_fit(policy);
+    g_autofree char *model_fit = hf_name_fit(model);
+    const char *units[] = { policy_fit, model_fit, NULL };
+    return hf_name_new_units(in->organization, in->policy_unit ? units : NULL,
+                             in->common_name ? in->common_name : unique, error);
 }
 
 static void add_constraints(HfBuilder *b, const HfDelegation *in)

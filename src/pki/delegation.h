@@ -30,6 +30,10 @@ typedef struct {
     HfRooted rooted;          /* what the CA has verified, never what the vMA says of itself */
     const char *organization; /* O of the subject, or NULL */
     const char *common_name;  /* NULL: "holdfast vMA " and the key identifier in hex */
+    /* What the key is for, as two OUs of the subject: "migration policy NAME", "device model NAME";
+     * both or none. A renewal must have the same. */
+    const char *policy_unit;
+    const char *model_unit;
     bool name_constraints;    /* permitted vtpm.invalid (DNS, e-mail), excluded all IP */
     const HfMandate *mandate; /* what is delegated, or NULL: not said */
     const char *crl_url;      /* the CA's certificate revocation list, or NULL */

@@ -51,6 +51,13 @@ void hf_der_put_text(GByteArray *w, uint8_t tag, const char *text)
     hf_der_put(w, tag, text, strlen(text));
 }
 
+void hf_der_put_tagged_text(GByteArray *w, unsigned n, const char *text)
+{
+    size_t mark = hf_der_begin(w, (uint8_t)HF_DER_CONTEXT_OF(n));
+    hf_der_put_text(w, HF_DER_UTF8, text);
+    hf_der_end(w, mark);
+}
+
 void hf_der_put_bool(GByteArray *w, bool value)
 {
     uint8_t octet = value ? 0xff : 0x00;
@@ -275,6 +282,17 @@ char *hf_der_text(HfReader *r)
         return NULL;
     }
     return g_strndup(text, n);
+}
+
+char *hf_der_tagged_text(HfReader *r, unsigned n)
+{
+    HfReader inner = hf_der_get(r, (uint8_t)HF_DER_CONTEXT_OF(n));
+    g_autofree char *text = hf_der_peek(&inner) == HF_DER_UTF8 ? hf_der_text(&inner) : NULL;
+    if (!text || !hf_reader_done(&inner)) {
+        r->failed = true;
+        return NULL;
+    }
+    return g_steal_pointer(&text);
 }
 
 /* Two decimal digits; -1 when they are none. */

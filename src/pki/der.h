@@ -42,6 +42,8 @@ void hf_der_end(GByteArray *w, size_t mark);
 /* One primitive value. */
 void hf_der_put(GByteArray *w, uint8_t tag, const void *data, size_t n);
 void hf_der_put_text(GByteArray *w, uint8_t tag, const char *text);
+/* [n] EXPLICIT UTF8String */
+void hf_der_put_tagged_text(GByteArray *w, unsigned n, const char *text);
 void hf_der_put_bool(GByteArray *w, bool value);
 void hf_der_put_uint(GByteArray *w, uint64_t value);
 /* INTEGER from an unsigned big-endian number of any length (leading zeros are dropped). */
@@ -66,6 +68,8 @@ bool hf_der_bool(HfReader *r);
 uint64_t hf_der_uint(HfReader *r);
 /* UTF8String, PrintableString or IA5String without NUL; NULL on failure. Caller frees. */
 char *hf_der_text(HfReader *r);
+/* [n] EXPLICIT UTF8String; NULL on failure. Caller frees. */
+char *hf_der_tagged_text(HfReader *r, unsigned n);
 /* UTCTime or GeneralizedTime in the forms of RFC 5280, as seconds since 1970. */
 gint64 hf_der_time(HfReader *r);
 /* What is left of a reader as bytes of their own. */

@@ -9,7 +9,9 @@
 #include "pki/der.h"
 #include "pki/name.h"
 
-#define VERSION 1
+/* The second has a name of the device model. */
+enum { VERSION = 1, VERSION_NAMED = 2 };
+enum { MODEL_NAME = 3 };
 
 static bool is_digest_size(size_t n)
 {
@@ -34,11 +36,13 @@ bool hf_holding_write(const HfHolding *holding, GByteArray *w, GError **error)
                                 n);
         }
     }
-    if (!hf_name_check_text(holding->migration_policy, "name of the migration policy", error)) {
+    if (!hf_name_check_text(holding->migration_policy, "name of the migration policy", error) ||
+        (holding->model_name &&
+         !hf_name_check_text(holding->model_name, "name of the device model", error))) {
         return false;
     }
     size_t sequence = hf_der_begin(w, HF_DER_SEQUENCE);
-    hf_der_put_uint(w, VERSION);
+    hf_der_put_uint(w, holding->model_name ? VERSION_NAMED : VERSION);
     for (size_t i = 0; i < G_N_ELEMENTS(digests); i++) {
         if (digests[i].digest) {
             size_t n = 0;
@@ -48,6 +52,9 @@ bool hf_holding_write(const HfHolding *holding, GByteArray *w, GError **error)
     }
     hf_der_put_text(w, HF_DER_UTF8, holding->migration_policy);
     hf_der_put_bool(w, holding->reproducible);
+    if (holding->model_name) {
+        hf_der_put_tagged_text(w, MODEL_NAME, holding->model_name);
+    }
     hf_der_end(w, sequence);
     return true;
 }
@@ -79,8 +86,13 @@ HfHolding *hf_holding_read(HfReader value)
     }
     holding->migration_policy = hf_der_text(&r);
     holding->reproducible = hf_der_bool(&r);
-    if (!hf_reader_done(&value) || !hf_reader_done(&r) || version != VERSION ||
-        !hf_name_check_text(holding->migration_policy, "", NULL)) {
+    if (version == VERSION_NAMED) {
+        holding->model_name = hf_der_tagged_text(&r, MODEL_NAME);
+    }
+    if (!hf_reader_done(&value) || !hf_reader_done(&r) ||
+        (version != VERSION && version != VERSION_NAMED) ||
+        !hf_name_check_text(holding->migration_policy, "", NULL) ||
+        (version == VERSION_NAMED && !hf_name_check_text(holding->model_name, "", NULL))) {
         return NULL;
     }
     return g_steal_pointer(&holding);
@@ -94,7 +106,8 @@ void hf_holding_free(HfHolding *holding)
     g_clear_pointer(&holding->host_ek, g_bytes_unref);
     g_clear_pointer(&holding->device_model, g_bytes_unref);
     g_clear_pointer(&holding->tcb_policy, g_bytes_unref);
-    /* hf_holding_read made the text; the field is const for those who write literals into it. */
+    /* hf_holding_read made the texts; the fields are const for those who write literals into it. */
     g_free((char *)(uintptr_t)holding->migration_policy);
+    g_free((char *)(uintptr_t)holding->model_name);
     g_free(holding);
 }

@@ -13,6 +13,9 @@
 
 /* The migration policy of a virtual TPM that never leaves its host. */
 #define HF_HOLDING_NOT_MIGRATABLE "none"
+/* The device models that are TPMs. Others have names of their own. */
+#define HF_MODEL_TPM12 "tpm-1.2"
+#define HF_MODEL_TPM20 "tpm-2.0"
 
 /* Digests are of 32, 48 or 64 bytes (SHA-256, SHA-384, SHA-512), or NULL when there is nothing to
  * say: a software-rooted TPM has no host EK. */
@@ -22,6 +25,7 @@ typedef struct {
     GBytes *tcb_policy;           /* authPolicy of the vMA key, or the approved policy */
     const char *migration_policy; /* 1 to 64 characters; "none" = not migratable */
     bool reproducible;
+    const char *model_name; /* of the device model: "tpm-1.2", "tpm-2.0"; NULL: not said */
 } HfHolding;
 
 /* Appends the DER value. Refuses digests of other sizes and a bad policy name. */

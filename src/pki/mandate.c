@@ -11,9 +11,9 @@
 #include "pki/der.h"
 #include "pki/name.h"
 
-#define VERSION 1
-
-enum { HOST_EK, EMULATORS, GENERATION };
+/* The second has a name of the device model. */
+enum { VERSION = 1, VERSION_NAMED = 2 };
+enum { HOST_EK, EMULATORS, GENERATION, MODEL_NAME };
 
 void hf_mandate_free(HfMandate *mandate)
 {
@@ -22,6 +22,7 @@ void hf_mandate_free(HfMandate *mandate)
     }
     g_free(mandate->environment);
     g_free(mandate->migration_policy);
+    g_free(mandate->model_name);
     g_clear_pointer(&mandate->host_ek, g_bytes_unref);
     g_clear_pointer(&mandate->emulators, g_ptr_array_unref);
     g_free(mandate);
@@ -39,7 +40,9 @@ static bool check(const HfMandate *mandate, GError **error)
     const GPtrArray *emulators = mandate->emulators;
 
     if (!hf_name_check_text(mandate->environment, "name of the environment", error) ||
-        !hf_name_check_text(mandate->migration_policy, "name of the migration policy", error)) {
+        !hf_name_check_text(mandate->migration_policy, "name of the migration policy", error) ||
+        (mandate->model_name &&
+         !hf_name_check_text(mandate->model_name, "name of the device model", error))) {
         return false;
     }
     if (mandate->generation > G_MAXINT64) {
@@ -75,7 +78,7 @@ bool hf_mandate_write(const HfMandate *mandate, GByteArray *w, GError **error)
         return false;
     }
     sequence = hf_der_begin(w, HF_DER_SEQUENCE);
-    hf_der_put_uint(w, VERSION);
+    hf_der_put_uint(w, mandate->model_name ? VERSION_NAMED : VERSION);
     hf_der_put_text(w, HF_DER_UTF8, mandate->environment);
     hf_der_put_text(w, HF_DER_UTF8, mandate->migration_policy);
     if (mandate->host_ek) {
@@ -94,6 +97,9 @@ bool hf_mandate_write(const HfMandate *mandate, GByteArray *w, GError **error)
 
         hf_der_put_uint(w, mandate->generation);
         hf_der_end(w, number);
+    }
+    if (mandate->model_name) {
+        hf_der_put_tagged_text(w, MODEL_NAME, mandate->model_name);
     }
     hf_der_end(w, sequence);
     return true;
@@ -143,8 +149,12 @@ HfMandate *hf_mandate_read(HfReader value)
     }
     read_emulators(&r, mandate);
     read_generation(&r, mandate);
-    if (!hf_reader_done(&value) || !hf_reader_done(&r) || version != VERSION ||
-        !mandate->environment || !mandate->migration_policy || !check(mandate, NULL)) {
+    if (version == VERSION_NAMED) {
+        mandate->model_name = hf_der_tagged_text(&r, MODEL_NAME);
+    }
+    if (!hf_reader_done(&value) || !hf_reader_done(&r) ||
+        (version != VERSION && version != VERSION_NAMED) || !mandate->environment ||
+        !mandate->migration_policy || !check(mandate, NULL)) {
         return NULL;
     }
     return g_steal_pointer(&mandate);
@@ -166,6 +176,11 @@ bool hf_mandate_allows(const HfMandate *mandate, const HfHolding *holding, GErro
         return hf_error_set(error, HF_ERROR_POLICY,
                             "migration policy \"%s\", but the vMA was delegated to for \"%s\"",
                             holding->migration_policy, mandate->migration_policy);
+    }
+    if (mandate->model_name && g_strcmp0(mandate->model_name, holding->model_name) != 0) {
+        return hf_error_set(
+            error, HF_ERROR_POLICY, "device model \"%s\", but the vMA was delegated to for \"%s\"",
+            holding->model_name ? holding->model_name : "(not said)", mandate->model_name);
     }
     if (mandate->host_ek && holding->host_ek &&
         !g_bytes_equal(mandate->host_ek, holding->host_ek)) {

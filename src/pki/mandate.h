@@ -1,8 +1,8 @@
 /*
  * mandate.h - our extension in a vMA certificate: what exactly was delegated.
  *
- * The fleet's CA says for which approved environment, host TPM, migration policy and emulators a
- * vMA may issue; what a vMA says in a holding (holding.h) must lie within. The ASN.1 is in oid.h.
+ * The fleet's CA says for which approved environment, host TPM, migration policy, device model and
+ * emulators a vMA may issue; what a vMA says in a holding (holding.h) must lie within. The ASN.1 is in oid.h.
  * chain.h holds both together, and so does the issuing side, which then fails early.
  *
  * SPDX-License-Identifier: BSD-3-Clause
@@ -19,6 +19,7 @@ typedef struct {
     char *migration_policy; /* 1 to 64 characters */
     GBytes *host_ek;        /* hf_spki_digest of the host TPM's EK; NULL: software-rooted */
     uint64_t generation;    /* the host's counter was at least this; 0: not asked */
+    char *model_name;       /* of the device model, 1 to 64 characters; NULL: any */
     GPtrArray *emulators;   /* GBytes, digests of 32, 48 or 64 bytes; NULL: any */
 } HfMandate;
 
@@ -27,7 +28,7 @@ void hf_mandate_free(HfMandate *mandate);
 bool hf_mandate_write(const HfMandate *mandate, GByteArray *w, GError **error);
 /* NULL when it is malformed or of another version. */
 HfMandate *hf_mandate_read(HfReader value);
-/* HF_ERROR_POLICY naming what lies outside: migration policy, host TPM, emulator. */
+/* HF_ERROR_POLICY naming what lies outside: migration policy, device model, host TPM, emulator. */
 bool hf_mandate_allows(const HfMandate *mandate, const HfHolding *holding, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfMandate, hf_mandate_free)

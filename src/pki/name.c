@@ -45,20 +45,34 @@ static void put_attribute(GByteArray *w, const char *oid, const char *text)
     hf_der_end(w, set);
 }
 
-GBytes *hf_name_new(const char *organization, const char *common_name, GError **error)
+GBytes *hf_name_new_units(const char *organization, const char *const *units,
+                          const char *common_name, GError **error)
 {
     if ((organization && !hf_name_check_text(organization, "organization", error)) ||
         !hf_name_check_text(common_name, "common name", error)) {
         return NULL;
+    }
+    for (const char *const *unit = units; unit && *unit; unit++) {
+        if (!hf_name_check_text(*unit, "organizational unit", error)) {
+            return NULL;
+        }
     }
     GByteArray *w = g_byte_array_new();
     size_t sequence = hf_der_begin(w, HF_DER_SEQUENCE);
     if (organization) {
         put_attribute(w, HF_OID_ORGANIZATION, organization);
     }
+    for (const char *const *unit = units; unit && *unit; unit++) {
+        put_attribute(w, HF_OID_UNIT, *unit);
+    }
     put_attribute(w, HF_OID_COMMON_NAME, common_name);
     hf_der_end(w, sequence);
     return g_byte_array_free_to_bytes(w);
+}
+
+GBytes *hf_name_new(const char *organization, const char *common_name, GError **error)
+{
+    return hf_name_new_units(organization, NULL, common_name, error);
 }
 
 GBytes *hf_name_empty(void)

@@ -1,5 +1,5 @@
 /*
- * name.h - distinguished names: ours made (O and CN), anybody's shown as text.
+ * name.h - distinguished names: ours made (O, OU and CN), anybody's shown as text.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -17,6 +17,9 @@ bool hf_name_check_text(const char *text, const char *what, GError **error);
 
 /* DER Name of O (left out when NULL) and CN; both checked as above. */
 GBytes *hf_name_new(const char *organization, const char *common_name, GError **error);
+/* The same with OUs between them (NULL-terminated; NULL: none), each checked as above. */
+GBytes *hf_name_new_units(const char *organization, const char *const *units,
+                          const char *common_name, GError **error);
 /* DER of the empty Name. */
 GBytes *hf_name_empty(void);
 /* `text` as it is when it has at most 64 characters, else its beginning, "~" and 16 hex digits of

@@ -11,21 +11,23 @@
  *     ARC.2.1  certificate extension, never critical: the holding
  *
  *     Holding ::= SEQUENCE {
- *         version              INTEGER (1),
+ *         version              INTEGER (1 | 2),          -- 2: with modelName
  *         hostEk           [0] IMPLICIT Digest OPTIONAL, -- of the host TPM's EK, DER SPKI
  *         deviceModel      [1] IMPLICIT Digest OPTIONAL, -- measurement of the emulator
  *         tcbPolicy        [2] IMPLICIT Digest OPTIONAL, -- policy of the key that signed
  *         migrationPolicy      UTF8String (SIZE (1..64)), -- "none": the TPM never moves
- *         reproducible         BOOLEAN }                  -- EK can be made again from the host
+ *         reproducible         BOOLEAN,                   -- EK can be made again from the host
+ *         modelName        [3] EXPLICIT UTF8String (SIZE (1..64)) OPTIONAL } -- "tpm-2.0"
  *     ARC.2.2  certificate extension of a vMA, never critical: the mandate
  *
  *     Mandate ::= SEQUENCE {
- *         version              INTEGER (1),
+ *         version              INTEGER (1 | 2),          -- 2: with modelName
  *         environment          UTF8String (SIZE (1..64)), -- approved, by name
  *         migrationPolicy      UTF8String (SIZE (1..64)),
  *         hostEk           [0] IMPLICIT Digest OPTIONAL,
  *         emulators        [1] IMPLICIT SEQUENCE OF Digest OPTIONAL, -- none: any
- *         generation       [2] EXPLICIT INTEGER OPTIONAL } -- the counter was at least this
+ *         generation       [2] EXPLICIT INTEGER OPTIONAL, -- the counter was at least this
+ *         modelName        [3] EXPLICIT UTF8String (SIZE (1..64)) OPTIONAL } -- none: any
  *
  *     Digest ::= OCTET STRING (SIZE (32 | 48 | 64))       -- SHA-256, SHA-384, SHA-512
  *
@@ -74,6 +76,7 @@
 
 #define HF_OID_ORGANIZATION "2.5.4.10"
 #define HF_OID_COMMON_NAME "2.5.4.3"
+#define HF_OID_UNIT "2.5.4.11"
 
 #define HF_OID_RSA "1.2.840.113549.1.1.1"
 #define HF_OID_RSA_SHA256 "1.2.840.113549.1.1.11"

@@ -287,10 +287,10 @@ for name in json.load(open("saved/manifest.json")):
         print(name, kind)
 print("tcti control")
 print("surprise unknown")')
-sed 's/"minimum-reader" : 1/"minimum-reader" : 2/; s/"version" : 1/"version" : 2/' \
+sed 's/"minimum-reader" : 1/"minimum-reader" : 3/; s/"version" : 1/"version" : 3/' \
     saved/manifest.json >A/manifest.json
-refuse_file manifest.json "needs a reader of version 2" "a manifest for newer readers"
-sed 's/"version" : 1/"version" : 2, "news" : 1/' saved/manifest.json >A/manifest.json
+refuse_file manifest.json "needs a reader of version 3" "a manifest for newer readers"
+sed 's/"version" : 1/"version" : 3, "news" : 1/' saved/manifest.json >A/manifest.json
 ok "a newer manifest that older readers understand" auth status
 cp saved/manifest.json A/
 

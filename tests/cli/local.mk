@@ -6,6 +6,7 @@ tests_cli_pki_probe_LDADD = $(pki_test_libs)
 cli_tests += tests/cli/pki-accepted.sh
 cli_tests += tests/cli/ctl.sh
 cli_tests += tests/cli/authority.sh
+cli_tests += tests/cli/authority-keys.sh
 cli_tests += tests/cli/authority-bus.sh
 cli_tests += tests/cli/enrol.sh
 EXTRA_DIST += tests/cli/host-tpm.sh tests/cli/tpm-bus.py

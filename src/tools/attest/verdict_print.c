@@ -89,6 +89,11 @@ static void print_ek(const HfVerdict *v)
         g_autofree char *policy = printable(holding->migration_policy);
 
         print_digest("      │  ", "host TPM's endorsement key", holding->host_ek);
+        if (holding->model_name) {
+            g_autofree char *name = printable(holding->model_name);
+
+            printf("      │  device model: %s\n", name);
+        }
         print_digest("      │  ", "emulator's measurement", holding->device_model);
         print_digest("      │  ", "policy of the key that certified it", holding->tcb_policy);
         printf("      │  migration policy: %s%s\n", policy,
@@ -191,6 +196,7 @@ static void add_tpm(JsonBuilder *b, const HfVerdict *v)
     if (holding) {
         add_digest(b, "host-ek", holding->host_ek);
         add_digest(b, "device-model", holding->device_model);
+        add_string(b, "device-model-name", holding->model_name);
         add_digest(b, "tcb-policy", holding->tcb_policy);
         add_string(b, "migration-policy", holding->migration_policy);
         json_builder_set_member_name(b, "reproducible");

@@ -54,7 +54,7 @@ static bool made_for(const HfKeyBlob *blob, GBytes *nonce, bool *ret_made, GErro
 /* Makes the key anew for the nonce where that is due. */
 static bool fit_key(HfAuthorityDir *authority, GBytes *nonce, GError **error)
 {
-    g_autofree char *label = hf_authority_label(authority, HF_BLOB_FILE);
+    g_autofree char *label = hf_authority_key_label(authority, HF_BLOB_FILE);
     HfDigest policy = hf_approval_auth_policy(&authority->approver, HF_APPROVAL_SIGN);
     HfConnection *connection;
     HfKeyBlob *blob;
@@ -71,9 +71,9 @@ static bool fit_key(HfAuthorityDir *authority, GBytes *nonce, GError **error)
     }
     connection = hf_authority_connection(authority, error);
     blob = connection
-               ? hf_key_create(connection, authority->manifest->algorithm, &policy, nonce, error)
+               ? hf_key_create(connection, authority->entry->algorithm, &policy, nonce, error)
                : NULL;
-    if (!blob || !hf_blob_save(blob, authority->fd, HF_BLOB_FILE, label, error)) {
+    if (!blob || !hf_blob_save(blob, authority->key_fd, HF_BLOB_FILE, label, error)) {
         hf_key_blob_free(blob);
         return false;
     }
@@ -200,7 +200,10 @@ static HfEvidence *collect(HfAuthorityDir *authority, GBytes *nonce, const HfSec
     }
     evidence = hf_evidence_new(signer->rooted);
     evidence->parts[HF_EVIDENCE_NONCE] = g_bytes_ref(nonce);
-    evidence->parts[HF_EVIDENCE_MIGRATION] = text_bytes(manifest->migration_policy);
+    evidence->parts[HF_EVIDENCE_MIGRATION] = text_bytes(authority->entry->migration_policy);
+    if (authority->entry->device_model) {
+        evidence->parts[HF_EVIDENCE_DEVICE_MODEL] = text_bytes(authority->entry->device_model);
+    }
     evidence->parts[HF_EVIDENCE_PLATFORM] = text_bytes(platform);
     evidence->parts[HF_EVIDENCE_REQUEST] = hf_request_new(NULL, REQUEST_NAME, signer, error);
     if (!evidence->parts[HF_EVIDENCE_REQUEST]) {
@@ -247,7 +250,7 @@ HfIntroduction *hf_authority_introduce(HfAuthorityDir *authority, GError **error
         hf_introduction_new(manifest->host_tpm ? HF_ROOTED_HARDWARE : HF_ROOTED_SOFTWARE);
     g_autofree char *platform = platform_text(manifest);
 
-    introduction->parts[HF_INTRODUCTION_MIGRATION] = text_bytes(manifest->migration_policy);
+    introduction->parts[HF_INTRODUCTION_MIGRATION] = text_bytes(authority->entry->migration_policy);
     introduction->parts[HF_INTRODUCTION_PLATFORM] = text_bytes(platform);
     if (manifest->host_tpm && !introduce_host(authority, introduction, error)) {
         return NULL;

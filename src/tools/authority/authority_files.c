@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "pki/keyfile.h"
 #include "pki/pem.h"
 #include "tools/common/evidence.h"
 
@@ -34,10 +35,20 @@ bool hf_authority_auth(const HfOptions *options, const char *option, HfConnectio
     return hf_connection_set_auth(connection, hierarchy, secret, error);
 }
 
+HfKeyWish hf_authority_wish(const HfOptions *options)
+{
+    return (HfKeyWish){
+        .name = hf_options_string(options, "key"),
+        .migration_policy = hf_options_string(options, "migration-policy"),
+        .device_model = hf_options_string(options, "device-model"),
+    };
+}
+
 HfAuthorityDir *hf_authority_open_connected(const HfOptions *options, GError **error)
 {
-    g_autoptr(HfAuthorityDir) authority = hf_authority_open_parts(
-        hf_options_string(options, "dir"), hf_options_string(options, "tcti"), error);
+    const HfKeyWish wish = hf_authority_wish(options);
+    g_autoptr(HfAuthorityDir) authority = hf_authority_open_key(
+        hf_options_string(options, "dir"), hf_options_string(options, "tcti"), &wish, error);
 
     if (authority && authority->manifest->host_tpm) {
         HfConnection *connection = hf_authority_connection(authority, error);
@@ -72,6 +83,21 @@ bool hf_authority_event_log(const HfOptions *options, const HfAuthorityDir *auth
         *ret_log = fd >= 0 ? hf_fd_read_all(fd, HF_EVIDENCE_LOG_MAX, KERNEL_LOG, &local) : NULL;
     }
     return true;
+}
+
+bool hf_authority_key_file(const char *from, int dir, const char *path, GError **error)
+{
+    g_autoptr(HfSigner) signer = NULL;
+    g_autoptr(HfSecret) key = NULL;
+
+    if (!from) {
+        return hf_keyfile_generate_at(dir, HF_AUTHORITY_KEY, HF_KEYFILE_P256, NULL, 0600, path,
+                                      error);
+    }
+    /* Opened as a signer first: a key that will not do is refused before it is copied. */
+    signer = hf_signer_file_new(from, error);
+    key = signer ? hf_keyfile_read(from, error) : NULL;
+    return key && hf_file_create_at(dir, HF_AUTHORITY_KEY, key->data, key->size, 0600, path, error);
 }
 
 GBytes *hf_authority_public_pem(const char *key_path, GError **error)

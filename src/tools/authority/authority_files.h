@@ -13,12 +13,16 @@
 /* Sets the hierarchy's password when the option was given; one newline at the end is dropped. */
 bool hf_authority_auth(const HfOptions *options, const char *option, HfConnection *connection,
                        HfHierarchy hierarchy, GError **error);
-/* The authority of --dir; with a host TPM it is connected and has --endorsement-auth-file. */
+/* What --key, --migration-policy and --device-model say. Borrowed from the options. */
+HfKeyWish hf_authority_wish(const HfOptions *options);
+/* The authority of --dir with the key that is wished for; with a host TPM it is connected and has --endorsement-auth-file. */
 HfAuthorityDir *hf_authority_open_connected(const HfOptions *options, GError **error);
 /* The firmware's event log from --event-log; by default the kernel's where the TPM is a device of
  * this machine and there is one. NULL: none, or the option is "none". */
 bool hf_authority_event_log(const HfOptions *options, const HfAuthorityDir *authority,
                             GBytes **ret_log, GError **error);
+/* A signing key in a file of mode 0600: a copy of `from`, or a new one when that is NULL. */
+bool hf_authority_key_file(const char *from, int dir, const char *path, GError **error);
 /* Public key (PEM) of a private key file. */
 GBytes *hf_authority_public_pem(const char *key_path, GError **error);
 /* A derivation key in the host TPM, held against its template; HF_ERROR_UNSUPPORTED when the TPM has

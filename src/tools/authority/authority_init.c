@@ -18,6 +18,7 @@
 #include "pki/pem.h"
 #include "tools/authority/authority_commands.h"
 #include "tools/authority/authority_files.h"
+#include "tools/authority/authority_key.h"
 #include "tools/common/authority_parts.h"
 #include "tools/common/blob_file.h"
 #include "tpm2/approval.h"
@@ -74,7 +75,10 @@ static void common_facts(HfInit *init)
 {
     HfManifest *manifest = init->manifest;
 
-    manifest->migration_policy = g_strdup(hf_options_string(init->options, "migration-policy"));
+    manifest->migration_policy = g_strdup(
+        hf_authority_migration_policy(hf_options_string(init->options, "migration-policy")));
+    manifest->key_name = g_strdup(hf_options_string(init->options, "key"));
+    manifest->device_model = g_strdup(hf_options_string(init->options, "device-model"));
     manifest->aia_url = g_strdup(hf_options_string(init->options, "aia-url"));
     manifest->platform_manufacturer =
         platform_text(init->options, "platform-manufacturer", "sys_vendor");
@@ -232,19 +236,10 @@ static bool init_host(HfInit *init, GError **error)
 
 static bool init_file(HfInit *init, GError **error)
 {
-    const char *from = hf_options_string(init->options, "key-file");
     g_autofree char *path = g_build_filename(init->dir, HF_AUTHORITY_KEY, NULL);
-    g_autoptr(HfSigner) signer = NULL;
-    g_autoptr(HfSecret) key = NULL;
 
-    if (!from) {
-        return hf_keyfile_generate(path, HF_KEYFILE_P256, error);
-    }
-    /* Opened as a signer first: a key that will not do is refused before it is copied. */
-    signer = hf_signer_file_new(from, error);
-    key = signer ? hf_keyfile_read(from, error) : NULL;
-    return key &&
-           hf_file_create_at(init->fd, HF_AUTHORITY_KEY, key->data, key->size, 0600, path, error);
+    return hf_authority_key_file(hf_options_string(init->options, "key-file"), init->fd, path,
+                                 error);
 }
 
 static bool open_directory(HfInit *init, GError **error)
@@ -256,7 +251,10 @@ static bool open_directory(HfInit *init, GError **error)
         return false;
     }
     if (faccessat(init->fd, HF_MANIFEST_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-        return hf_error_set(error, HF_ERROR_EXISTS, "%s: there is an authority already", label);
+        return hf_error_set(error, HF_ERROR_EXISTS,
+                            "%s: there is an authority already (--key NAME makes a further signing "
+                            "key)",
+                            label);
     }
     return true;
 }
@@ -273,7 +271,17 @@ static bool make_all(HfInit *init, GError **error)
            hf_manifest_create(init->manifest, init->fd, label, error);
 }
 
-bool hf_authority_command_init(const HfOptions *options, GError **error)
+/* With a name for a key, where there is an authority, that is one key more. */
+static bool is_further_key(const HfOptions *options)
+{
+    g_autofree char *path =
+        g_build_filename(hf_options_string(options, "dir"), HF_MANIFEST_FILE, NULL);
+
+    return hf_options_has(options, "key") &&
+           faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static bool make_authority(const HfOptions *options, GError **error)
 {
     HfInit init = {
         .options = options,
@@ -296,6 +304,15 @@ bool hf_authority_command_init(const HfOptions *options, GError **error)
     g_clear_pointer(&init.approver_pem, g_bytes_unref);
     hf_fd_close(&init.fd);
     return done;
+}
+
+bool hf_authority_command_init(const HfOptions *options, GError **error)
+{
+    const char *name = hf_options_string(options, "key");
+
+    return (!name || hf_authority_key_check_name(name, error)) &&
+           (is_further_key(options) ? hf_authority_add_key(options, error)
+                                    : make_authority(options, error));
 }
 
 bool hf_authority_command_approver_key(const HfOptions *options, GError **error)

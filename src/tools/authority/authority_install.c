@@ -9,7 +9,7 @@
 #include "pki/certificate.h"
 #include "pki/oid.h"
 #include "tools/authority/authority_commands.h"
-#include "tools/common/authority_parts.h"
+#include "tools/authority/authority_files.h"
 
 /* All certificates of all files, in order. */
 static GPtrArray *load_all(const char *const *files, GError **error)
@@ -43,6 +43,28 @@ static GBytes *own_spki(HfAuthorityDir *authority, GError **error)
     return signer ? g_bytes_ref(signer->spki) : NULL;
 }
 
+/* What was delegated is what the key is for: neither more nor less. */
+static bool check_mandate(const HfMandate *mandate, const HfAuthorityKey *key, GError **error)
+{
+    const char *model = key->device_model && strcmp(key->device_model, HF_KEY_MODEL_ANY) != 0
+                            ? key->device_model
+                            : NULL;
+
+    if (!mandate) {
+        return true;
+    }
+    if (strcmp(mandate->migration_policy, key->migration_policy) != 0) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "certificate: migration policy \"%s\" expected, found \"%s\"",
+                            key->migration_policy, mandate->migration_policy);
+    }
+    return g_strcmp0(mandate->model_name, model) == 0 ||
+           hf_error_set(error, HF_ERROR_INVALID,
+                        "certificate: device model \"%s\" expected, found \"%s\"",
+                        model ? model : HF_KEY_MODEL_ANY,
+                        mandate->model_name ? mandate->model_name : HF_KEY_MODEL_ANY);
+}
+
 static bool check_own(const HfCertificate *own, HfAuthorityDir *authority, GError **error)
 {
     g_autoptr(GBytes) spki = own_spki(authority, error);
@@ -64,6 +86,9 @@ static bool check_own(const HfCertificate *own, HfAuthorityDir *authority, GErro
     }
     if (now > own->not_after) {
         return hf_error_set(error, HF_ERROR_INVALID, "certificate: it has expired");
+    }
+    if (!check_mandate(own->mandate, authority->entry, error)) {
+        return false;
     }
     if (!hf_certificate_rooted(own, &rooted) || rooted != authority->facts.rooted) {
         return hf_error_set(error, HF_ERROR_INVALID,
@@ -97,8 +122,8 @@ static bool check_chain(GPtrArray *all, GError **error)
 
 static bool save(HfAuthorityDir *authority, GPtrArray *all, GError **error)
 {
-    g_autofree char *chain_label = hf_authority_label(authority, HF_AUTHORITY_CHAIN);
-    g_autofree char *own_label = hf_authority_label(authority, HF_AUTHORITY_CERTIFICATE);
+    g_autofree char *chain_label = hf_authority_key_label(authority, HF_AUTHORITY_CHAIN);
+    g_autofree char *own_label = hf_authority_key_label(authority, HF_AUTHORITY_CERTIFICATE);
     g_autofree char *own = hf_certificate_pem(g_ptr_array_index(all, 0));
     g_autoptr(GString) chain = g_string_new(NULL);
 
@@ -108,23 +133,52 @@ static bool save(HfAuthorityDir *authority, GPtrArray *all, GError **error)
         g_string_append(chain, pem);
     }
     /* The authority's own last: it is what makes the installation count. */
-    return hf_file_replace_at(authority->fd, HF_AUTHORITY_CHAIN, chain->str, chain->len, 0600,
+    return hf_file_replace_at(authority->key_fd, HF_AUTHORITY_CHAIN, chain->str, chain->len, 0600,
                               chain_label, error) &&
-           hf_file_replace_at(authority->fd, HF_AUTHORITY_CERTIFICATE, own, strlen(own), 0600,
+           hf_file_replace_at(authority->key_fd, HF_AUTHORITY_CERTIFICATE, own, strlen(own), 0600,
                               own_label, error);
+}
+
+/* The key of several that the certificate is for. */
+static HfAuthorityDir *find_key(const char *dir, GPtrArray *keys, const HfCertificate *own,
+                                GError **error)
+{
+    for (unsigned i = 0; i < keys->len; i++) {
+        const HfAuthorityKey *key = g_ptr_array_index(keys, i);
+        const HfKeyWish wish = { .name = key->name };
+        g_autoptr(HfAuthorityDir) authority = hf_authority_open_key(dir, NULL, &wish, error);
+        g_autoptr(GBytes) spki = authority ? own_spki(authority, error) : NULL;
+
+        if (!spki) {
+            return NULL;
+        }
+        if (g_bytes_equal(spki, own->spki)) {
+            return g_steal_pointer(&authority);
+        }
+    }
+    hf_error_set(error, HF_ERROR_INVALID,
+                 "certificate: it is for another key than the %u of this authority", keys->len);
+    return NULL;
 }
 
 bool hf_authority_command_install(const HfOptions *options, GError **error)
 {
-    g_autoptr(HfAuthorityDir) authority =
-        hf_authority_open_parts(hf_options_string(options, "dir"), NULL, error);
-    g_autoptr(GPtrArray) all = NULL;
+    const HfKeyWish wish = hf_authority_wish(options);
+    const char *dir = hf_options_string(options, "dir");
+    g_autoptr(GPtrArray) keys = hf_authority_keys(dir, error);
+    g_autoptr(GPtrArray) all = keys ? load_all(hf_options_operands(options), error) : NULL;
+    g_autoptr(HfAuthorityDir) authority = NULL;
 
-    all = authority ? load_all(hf_options_operands(options), error) : NULL;
-    if (!all || !check_own(g_ptr_array_index(all, 0), authority, error) ||
+    if (!all) {
+        return false;
+    }
+    authority = wish.name || wish.migration_policy || wish.device_model || keys->len == 1
+                    ? hf_authority_open_key(dir, NULL, &wish, error)
+                    : find_key(dir, keys, g_ptr_array_index(all, 0), error);
+    if (!authority || !check_own(g_ptr_array_index(all, 0), authority, error) ||
         !check_chain(all, error) || !save(authority, all, error)) {
         return false;
     }
-    printf("%s: certificate installed\n", authority->path);
+    printf("%s: certificate installed\n", authority->key_path);
     return true;
 }

@@ -13,7 +13,7 @@
 #include "hwtpm/hwcounter.h"
 #include "hwtpm/hwquote.h"
 #include "tools/authority/authority_commands.h"
-#include "tools/common/authority_parts.h"
+#include "tools/authority/authority_files.h"
 #include "tools/common/fields.h"
 #include "tools/common/pcr_lines.h"
 
@@ -159,13 +159,29 @@ static const char *derivation_text(const HfAuthorityDir *authority)
                                                                                 : "not approved";
 }
 
+static void put_key(JsonBuilder *builder, const HfAuthorityDir *authority)
+{
+    const HfAuthorityKey *key = authority->entry;
+
+    hf_fields_put(builder, "key", key->name);
+    hf_fields_put(builder, "migration-policy", key->migration_policy);
+    hf_fields_put(builder, "device-model",
+                  key->device_model ? key->device_model : HF_KEY_MODEL_ANY);
+    if (authority->certificate) {
+        g_autofree char *subject = hf_certificate_subject_text(authority->certificate);
+
+        hf_fields_put(builder, "certificate", subject);
+        hf_fields_put_number(builder, "certificate-not-after", authority->certificate->not_after);
+    }
+}
+
 static void put_facts(JsonBuilder *builder, const HfStatus *status)
 {
     const HfAuthorityDir *authority = status->authority;
     const HfManifest *manifest = authority->manifest;
 
     hf_fields_put(builder, "signer", manifest->host_tpm ? "host-tpm" : "file");
-    hf_fields_put(builder, "migration-policy", manifest->migration_policy);
+    put_key(builder, authority);
     hf_fields_put(builder, "host-tpm", manifest->host_tpm_text);
     hf_fields_put(builder, "tcti", authority->tcti);
     hf_fields_put_bytes(builder, "host-ek", manifest->host_ek);
@@ -182,19 +198,10 @@ static void put_facts(JsonBuilder *builder, const HfStatus *status)
     if (status->changed && *status->changed) {
         hf_fields_put(builder, "pcrs-changed", status->changed);
     }
-    if (authority->certificate) {
-        g_autofree char *subject = hf_certificate_subject_text(authority->certificate);
-
-        hf_fields_put(builder, "certificate", subject);
-        hf_fields_put_number(builder, "certificate-not-after", authority->certificate->not_after);
-    }
 }
 
-static void print_json(const HfStatus *status)
+static void put_problems(JsonBuilder *builder, const HfStatus *status)
 {
-    JsonBuilder *builder = hf_fields_begin("holdfast-authority-status", 1, 1);
-    g_autofree char *text = NULL;
-
     hf_fields_put_flag(builder, "works", status->problems->len == 0);
     json_builder_set_member_name(builder, "problems");
     json_builder_begin_array(builder);
@@ -207,58 +214,139 @@ static void print_json(const HfStatus *status)
         json_builder_end_object(builder);
     }
     json_builder_end_array(builder);
+}
+
+/* `others`: HfStatus of the further keys. */
+static void print_json(const HfStatus *status, GPtrArray *others)
+{
+    JsonBuilder *builder = hf_fields_begin("holdfast-authority-status", 1, 1);
+    g_autofree char *text = NULL;
+
+    put_problems(builder, status);
     if (status->authority) {
         put_facts(builder, status);
     }
+    json_builder_set_member_name(builder, "further-keys");
+    json_builder_begin_array(builder);
+    for (unsigned i = 0; i < others->len; i++) {
+        const HfStatus *other = g_ptr_array_index(others, i);
+
+        json_builder_begin_object(builder);
+        put_problems(builder, other);
+        if (other->authority) {
+            put_key(builder, other->authority);
+        }
+        json_builder_end_object(builder);
+    }
+    json_builder_end_array(builder);
     text = hf_fields_end(builder);
     fputs(text, stdout);
 }
 
-static void print_words(const HfStatus *status, const char *dir)
+static void print_words(const HfStatus *status, const char *dir, bool several)
 {
     const HfAuthorityDir *authority = status->authority;
+    g_autofree char *key = several && authority ? hf_authority_key_text(authority->entry) : NULL;
 
     if (status->problems->len == 0) {
         g_assert(authority); /* that it cannot be opened would be a problem */
-        printf("%s: works (%s, migration policy %s)\n", dir,
+        printf("%s: works (%s, %s%s)\n", dir,
                authority->manifest->host_tpm ? authority->manifest->host_tpm_text
                                              : "software-rooted",
-               authority->manifest->migration_policy);
+               key ? "key " : "migration policy ", key ? key : authority->entry->migration_policy);
     }
     for (unsigned i = 0; i < status->problems->len; i++) {
-        printf("does not work: %s\n", g_array_index(status->problems, HfProblem, i).text);
+        printf("%s%sdoes not work: %s\n", key ? key : "", key ? ": " : "",
+               g_array_index(status->problems, HfProblem, i).text);
     }
+}
+
+static HfStatus *status_new(void)
+{
+    HfStatus *status = g_new0(HfStatus, 1);
+
+    status->problems = g_array_new(FALSE, FALSE, sizeof(HfProblem));
+    g_array_set_clear_func(status->problems, problem_clear);
+    return status;
+}
+
+static void status_free(void *data)
+{
+    HfStatus *status = data;
+
+    g_array_unref(status->problems);
+    g_free(status->changed);
+    hf_authority_free(status->authority);
+    g_free(status);
+}
+
+/* Opens the key and finds everything that speaks against it. What concerns the host is asked with
+ * the first one alone. */
+static HfStatus *look(const HfOptions *options, const HfKeyWish *wish, bool host)
+{
+    HfStatus *status = status_new();
+    g_autoptr(GError) local = NULL;
+
+    status->authority = hf_authority_open_key(hf_options_string(options, "dir"),
+                                              hf_options_string(options, "tcti"), wish, &local);
+    if (!status->authority) {
+        add(status,
+            hf_error_is(local, HF_ERROR_NOT_FOUND) && !wish->name ? "no-authority" : "invalid",
+            local->message);
+        return status;
+    }
+    if (host && status->authority->manifest->host_tpm) {
+        check_host(status);
+    }
+    if (status->problems->len == 0) {
+        check_signature(status);
+    }
+    check_certificate(status);
+    /* One connection at a time. */
+    hf_signer_free(g_steal_pointer(&status->authority->signer));
+    hf_counter_free(g_steal_pointer(&status->authority->shared_counter));
+    hf_connection_free(g_steal_pointer(&status->authority->connection));
+    return status;
+}
+
+/* The keys after the first; none when one is asked for, or the authority cannot be read. */
+static GPtrArray *look_further(const HfOptions *options, const HfStatus *first, bool chosen)
+{
+    GPtrArray *others = g_ptr_array_new_with_free_func(status_free);
+    g_autoptr(GPtrArray) keys = chosen || !first->authority
+                                    ? NULL
+                                    : hf_authority_keys(hf_options_string(options, "dir"), NULL);
+
+    for (unsigned i = 1; keys && i < keys->len; i++) {
+        const HfAuthorityKey *key = g_ptr_array_index(keys, i);
+        const HfKeyWish wish = { .name = key->name };
+
+        g_ptr_array_add(others, look(options, &wish, first->problems->len > 0));
+    }
+    return others;
 }
 
 bool hf_authority_command_status(const HfOptions *options, bool *ret_works, GError **error)
 {
+    const HfKeyWish wish = hf_authority_wish(options);
+    bool chosen = wish.name || wish.migration_policy || wish.device_model;
     const char *dir = hf_options_string(options, "dir");
-    HfStatus status = { .problems = g_array_new(FALSE, FALSE, sizeof(HfProblem)) };
-    g_autoptr(GError) local = NULL;
+    HfStatus *status = look(options, &wish, true);
+    g_autoptr(GPtrArray) others = look_further(options, status, chosen);
 
     (void)error;
-    g_array_set_clear_func(status.problems, problem_clear);
-    status.authority = hf_authority_open_parts(dir, hf_options_string(options, "tcti"), &local);
-    if (!status.authority) {
-        add(&status, hf_error_is(local, HF_ERROR_NOT_FOUND) ? "no-authority" : "invalid",
-            local->message);
-    } else {
-        if (status.authority->manifest->host_tpm) {
-            check_host(&status);
-        }
-        if (status.problems->len == 0) {
-            check_signature(&status);
-        }
-        check_certificate(&status);
+    *ret_works = status->problems->len == 0;
+    for (unsigned i = 0; i < others->len; i++) {
+        *ret_works = *ret_works && ((HfStatus *)g_ptr_array_index(others, i))->problems->len == 0;
     }
-    *ret_works = status.problems->len == 0;
     if (hf_options_flag(options, "json")) {
-        print_json(&status);
+        print_json(status, others);
     } else {
-        print_words(&status, dir);
+        print_words(status, dir, chosen || others->len > 0);
+        for (unsigned i = 0; i < others->len; i++) {
+            print_words(g_ptr_array_index(others, i), dir, true);
+        }
     }
-    g_array_unref(status.problems);
-    g_free(status.changed);
-    hf_authority_free(status.authority);
+    status_free(status);
     return true;
 }

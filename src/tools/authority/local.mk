@@ -6,6 +6,7 @@ holdfast_authority_SOURCES = \
     src/tools/authority/authority_evidence.c src/tools/authority/authority_evidence.h \
     src/tools/authority/authority_files.c src/tools/authority/authority_files.h \
     src/tools/authority/authority_init.c \
+    src/tools/authority/authority_key.c src/tools/authority/authority_key.h \
     src/tools/authority/authority_install.c \
     src/tools/authority/authority_main.c \
     src/tools/authority/authority_request.c \

@@ -19,6 +19,7 @@
 #include "crypto/random.h"
 #include "pki/delegation.h"
 #include "tools/ca/ca_verify.h"
+#include "tools/common/authority_keys.h"
 #include "tools/common/enrolment.h"
 #include "tpm2/credential.h"
 
@@ -119,6 +120,7 @@ static bool record(HfCaDir *ca, const HfEvidence *evidence, const HfCaVerdict *v
     entry->rooted = g_strdup(hf_rooted_text(verdict->rooted));
     entry->key = g_strdup(verdict->key_name);
     entry->migration_policy = part_text(evidence, HF_EVIDENCE_MIGRATION);
+    entry->device_model = part_text(evidence, HF_EVIDENCE_DEVICE_MODEL);
     entry->platform = part_text(evidence, HF_EVIDENCE_PLATFORM);
     entry->host_tpm = part_text(evidence, HF_EVIDENCE_HOST_TPM);
     if (verdict->ek_digest) {
@@ -135,10 +137,12 @@ static HfCertificate *issue(const HfCaRules *rules, HfCaDir *ca, const HfEvidenc
                             const HfCaVerdict *verdict, GError **error)
 {
     g_autofree char *migration = part_text(evidence, HF_EVIDENCE_MIGRATION);
+    g_autofree char *model = part_text(evidence, HF_EVIDENCE_DEVICE_MODEL);
     const HfCaEnvironment *environment = verdict->environment;
     HfMandate mandate = {
         .environment = environment ? environment->name : (char *)(uintptr_t)SOFTWARE,
         .migration_policy = migration,
+        .model_name = g_strcmp0(model, HF_KEY_MODEL_ANY) == 0 ? NULL : model,
         .host_ek = verdict->ek_digest,
         .generation = environment ? environment->minimum_generation : 0,
         .emulators = environment && environment->emulators->len > 0 ? environment->emulators : NULL,
@@ -147,6 +151,8 @@ static HfCertificate *issue(const HfCaRules *rules, HfCaDir *ca, const HfEvidenc
         .mandate = &mandate,
         .spki = verdict->spki,
         .rooted = verdict->rooted,
+        .policy_unit = model ? migration : NULL,
+        .model_unit = model,
         .organization = rules->organization,
         .name_constraints = rules->name_constraints,
         .crl_url = rules->crl_url,

@@ -22,7 +22,7 @@
 #define ROOT_CERTIFICATE "root.pem"
 #define ISSUED "issued"
 #define ISSUED_FORMAT "holdfast-ca-issued"
-#define ISSUED_VERSION 2
+#define ISSUED_VERSION 3
 #define ISSUED_MAX (64 * 1024 * 1024)
 
 void hf_ca_dir_free(HfCaDir *ca)
@@ -48,6 +48,7 @@ void hf_issued_free(HfIssued *entry)
     g_free(entry->rooted);
     g_free(entry->key);
     g_free(entry->migration_policy);
+    g_free(entry->device_model);
     g_free(entry->platform);
     g_free(entry->host_tpm);
     g_free(entry->host_ek);
@@ -173,6 +174,7 @@ static HfIssued *parse_entry(const char *line, const char *label, GError **error
     entry->rooted = hf_fields_text(fields, "rooted", true);
     entry->key = hf_fields_text(fields, "key", true);
     entry->migration_policy = hf_fields_text(fields, "migration-policy", true);
+    entry->device_model = hf_fields_text(fields, "device-model", false);
     entry->platform = hf_fields_text(fields, "platform", true);
     entry->host_tpm = hf_fields_text(fields, "host-tpm", false);
     entry->host_ek = hf_fields_text(fields, "host-ek", false);
@@ -230,6 +232,7 @@ bool hf_ca_dir_record(HfCaDir *ca, const HfIssued *entry, GError **error)
     hf_fields_put(builder, "rooted", entry->rooted);
     hf_fields_put(builder, "key", entry->key);
     hf_fields_put(builder, "migration-policy", entry->migration_policy);
+    hf_fields_put(builder, "device-model", entry->device_model);
     hf_fields_put(builder, "platform", entry->platform);
     hf_fields_put(builder, "host-tpm", entry->host_tpm);
     hf_fields_put(builder, "host-ek", entry->host_ek);

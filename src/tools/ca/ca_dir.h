@@ -7,7 +7,7 @@
  *     issued      what was issued, a JSON object a line, only ever appended to
  *
  * Directory mode 0700. An entry of `issued` has: format "holdfast-ca-issued", version,
- * minimum-reader, time, serial, subject, rooted, key (Name of the vMA key, hex), migration-policy,
+ * minimum-reader, time, serial, subject, rooted, key (Name of the vMA key, hex), migration-policy, device-model (where it was said),
  * platform, host-tpm, host-ek (SHA-256 of its SPKI) and ek-proof (who vouches for that key, or
  * "unproved"; these three hardware only), environment (its name), not-after.
  *
@@ -34,6 +34,7 @@ typedef struct {
     char *rooted;
     char *key;
     char *migration_policy;
+    char *device_model; /* or NULL */
     char *platform;
     char *host_tpm; /* or NULL */
     char *host_ek;  /* or NULL */

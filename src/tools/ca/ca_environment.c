@@ -29,6 +29,7 @@ HfCaEnvironment *hf_ca_environment_new(const char *name)
 
     environment->name = g_strdup(name);
     environment->migration = g_ptr_array_new_with_free_func(g_free);
+    environment->models = g_ptr_array_new_with_free_func(g_free);
     environment->emulators = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
     return environment;
 }
@@ -41,6 +42,7 @@ void hf_ca_environment_free(HfCaEnvironment *environment)
     g_free(environment->name);
     hf_pcr_values_free(environment->values);
     g_ptr_array_unref(environment->migration);
+    g_ptr_array_unref(environment->models);
     g_ptr_array_unref(environment->emulators);
     g_free(environment);
 }
@@ -184,6 +186,13 @@ static bool setting(Parser *parser, const char *key, const char *value, GError *
         g_ptr_array_add(environment->migration, g_strdup(value));
         return true;
     }
+    if (strcmp(key, "device-model") == 0) {
+        if (!hf_name_check_text(value, "device-model", error)) {
+            return false;
+        }
+        g_ptr_array_add(environment->models, g_strdup(value));
+        return true;
+    }
     if (strcmp(key, "event-log") == 0) {
         environment->event_log = true;
         return once(&parser->has_log, key, error) &&
@@ -192,8 +201,8 @@ static bool setting(Parser *parser, const char *key, const char *value, GError *
                              "event-log: \"required\" expected, found \"%s\"", value));
     }
     return hf_error_set(error, HF_ERROR_INVALID,
-                        "pcrs, minimum-generation, migration-policy, emulator, event-log or a line "
-                        "BANK:INDEX:HEX expected, found \"%s\"",
+                        "pcrs, minimum-generation, migration-policy, device-model, emulator, "
+                        "event-log or a line BANK:INDEX:HEX expected, found \"%s\"",
                         key);
 }
 

@@ -8,6 +8,7 @@
  *     ...                            prints it
  *     minimum-generation = 3         the host's counter must have reached it
  *     migration-policy = none        which a host may have; several lines; none of them: any
+ *     device-model = tpm-2.0         the same, what the host's key may be for
  *     emulator = HEX                 measurement of an approved emulator; the same
  *     event-log = required           the host must send its firmware's event log; one that is sent
  *                                    must always replay to the quoted PCRs
@@ -33,6 +34,7 @@ typedef struct {
     uint64_t minimum_generation; /* 0: not asked */
     bool event_log;              /* required */
     GPtrArray *migration;        /* char *; empty: any */
+    GPtrArray *models;           /* char *, device models; empty: any */
     GPtrArray *emulators;        /* GBytes; empty: any */
 } HfCaEnvironment;
 

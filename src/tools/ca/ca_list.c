@@ -30,6 +30,7 @@ static void put_entry(JsonBuilder *builder, const HfIssued *entry)
     hf_fields_put(builder, "rooted", entry->rooted);
     hf_fields_put(builder, "key", entry->key);
     hf_fields_put(builder, "migration-policy", entry->migration_policy);
+    hf_fields_put(builder, "device-model", entry->device_model);
     hf_fields_put(builder, "platform", entry->platform);
     hf_fields_put(builder, "host-tpm", entry->host_tpm);
     hf_fields_put(builder, "host-ek", entry->host_ek);

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "pki/request.h"
 #include "pki/vendor.h"
+#include "tools/common/authority_keys.h"
 #include "tools/common/pcr_lines.h"
 #include "tpm2/approval.h"
 #include "tpm2/attest.h"
@@ -242,23 +243,24 @@ static bool check_generation(const HfCheck *check, const HfCaEnvironment *enviro
                         value, environment->minimum_generation);
 }
 
-static bool check_migration(const HfCheck *check, const HfCaEnvironment *environment,
-                            GError **error)
+/* Is the text of this record one of those that the environment allows? None of them: all are. */
+static bool check_allowed(const HfCheck *check, HfEvidencePart part, const GPtrArray *list,
+                          const char *what, GError **error)
 {
-    size_t size = 0;
-    const char *found = part_data(check, HF_EVIDENCE_MIGRATION, &size);
+    bool there = check->evidence->parts[part] != NULL;
+    size_t size = there ? 0 : strlen(HF_KEY_MODEL_ANY);
+    const char *found = there ? part_data(check, part, &size) : HF_KEY_MODEL_ANY;
 
-    for (unsigned i = 0; i < environment->migration->len; i++) {
-        const char *allowed = g_ptr_array_index(environment->migration, i);
+    for (unsigned i = 0; i < list->len; i++) {
+        const char *allowed = g_ptr_array_index(list, i);
 
         if (strlen(allowed) == size && memcmp(allowed, found, size) == 0) {
             return true;
         }
     }
-    return environment->migration->len == 0 ||
-           hf_error_set(error, HF_ERROR_POLICY,
-                        "migration policy: \"%.*s\" is not one of this environment", (int)size,
-                        found);
+    return list->len == 0 ||
+           hf_error_set(error, HF_ERROR_POLICY, "%s: \"%.*s\" is not one of this environment", what,
+                        (int)size, found);
 }
 
 static bool check_event_log(const HfCheck *check, const HfCaEnvironment *environment,
@@ -296,7 +298,10 @@ static bool claims(const HfCheck *check, const HfCaEnvironment *environment, cha
 static bool fits(const HfCheck *check, const HfCaEnvironment *environment, GError **error)
 {
     if (!check_quote(check, environment, error) || !check_generation(check, environment, error) ||
-        !check_migration(check, environment, error) ||
+        !check_allowed(check, HF_EVIDENCE_MIGRATION, environment->migration, "migration policy",
+                       error) ||
+        !check_allowed(check, HF_EVIDENCE_DEVICE_MODEL, environment->models, "device model",
+                       error) ||
         !check_event_log(check, environment, error)) {
         if (*environment->name) {
             g_prefix_error(error, "environment \"%s\": ", environment->name);

@@ -24,6 +24,11 @@ char *hf_authority_label(const HfAuthorityDir *authority, const char *name)
     return g_build_filename(authority->path, name, NULL);
 }
 
+char *hf_authority_key_label(const HfAuthorityDir *authority, const char *name)
+{
+    return g_build_filename(authority->key_path, name, NULL);
+}
+
 void hf_authority_free(HfAuthorityDir *authority)
 {
     if (!authority) {
@@ -44,6 +49,9 @@ void hf_authority_free(HfAuthorityDir *authority)
     g_clear_pointer(&authority->facts.tcb_digest, g_bytes_unref);
     hf_manifest_free(authority->manifest);
     hf_fd_close(&authority->fd);
+    hf_fd_close(&authority->key_fd);
+    hf_authority_key_free(authority->entry);
+    g_free(authority->key_path);
     g_free(authority->tcti);
     g_free(authority->path);
     g_free(authority);
@@ -111,11 +119,11 @@ static bool load_approver(HfAuthorityDir *authority, GError **error)
 
 static bool load_key(HfAuthorityDir *authority, GError **error)
 {
-    g_autofree char *label = hf_authority_label(authority, HF_BLOB_FILE);
+    g_autofree char *label = hf_authority_key_label(authority, HF_BLOB_FILE);
     HfDigest policy = hf_approval_auth_policy(&authority->approver, HF_APPROVAL_SIGN);
     GBytes *area;
 
-    authority->blob = hf_blob_load(authority->fd, HF_BLOB_FILE, label, error);
+    authority->blob = hf_blob_load(authority->key_fd, HF_BLOB_FILE, label, error);
     if (!authority->blob) {
         return false;
     }
@@ -171,9 +179,9 @@ static void load_approval(HfAuthorityDir *authority)
 
 static GPtrArray *load_bundle(HfAuthorityDir *authority, const char *name, GError **error)
 {
-    g_autofree char *label = hf_authority_label(authority, name);
+    g_autofree char *label = hf_authority_key_label(authority, name);
     g_autoptr(GBytes) data =
-        hf_file_read_at(authority->fd, name, HF_CERTIFICATE_FILE_MAX, label, error);
+        hf_file_read_at(authority->key_fd, name, HF_CERTIFICATE_FILE_MAX, label, error);
 
     return data ? hf_certificate_parse_bundle(data, label, error) : NULL;
 }
@@ -191,7 +199,7 @@ static void load_certificates(HfAuthorityDir *authority)
     }
     if (own->len != 1) {
         hf_error_set(&authority->certificate_error, HF_ERROR_INVALID,
-                     "%s/%s: one certificate expected, found %u", authority->path,
+                     "%s/%s: one certificate expected, found %u", authority->key_path,
                      HF_AUTHORITY_CERTIFICATE, own->len);
         return;
     }
@@ -213,7 +221,9 @@ static void fill_facts(HfAuthorityDir *authority)
 
         facts->tcb_digest = g_bytes_new(policy->data, policy->size);
     }
-    facts->migration_policy = manifest->migration_policy;
+    facts->key = authority->entry->name;
+    facts->migration_policy = authority->entry->migration_policy;
+    facts->device_model = authority->entry->device_model;
     facts->aia_url = manifest->aia_url;
     facts->platform_manufacturer = manifest->platform_manufacturer;
     facts->platform_model = manifest->platform_model;
@@ -221,13 +231,14 @@ static void fill_facts(HfAuthorityDir *authority)
     facts->host_tpm = manifest->host_tpm_text;
 }
 
-HfAuthorityDir *hf_authority_open_parts(const char *dir, const char *tcti, GError **error)
+/* Directory and manifest; nothing of a key. */
+static HfAuthorityDir *open_manifest(const char *dir, GError **error)
 {
     g_autoptr(HfAuthorityDir) authority = g_new0(HfAuthorityDir, 1);
     g_autofree char *label = NULL;
     g_autoptr(GError) local = NULL;
 
-    authority->fd = -1;
+    authority->fd = authority->key_fd = -1;
     authority->path = g_strdup(dir);
     if (!open_directory(authority, error)) {
         return NULL;
@@ -243,6 +254,48 @@ HfAuthorityDir *hf_authority_open_parts(const char *dir, const char *tcti, GErro
         g_propagate_error(error, g_steal_pointer(&local));
         return NULL;
     }
+    return g_steal_pointer(&authority);
+}
+
+GPtrArray *hf_authority_keys(const char *dir, GError **error)
+{
+    g_autoptr(HfAuthorityDir) authority = open_manifest(dir, error);
+
+    return authority ? hf_authority_keys_load(authority->fd, dir, authority->manifest, error)
+                     : NULL;
+}
+
+/* Which key it is, and where its files are. */
+static bool choose_key(HfAuthorityDir *authority, const HfKeyWish *wish, GError **error)
+{
+    g_autoptr(GPtrArray) keys =
+        hf_authority_keys_load(authority->fd, authority->path, authority->manifest, error);
+    const HfAuthorityKey *found =
+        keys ? hf_authority_keys_find(keys, wish, authority->path, error) : NULL;
+    unsigned at = 0;
+
+    if (!found) {
+        return false;
+    }
+    (void)g_ptr_array_find(keys, found, &at);
+    authority->entry = g_ptr_array_steal_index(keys, at);
+    authority->key_path =
+        authority->entry->first
+            ? g_strdup(authority->path)
+            : g_build_filename(authority->path, HF_KEYS_DIRECTORY, authority->entry->name, NULL);
+    authority->key_fd =
+        hf_authority_key_open(authority->fd, authority->path, authority->entry, false, error);
+    return authority->key_fd >= 0;
+}
+
+HfAuthorityDir *hf_authority_open_key(const char *dir, const char *tcti, const HfKeyWish *wish,
+                                      GError **error)
+{
+    g_autoptr(HfAuthorityDir) authority = open_manifest(dir, error);
+
+    if (!authority || !choose_key(authority, wish, error)) {
+        return NULL;
+    }
     if (authority->manifest->host_tpm) {
         authority->tcti = g_strdup(tcti ? tcti : authority->manifest->tcti);
         if (!load_approver(authority, error) || !load_key(authority, error)) {
@@ -256,9 +309,15 @@ HfAuthorityDir *hf_authority_open_parts(const char *dir, const char *tcti, GErro
     return g_steal_pointer(&authority);
 }
 
-HfAuthorityDir *hf_authority_open(const char *dir, const char *tcti, GError **error)
+HfAuthorityDir *hf_authority_open_parts(const char *dir, const char *tcti, GError **error)
 {
-    g_autoptr(HfAuthorityDir) authority = hf_authority_open_parts(dir, tcti, error);
+    return hf_authority_open_key(dir, tcti, NULL, error);
+}
+
+HfAuthorityDir *hf_authority_open(const char *dir, const char *tcti, const HfKeyWish *wish,
+                                  GError **error)
+{
+    g_autoptr(HfAuthorityDir) authority = hf_authority_open_key(dir, tcti, wish, error);
 
     if (!authority) {
         return NULL;
@@ -288,7 +347,7 @@ const HfCertificate *hf_authority_certificate(HfAuthorityDir *authority, GError 
         hf_error_set(error, HF_ERROR_STATE,
                      "%s: no certificate installed: run holdfast-ca delegate and "
                      "holdfast-authority install-certificate",
-                     authority->path);
+                     authority->key_path);
         return NULL;
     }
     if (now > certificate->not_after || now < certificate->not_before) {
@@ -296,7 +355,7 @@ const HfCertificate *hf_authority_certificate(HfAuthorityDir *authority, GError 
             now > certificate->not_after ? certificate->not_after : certificate->not_before);
         g_autofree char *when = g_date_time_format_iso8601(at);
 
-        hf_error_set(error, HF_ERROR_STATE, "%s/%s: the certificate %s %s", authority->path,
+        hf_error_set(error, HF_ERROR_STATE, "%s/%s: the certificate %s %s", authority->key_path,
                      HF_AUTHORITY_CERTIFICATE,
                      now > certificate->not_after ? "expired at" : "is not valid before", when);
         return NULL;
@@ -438,7 +497,7 @@ HfSecret *hf_authority_derive(HfAuthorityDir *authority, const void *data, size_
 
 static HfSigner *file_signer(HfAuthorityDir *authority, GError **error)
 {
-    g_autofree char *path = hf_authority_label(authority, HF_AUTHORITY_KEY);
+    g_autofree char *path = hf_authority_key_label(authority, HF_AUTHORITY_KEY);
     HfSigner *signer = hf_signer_file_new(path, error);
 
     if (signer) {

@@ -11,6 +11,7 @@
  *   approval.json   the approved policies and the approver's signatures (approval_file.h)
  *   vma.pem         the delegation certificate
  *   chain.pem       the CA certificates above it, the next one up first, the root last
+ *   keys/NAME/      the files vma.* and chain.pem of each further signing key (authority_keys.h)
  *
  * Opening reads files only; the host TPM is connected when the signer is first asked for.
  *
@@ -26,6 +27,7 @@
 
 #include "base/secret.h"
 #include "pki/certificate.h"
+#include "tools/common/authority_keys.h"
 
 typedef struct HfAuthorityDir HfAuthorityDir;
 
@@ -35,7 +37,9 @@ typedef struct {
     GBytes *host_ek_digest; /* SHA-256 of the DER SPKI of the host TPM's EK; NULL: no host TPM */
     GBytes *tcb_digest;     /* SHA-256 approved policy digest (PCRs, generation, command) in
                                force; NULL: no host TPM, or nothing approved yet */
+    const char *key;        /* name of the signing key */
     const char *migration_policy;      /* name; "none": not migratable */
+    const char *device_model;          /* what the key is for; NULL or "any": all */
     const char *aia_url;               /* caIssuers URL of the vMA certificate; NULL: none */
     const char *platform_manufacturer; /* of the host, never NULL */
     const char *platform_model;
@@ -43,10 +47,12 @@ typedef struct {
     const char *host_tpm; /* manufacturer and model of the host TPM, for people; NULL: none */
 } HfAuthorityFacts;
 
-/* Reads manifest, key, approval and certificates. tcti: overrides the manifest's; NULL: the
- * manifest's. An authority without certificate opens too. HF_ERROR_NOT_FOUND when there is no
+/* Reads manifest, key, approval and certificates, of the key that is wished for (NULL: the first).
+ * HF_ERROR_NOT_FOUND when there is none for this policy and device model. tcti: overrides the
+ * manifest's; NULL: the manifest's. An authority without certificate opens too. HF_ERROR_NOT_FOUND when there is no
  * authority at `dir`; HF_ERROR_INVALID naming file and field when something in it is wrong. */
-HfAuthorityDir *hf_authority_open(const char *dir, const char *tcti, GError **error);
+HfAuthorityDir *hf_authority_open(const char *dir, const char *tcti, const HfKeyWish *wish,
+                                  GError **error);
 /* Closes the connection to the host TPM too. NULL is allowed. */
 void hf_authority_free(HfAuthorityDir *authority);
 

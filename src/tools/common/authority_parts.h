@@ -23,6 +23,9 @@
 struct HfAuthorityDir {
     char *path;
     int fd;
+    HfAuthorityKey *entry; /* which of its keys this is */
+    int key_fd;            /* directory of that key's files: blob or key, certificates */
+    char *key_path;        /* how messages call it */
     HfManifest *manifest;
     HfPublic approver; /* host TPM only, with the next three */
     HfTpmName counter; /* Name of the generation counter once written */
@@ -43,9 +46,15 @@ struct HfAuthorityDir {
     HfSigner *signer;
 };
 
+/* With the first key, or the one that is wished for. */
 HfAuthorityDir *hf_authority_open_parts(const char *dir, const char *tcti, GError **error);
-/* "DIR/NAME". Caller frees. */
+HfAuthorityDir *hf_authority_open_key(const char *dir, const char *tcti, const HfKeyWish *wish,
+                                      GError **error);
+/* All its keys (HfAuthorityKey, freed with the array). */
+GPtrArray *hf_authority_keys(const char *dir, GError **error);
+/* "DIR/NAME", for the files of the authority and for those of its key. Caller frees. */
 char *hf_authority_label(const HfAuthorityDir *authority, const char *name);
+char *hf_authority_key_label(const HfAuthorityDir *authority, const char *name);
 /* Connected, SRK held against the pinned Name, session started; borrowed. */
 HfConnection *hf_authority_connection(HfAuthorityDir *authority, GError **error);
 /* The generation counter, borrowed; connects to the host TPM. ESYS knows an index once, so nobody

@@ -37,15 +37,30 @@ static const HfParcelItem items[HF_EVIDENCE_PARTS] = {
     [HF_EVIDENCE_COUNTER_ATTEST] = { "counter attest", 0, ATTEST_MAX },
     [HF_EVIDENCE_COUNTER_SIGNATURE] = { "counter signature", 0, PUBLIC_MAX },
     [HF_EVIDENCE_EVENT_LOG] = { "event log", 0, HF_EVIDENCE_LOG_MAX },
+    [HF_EVIDENCE_DEVICE_MODEL] = { "device model", 0, 256 },
 };
 
 static const HfParcelFormat format = {
     .magic = "HFENROL1",
-    .version = 2,
+    .version = 3,
     .what = "delegation request",
     .items = items,
     .count = HF_EVIDENCE_PARTS,
 };
+
+/* Without the last record: what CAs of before understand. */
+static const HfParcelFormat format_2 = {
+    .magic = "HFENROL1",
+    .version = 2,
+    .what = "delegation request",
+    .items = items,
+    .count = HF_EVIDENCE_DEVICE_MODEL,
+};
+
+static GBytes *write_parts(GBytes *const *parts)
+{
+    return hf_parcel_write(parts[HF_EVIDENCE_DEVICE_MODEL] ? &format : &format_2, parts);
+}
 
 HfEvidence *hf_evidence_new(HfRooted rooted)
 {
@@ -68,7 +83,7 @@ void hf_evidence_free(HfEvidence *evidence)
 
 GBytes *hf_evidence_write(const HfEvidence *evidence)
 {
-    return hf_parcel_write(&format, evidence->parts);
+    return write_parts(evidence->parts);
 }
 
 /* The records that go with the kind, and no others. */
@@ -76,7 +91,7 @@ static bool check_parts(const HfEvidence *evidence, const char *label, GError **
 {
     bool hardware = evidence->rooted == HF_ROOTED_HARDWARE;
 
-    for (unsigned i = HF_EVIDENCE_KEY; i < HF_EVIDENCE_PARTS; i++) {
+    for (unsigned i = HF_EVIDENCE_KEY; i < HF_EVIDENCE_DEVICE_MODEL; i++) {
         bool optional = i == HF_EVIDENCE_EK_CERTIFICATE || i > HF_EVIDENCE_PROOF;
         bool there = evidence->parts[i] != NULL;
 
@@ -134,6 +149,7 @@ HfEvidence *hf_evidence_read(GBytes *file, const char *label, GError **error)
     if (!check_parts(evidence, label, error) ||
         !check_text(evidence, HF_EVIDENCE_MIGRATION, label, error) ||
         !check_text(evidence, HF_EVIDENCE_PLATFORM, label, error) ||
+        !check_text(evidence, HF_EVIDENCE_DEVICE_MODEL, label, error) ||
         !check_text(evidence, HF_EVIDENCE_HOST_TPM, label, error)) {
         return NULL;
     }
@@ -164,7 +180,7 @@ HfDigest hf_evidence_proof(const HfEvidence *evidence, uint16_t hash)
     HfDigest digest = hf_digest_zero(hash);
 
     without.parts[HF_EVIDENCE_PROOF] = NULL;
-    file = hf_parcel_write(&format, without.parts);
+    file = write_parts(without.parts);
     hf_hash_update(state, prefix, sizeof(prefix) - 1);
     hf_hash_update(state, g_bytes_get_data(file, NULL), g_bytes_get_size(file));
     hf_hash_finish(state, digest.data);
@@ -181,7 +197,7 @@ GBytes *hf_evidence_answer(const HfEvidence *evidence, const HfSecret *secret)
 
     without.parts[HF_EVIDENCE_PROOF] = NULL;
     without.parts[HF_EVIDENCE_ANSWER] = NULL;
-    file = hf_parcel_write(&format, without.parts);
+    file = write_parts(without.parts);
     hf_hmac_update(hmac, prefix, sizeof(prefix) - 1);
     hf_hmac_update(hmac, g_bytes_get_data(file, NULL), g_bytes_get_size(file));
     hf_hmac_finish(hmac, mac);

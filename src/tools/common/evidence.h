@@ -1,7 +1,7 @@
 /*
  * evidence.h - a delegation request: what a vMA sends to the fleet's CA, in one file.
  *
- * A parcel (parcel.h) of magic "HFENROL1", version 2, with these records:
+ * A parcel (parcel.h) of magic "HFENROL1", version 2 or 3, with these records:
  *     1 rooted              u8: 0 hardware, 1 software (HfRooted)
  *     2 nonce               the CA's, 32 bytes
  *     3 request             PKCS#10, DER
@@ -28,6 +28,9 @@
  *    20 counter attest      TPMS_ATTEST of NV_Certify, extraData = hf_evidence_digest
  *    21 counter signature   TPMT_SIGNATURE by the AK
  *    22 event log           of the host's firmware, as it is (event_log.h)
+ *   of either kind, may be absent:
+ *    23 device model        name of what the key is for, or "any", UTF-8; with it the file's version
+ *                           is 3
  *
  * Everything in it is a claim until the CA has verified it.
  *
@@ -66,6 +69,7 @@ typedef enum {
     HF_EVIDENCE_COUNTER_ATTEST,
     HF_EVIDENCE_COUNTER_SIGNATURE,
     HF_EVIDENCE_EVENT_LOG,
+    HF_EVIDENCE_DEVICE_MODEL,
     HF_EVIDENCE_PARTS
 } HfEvidencePart;
 

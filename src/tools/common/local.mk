@@ -2,6 +2,7 @@ noinst_LIBRARIES += libtools.a
 libtools_a_SOURCES = \
     src/tools/common/approval_file.c src/tools/common/approval_file.h \
     src/tools/common/authority_dir.c src/tools/common/authority_dir.h \
+    src/tools/common/authority_keys.c src/tools/common/authority_keys.h \
     src/tools/common/authority_parts.h \
     src/tools/common/blob_file.c src/tools/common/blob_file.h \
     src/tools/common/enrolment.c src/tools/common/enrolment.h \

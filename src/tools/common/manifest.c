@@ -9,11 +9,12 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "tools/common/fields.h"
+#include "tools/common/authority_keys.h"
 
 #define FORMAT "holdfast-authority"
-#define FORMAT_VERSION 1
-#define NAME_BYTES 34 /* of a SHA-256 Name */
+#define FORMAT_VERSION 2
+#define FORMAT_PLAIN 1 /* without name and device model of the first key */
+#define NAME_BYTES 34  /* of a SHA-256 Name */
 
 static const char *const signers[] = { "host-tpm", "file", NULL };
 static const char *const algorithms[] = { "ecc-p256", "rsa-2048", "file", NULL };
@@ -24,6 +25,8 @@ void hf_manifest_free(HfManifest *manifest)
         return;
     }
     g_free(manifest->migration_policy);
+    g_free(manifest->key_name);
+    g_free(manifest->device_model);
     g_free(manifest->aia_url);
     g_free(manifest->platform_manufacturer);
     g_free(manifest->platform_model);
@@ -36,8 +39,7 @@ void hf_manifest_free(HfManifest *manifest)
     g_free(manifest);
 }
 
-/* Text that goes into certificates: 1 to 64 characters. */
-static char *short_text(HfFields *fields, const char *name, bool required)
+char *hf_manifest_text(HfFields *fields, const char *name, bool required)
 {
     char *text = hf_fields_text(fields, name, required);
 
@@ -45,6 +47,21 @@ static char *short_text(HfFields *fields, const char *name, bool required)
         hf_fields_wrong(fields, name, "1 to 64 characters expected");
     }
     return text;
+}
+
+HfVmaAlgorithm hf_manifest_algorithm(HfFields *fields, bool host_tpm)
+{
+    unsigned algorithm = hf_fields_choice(fields, "key-algorithm", algorithms);
+
+    if ((algorithm == 2) == host_tpm) {
+        hf_fields_wrong(fields, "key-algorithm", "does not go with the signer");
+    }
+    return algorithm == 1 ? HF_VMA_RSA_2048 : HF_VMA_ECC_P256;
+}
+
+const char *hf_manifest_algorithm_name(bool host_tpm, HfVmaAlgorithm algorithm)
+{
+    return algorithms[!host_tpm ? 2 : algorithm == HF_VMA_RSA_2048 ? 1 : 0];
 }
 
 static void parse_host_tpm(HfFields *fields, HfManifest *manifest)
@@ -56,7 +73,7 @@ static void parse_host_tpm(HfFields *fields, HfManifest *manifest)
     if (*manifest->tcti == '\0') {
         hf_fields_wrong(fields, "tcti", "a TCTI expected, found nothing");
     }
-    manifest->host_tpm_text = short_text(fields, "host-tpm", true);
+    manifest->host_tpm_text = hf_manifest_text(fields, "host-tpm", true);
     manifest->host_ek = hf_fields_hex(fields, "host-ek", true, 32, 32);
     manifest->srk_name = hf_fields_hex(fields, "srk-name", true, NAME_BYTES, NAME_BYTES);
     manifest->srk_handle = (uint32_t)hf_fields_number(fields, "srk-handle", 0x81000000, 0x81ffffff);
@@ -73,22 +90,22 @@ HfManifest *hf_manifest_parse(GBytes *json, const char *label, GError **error)
 {
     g_autoptr(HfManifest) manifest = g_new0(HfManifest, 1);
     g_autoptr(HfFields) fields = hf_fields_parse(json, label, FORMAT, FORMAT_VERSION, error);
-    unsigned algorithm;
 
     if (!fields) {
         return NULL;
     }
     manifest->host_tpm = hf_fields_choice(fields, "signer", signers) == 0;
-    algorithm = hf_fields_choice(fields, "key-algorithm", algorithms);
-    if ((algorithm == 2) == manifest->host_tpm) {
-        hf_fields_wrong(fields, "key-algorithm", "does not go with the signer");
+    manifest->algorithm = hf_manifest_algorithm(fields, manifest->host_tpm);
+    manifest->migration_policy = hf_manifest_text(fields, "migration-policy", true);
+    manifest->key_name = hf_fields_text(fields, "key", false);
+    if (manifest->key_name && !hf_authority_key_check_name(manifest->key_name, NULL)) {
+        hf_fields_wrong(fields, "key", "the name of a key expected");
     }
-    manifest->algorithm = algorithm == 1 ? HF_VMA_RSA_2048 : HF_VMA_ECC_P256;
-    manifest->migration_policy = short_text(fields, "migration-policy", true);
+    manifest->device_model = hf_manifest_text(fields, "device-model", false);
     manifest->aia_url = hf_fields_text(fields, "aia-url", false);
-    manifest->platform_manufacturer = short_text(fields, "platform-manufacturer", true);
-    manifest->platform_model = short_text(fields, "platform-model", true);
-    manifest->platform_version = short_text(fields, "platform-version", true);
+    manifest->platform_manufacturer = hf_manifest_text(fields, "platform-manufacturer", true);
+    manifest->platform_model = hf_manifest_text(fields, "platform-model", true);
+    manifest->platform_version = hf_manifest_text(fields, "platform-version", true);
     if (manifest->host_tpm) {
         parse_host_tpm(fields, manifest);
     }
@@ -105,17 +122,18 @@ HfManifest *hf_manifest_load(int dir, const char *label, GError **error)
 
 bool hf_manifest_create(const HfManifest *manifest, int dir, const char *label, GError **error)
 {
-    JsonBuilder *builder = hf_fields_begin(FORMAT, FORMAT_VERSION, FORMAT_VERSION);
+    int64_t version = manifest->key_name || manifest->device_model ? FORMAT_VERSION : FORMAT_PLAIN;
+    JsonBuilder *builder = hf_fields_begin(FORMAT, version, version);
     g_autoptr(HfManifest) again = NULL;
     g_autoptr(GBytes) bytes = NULL;
     g_autofree char *text = NULL;
 
     hf_fields_put(builder, "signer", signers[manifest->host_tpm ? 0 : 1]);
     hf_fields_put(builder, "key-algorithm",
-                  algorithms[!manifest->host_tpm                      ? 2
-                             : manifest->algorithm == HF_VMA_RSA_2048 ? 1
-                                                                      : 0]);
+                  hf_manifest_algorithm_name(manifest->host_tpm, manifest->algorithm));
     hf_fields_put(builder, "migration-policy", manifest->migration_policy);
+    hf_fields_put(builder, "key", manifest->key_name);
+    hf_fields_put(builder, "device-model", manifest->device_model);
     hf_fields_put(builder, "aia-url", manifest->aia_url);
     hf_fields_put(builder, "platform-manufacturer", manifest->platform_manufacturer);
     hf_fields_put(builder, "platform-model", manifest->platform_model);

@@ -33,6 +33,8 @@ static const ConfigKey config_keys[] = {
     { "tcti", offsetof(HfSetupConfig, tcti), false,
       "Connection to the host TPM, when it is not the one the authority was made with.",
       "device:/dev/tpmrm0" },
+    { "migration_policy", offsetof(HfSetupConfig, migration_policy), false,
+      "How the TPMs may move; none: never. One of those the authority has a key for.", "none" },
     { "active_pcr_banks", offsetof(HfSetupConfig, active_pcr_banks), false,
       "PCR banks that are switched on, or - for all.", "sha256" },
     { "rsa_keysize", offsetof(HfSetupConfig, rsa_keysize), false,
@@ -54,6 +56,7 @@ void hf_setup_config_free(HfSetupConfig *config)
     g_free(config->path);
     g_free(config->authority);
     g_free(config->tcti);
+    g_free(config->migration_policy);
     g_free(config->active_pcr_banks);
     g_free(config->rsa_keysize);
     g_free(config->ek1keyalgo);

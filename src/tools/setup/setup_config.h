@@ -22,6 +22,7 @@ typedef struct {
     char *path; /* of the file read; NULL: there was none, and every value is NULL */
     char *authority;
     char *tcti;
+    char *migration_policy;
     char *active_pcr_banks;
     char *rsa_keysize;
     char *ek1keyalgo;

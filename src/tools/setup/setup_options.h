@@ -56,6 +56,7 @@ typedef struct {
     char *authority;
     char *certs_tool;
     char *tcti;               /* or NULL */
+    char *migration_policy;   /* or NULL: whatever the authority has, none where it has several */
     char *certs_tool_config;  /* or NULL */
     char *certs_tool_options; /* or NULL */
     unsigned certs_tool_seconds;

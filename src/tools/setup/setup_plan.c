@@ -25,6 +25,7 @@ void hf_setup_plan_free(HfSetupPlan *plan)
     g_free(plan->vmid);
     g_free(plan->authority);
     g_free(plan->tcti);
+    g_free(plan->migration_policy);
     g_free(plan->certs_tool);
     g_free(plan->certs_tool_config);
     g_free(plan->certs_tool_options);
@@ -255,8 +256,10 @@ static bool plan_authority(HfSetupPlan *plan, const HfOptions *o, const HfSetupC
 {
     const char *given = hf_options_string(o, "authority");
     const char *tcti = hf_options_string(o, "tcti");
+    const char *policy = hf_options_string(o, "migration-policy");
     plan->authority = g_strdup(given ? given : c->authority);
     plan->tcti = g_strdup(tcti ? tcti : c->tcti);
+    plan->migration_policy = g_strdup(policy ? policy : c->migration_policy);
     if (!plan->authority && !plan->certs_tool &&
         (plan->ek_certificates || plan->platform_certificate)) {
         return hf_error_set(
