@@ -43,7 +43,7 @@ int hf_fd_steal(int *fd)
 
 int hf_dir_open_at(int dir, const char *name, GError **error)
 {
-    int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = TEMP_FAILURE_RETRY(openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
     if (fd < 0) {
         int saved = errno;
         struct stat st;
@@ -75,7 +75,8 @@ int hf_dir_make(const char *path, mode_t mode, GError **error)
 /* A regular file, open for reading; -1 otherwise. ret_size: what fstat says. */
 static int open_regular(int dir, const char *name, const char *label, size_t max, GError **error)
 {
-    hf_autofd int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    hf_autofd int fd = TEMP_FAILURE_RETRY(
+        openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
     if (fd < 0) {
         if (errno == ELOOP) {
             hf_error_set(error, HF_ERROR_INVALID,
@@ -206,7 +207,8 @@ static int open_temporary(int dir, const char *name, const char *label, char **r
             return -1;
         }
         g_autofree char *temporary = g_strdup_printf(".%s.%016" PRIx64 ".tmp", name, random);
-        int fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        int fd = TEMP_FAILURE_RETRY(
+            openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
         if (fd >= 0) {
             *ret_name = g_steal_pointer(&temporary);
             return fd;
@@ -228,7 +230,7 @@ static bool fill(int fd, const void *data, size_t n, mode_t mode, const char *la
     if (fchmod(fd, mode) != 0) {
         return hf_error_errno(error, errno, "cannot set the mode of %s", label);
     }
-    if (fdatasync(fd) != 0) {
+    if (TEMP_FAILURE_RETRY(fdatasync(fd)) != 0) {
         return hf_error_errno(error, errno, "cannot sync %s", label);
     }
     return true;
@@ -236,7 +238,7 @@ static bool fill(int fd, const void *data, size_t n, mode_t mode, const char *la
 
 static bool sync_directory(int dir, const char *label, GError **error)
 {
-    if (fsync(dir) != 0) {
+    if (TEMP_FAILURE_RETRY(fsync(dir)) != 0) {
         return hf_error_errno(error, errno, "cannot sync the directory of %s", label);
     }
     return true;

@@ -88,6 +88,32 @@ void hf_log_error(const char *context, const GError *error)
     }
 }
 
+/* One write each, without memory of its own. */
+static void write_bare(const char *text)
+{
+    char line[256];
+    int n = g_snprintf(line, sizeof(line), "%s%s\n", the_log.prefix ? the_log.prefix : "", text);
+    size_t size = MIN((size_t)n, sizeof(line) - 1);
+    int fds[] = { the_log.fd, the_log.fd == STDERR_FILENO ? -1 : STDERR_FILENO };
+    for (size_t i = 0; i < G_N_ELEMENTS(fds); i++) {
+        ssize_t ignored = fds[i] < 0 ? 0 : write(fds[i], line, size);
+        (void)ignored;
+    }
+}
+
+static void glib_message(const char *domain G_GNUC_UNUSED, GLogLevelFlags level,
+                         const char *message, void *user G_GNUC_UNUSED)
+{
+    if ((level & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING)) != 0) {
+        write_bare(message ? message : "GLib failed");
+    }
+}
+
+void hf_log_take_glib(void)
+{
+    (void)g_log_set_default_handler(glib_message, NULL);
+}
+
 void hf_log_dump(unsigned level, const char *title, const void *data, size_t n)
 {
     if (level > the_log.level) {

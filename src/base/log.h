@@ -28,6 +28,9 @@ void hf_log(unsigned level, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* "CONTEXT: MESSAGE" of an error at level 1, on the log AND, when the log is not stderr, on stderr
  * too (libvirt shows a program's stderr when it dies). */
 void hf_log_error(const char *context, const GError *error);
+/* GLib's own last words (no memory) come here, too: its handler would ask the kernel for things
+ * that a sandbox refuses. GLib then ends the process. */
+void hf_log_take_glib(void);
 /* Hex dump, 16 bytes a line, at `level`. */
 void hf_log_dump(unsigned level, const char *title, const void *data, size_t n);
 

@@ -16,6 +16,7 @@
 #include "emulator/emulator_options.h"
 #include "emulator/facts.h"
 #include "emulator/service.h"
+#include "engine/engine.h"
 #include "sandbox/sandbox.h"
 
 static int failed(const HfProgram *program, const GError *error)
@@ -29,6 +30,8 @@ static void set_up_library(void)
 {
     /* One of the two threads does all the work: a second arena would only cost memory. */
     (void)mallopt(M_ARENA_MAX, 1);
+    hf_log_take_glib();
+    hf_engine_take_memory();
 #ifdef HF_STATIC_EMULATOR
     /* glibc brings the name service of /etc/passwd and /etc/group along; all others are shared
      * libraries, and one that meets a static program crashes it. */

@@ -52,6 +52,11 @@ typedef struct HfEngine HfEngine;
 bool hf_engine_has_profiles(void);
 char *hf_engine_library_version(void);
 
+/* libcrypto's memory comes from GLib, which ends the process with a message where there is none:
+ * libtpms does not survive a NULL there. To be called before anything uses libcrypto; too late, it
+ * does nothing. */
+void hf_engine_take_memory(void);
+
 /* The engine of this process, off. `storage` and `user` must outlive it. Fails when this libtpms
  * has no such TPM, or when the program was linked without ENGINE_LDFLAGS (src/engine/local.mk).
  * Opens every descriptor the engine ever needs (/dev/null, a pipe): make it before confinement. */

@@ -8,7 +8,7 @@ libengine_a_SOURCES = \
     src/engine/engine_blobs.c \
     src/engine/engine_callbacks.c \
     src/engine/engine_command.c \
-    src/engine/engine_random.c src/engine/engine_shim.h \
+    src/engine/engine_memory.c src/engine/engine_random.c src/engine/engine_shim.h \
     src/engine/engine_trace.c
 if CURVE_SHIM
 libengine_a_SOURCES += src/engine/engine_curve.c

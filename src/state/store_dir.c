@@ -98,10 +98,12 @@ static int create_temporary(const HfStoreDir *dir, const char *name, const char 
                             GError **error)
 {
     int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    hf_autofd int fd = openat(dir->dir, name, flags, dir->config.mode_given ? 0600 : DEFAULT_MODE);
+    hf_autofd int fd = TEMP_FAILURE_RETRY(
+        openat(dir->dir, name, flags, dir->config.mode_given ? 0600 : DEFAULT_MODE));
 
     if (fd < 0 && errno == EEXIST && unlinkat(dir->dir, name, 0) == 0) {
-        fd = openat(dir->dir, name, flags, dir->config.mode_given ? 0600 : DEFAULT_MODE);
+        fd = TEMP_FAILURE_RETRY(
+            openat(dir->dir, name, flags, dir->config.mode_given ? 0600 : DEFAULT_MODE));
     }
     if (fd < 0) {
         hf_error_errno(error, errno, "cannot create %s", label);
@@ -129,7 +131,7 @@ static bool write_temporary(const HfStoreDir *dir, const char *name, GBytes *sto
         (void)unlinkat(dir->dir, name, 0);
         return false;
     }
-    if (dir->config.fsync && fdatasync(fd) != 0) {
+    if (dir->config.fsync && TEMP_FAILURE_RETRY(fdatasync(fd)) != 0) {
         hf_error_errno(error, errno, "cannot write %s to disk", label);
         (void)unlinkat(dir->dir, name, 0);
         return false;
@@ -139,7 +141,7 @@ static bool write_temporary(const HfStoreDir *dir, const char *name, GBytes *sto
 
 static bool sync_directory(const HfStoreDir *dir, GError **error)
 {
-    if (dir->config.fsync && fsync(dir->dir) != 0) {
+    if (dir->config.fsync && TEMP_FAILURE_RETRY(fsync(dir->dir)) != 0) {
         return hf_error_errno(error, errno, "cannot write directory %s to disk", dir->path);
     }
     return true;
@@ -210,9 +212,9 @@ static bool dir_stat(HfStore *store, HfStateKind kind, int64_t *ret_size, GError
 /* Not truncated (swtpm does): a link planted here must not empty somebody's file. */
 static int open_lock(const HfStoreDir *dir, const char *label, GError **error)
 {
-    hf_autofd int fd =
+    hf_autofd int fd = TEMP_FAILURE_RETRY(
         openat(dir->dir, HF_STORE_LOCK_NAME,
-               O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, LOCK_MODE);
+               O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, LOCK_MODE));
     struct stat st;
 
     if (fd < 0 && errno == ELOOP) {

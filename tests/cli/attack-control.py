@@ -122,6 +122,11 @@ def test_no_descriptors():
     with tempfile.TemporaryDirectory(prefix="hf-test.") as base, \
             Emulator("--server", f"type=unixio,path={base}/data") as e:
         hard = resource.prlimit(e.process.pid, resource.RLIMIT_NOFILE)[1]
+        first = e.control()  # it serves, so it has opened all it needs
+        first.capability()
+        served = len(e.fds())
+        first.close()
+        vtpm.wait_until(lambda: len(e.fds()) < served, "the end of the first client")
         highest = max(e.fds())
         resource.prlimit(e.process.pid, resource.RLIMIT_NOFILE, (highest + 1, hard))
         control = e.control()

@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.join(os.environ.get("top_srcdir", "."), "tests/cli"))
 FILES, DESCRIPTORS, MEMORY, PAGES, CHANNELS = 1, 2, 4, 8, 16
 FAIL, SHORT, KILL = 1, 2, 3
 
-HEADER = struct.Struct("=IIQQQQIIQiII28s4x")
+HEADER = struct.Struct("=IIQQQQIIQiII28s")
 BUILD = os.path.join(os.environ.get("top_builddir", "."), "tests/fault")
 INTERPOSER = os.path.abspath(os.path.join(BUILD, "interposer.so"))
 REPLAY = os.path.join(BUILD, "crash-replay")
@@ -52,15 +52,15 @@ class Trace:
 
     def arm(self, kinds, action=FAIL, number=0, at=0, stays=False):
         """The at-th call of these kinds from now on; at=0: only count them."""
-        self.map[48:52] = struct.pack("=I", 0)
-        self.map[40:48] = struct.pack("=Q", 0)
-        self.map[52:76] = struct.pack("=IQiII", action, at, number, stays, 0)
-        self.map[76:104] = bytes(28)
-        self.map[48:52] = struct.pack("=I", kinds)
+        self.map[40:44] = struct.pack("=I", 0)
+        self.map[32:40] = struct.pack("=Q", 0)
+        self.map[44:68] = struct.pack("=IQiII", action, at, number, stays, 0)
+        self.map[68:96] = bytes(28)
+        self.map[40:44] = struct.pack("=I", kinds)
 
     def disarm(self):
         """(calls seen since it was armed, how often it went off, where)"""
-        self.map[48:52] = struct.pack("=I", 0)
+        self.map[40:44] = struct.pack("=I", 0)
         fields = self._fields()
         return fields["seen"], fields["fired"], fields["call"].rstrip(b"\0").decode()
 

@@ -13,5 +13,12 @@ tests_fault_crash_replay_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
 tests_fault_store_work_SOURCES = tests/fault/store-work.c
 tests_fault_store_work_LDADD = $(state_test_libs)
 
-fault_tests += tests/fault/crash.py
+fault_tests += tests/fault/crash.py tests/fault/faults.py tests/fault/soak.py
+
+SOAK_SECONDS = 600
+SOAK_VMS = 200
+.PHONY: check-soak
+check-soak: all
+	top_srcdir='$(top_srcdir)' top_builddir=. SOAK_SECONDS='$(SOAK_SECONDS)' SOAK_VMS='$(SOAK_VMS)' \
+	    PYTHONDONTWRITEBYTECODE=1 python3 $(top_srcdir)/tests/fault/soak.py
 EXTRA_DIST += $(fault_tests) tests/fault/interpose.py
