@@ -170,6 +170,7 @@ void hf_engine_power_off(HfEngine *engine)
     TPMLIB_Terminate();
     hf_rsa_cache_clear(engine->rsa);
     engine->running = false;
+    engine->pristine = false;
     engine->was_shut_down = false;
     engine->stir_at_startup = false;
 }
@@ -255,6 +256,7 @@ static void blobs_consumed(HfEngine *engine, uint32_t result)
 uint32_t hf_engine_power_on(HfEngine *engine, bool resume_volatile, GError **error)
 {
     bool resumed;
+    bool made;
     uint32_t result;
 
     hf_engine_power_off(engine);
@@ -269,6 +271,7 @@ uint32_t hf_engine_power_on(HfEngine *engine, bool resume_volatile, GError **err
         return hf_engine_failure(engine);
     }
     resumed = hf_engine_supplies_volatile(engine);
+    made = engine->supply[HF_BLOB_PERMANENT - 1].from == HF_SUPPLY_ABSENT;
     result = apply_profile(engine, error);
     if (result == TPM_SUCCESS) {
         result = main_init(engine, error);
@@ -281,6 +284,7 @@ uint32_t hf_engine_power_on(HfEngine *engine, bool resume_volatile, GError **err
     if (result == TPM_SUCCESS && resumed && !hf_engine_stir(engine, error)) {
         result = hf_engine_failure(engine);
     }
+    engine->pristine = made && result == TPM_SUCCESS;
     if (result != TPM_SUCCESS) {
         hf_engine_power_off(engine);
     }
@@ -310,6 +314,7 @@ uint32_t hf_engine_reset_established(HfEngine *engine, uint8_t locality)
 uint32_t hf_engine_hash_start(HfEngine *engine)
 {
     g_assert(engine->running);
+    engine->pristine = false;
     return TPM_IO_Hash_Start();
 }
 

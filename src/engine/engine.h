@@ -22,6 +22,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/secret.h"
+
 typedef enum { HF_TPM_1_2 = 1, HF_TPM_2_0 = 2 } HfTpmVersion;
 
 /* The three blobs a TPM has; the numbers are those of the control channel. */
@@ -126,6 +128,18 @@ GBytes *hf_engine_get_blob(HfEngine *engine, HfBlobKind kind, uint32_t *ret_resu
 uint32_t hf_engine_set_blob(HfEngine *engine, HfBlobKind kind, const uint8_t *data, size_t size,
                             GError **error);
 void hf_engine_drop_blobs(HfEngine *engine);
+
+/* Gives a TPM 2.0 this endorsement primary seed: HF_ENDORSEMENT_SEED_SIZE secret bytes, not all
+ * zero. Only a TPM that the last power on has made and that has run no command since; it is on
+ * afterwards, as after power on, and stored. All other seeds and proofs stay as they were made. On
+ * failure the TPM is off and what is stored must be thrown away: HF_ERROR_STATE not such a TPM,
+ * HF_ERROR_UNSUPPORTED a libtpms whose state or key derivation is not known. */
+#define HF_ENDORSEMENT_SEED_SIZE 64u
+bool hf_engine_set_endorsement_seed(HfEngine *engine, const HfSecret *seed, GError **error);
+/* The level of key derivation that it insists on. */
+#define HF_SEED_COMPAT_LEVEL 1u
+/* Whether it works with that version of libtpms (TPMLIB_GetVersion); HF_ERROR_UNSUPPORTED. */
+bool hf_engine_seed_known(uint32_t version, GError **error);
 
 /* These five assert that the engine runs; they return libtpms' result. */
 uint32_t hf_engine_get_established(HfEngine *engine, bool *ret_bit);

@@ -165,6 +165,7 @@ static void run(HfEngine *engine, const uint8_t *command, size_t size, HfRespons
     if (size > 0) {
         memcpy(engine->command, command, size);
     }
+    engine->pristine = false;
     response->size = 0;
     if (TPMLIB_Process(&response->data, &response->size, &response->room, engine->command,
                        (uint32_t)size) != TPM_SUCCESS) {

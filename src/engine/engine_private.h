@@ -3,7 +3,7 @@
  *
  * engine.c owns its life, engine_callbacks.c is what libtpms calls back, engine_blobs.c moves state
  * in and out while the TPM is off, engine_command.c runs commands and cancels them,
- * engine_trace.c keeps libtpms' debug output off stderr. Nothing outside src/engine includes this.
+ * engine_seed.c patches a new TPM, engine_trace.c keeps libtpms' debug output off stderr. Nothing outside src/engine includes this.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -71,6 +71,7 @@ struct HfEngine {
     void *user;
 
     bool running;
+    bool pristine;         /* made by the last power on, no command since */
     bool was_shut_down;    /* the last command was a successful TPM2_Shutdown */
     bool stir_at_startup;  /* resumed before Startup: stir the generator after it */
     uint8_t locality;      /* of the command that runs */

@@ -9,7 +9,9 @@ libengine_a_SOURCES = \
     src/engine/engine_callbacks.c \
     src/engine/engine_command.c \
     src/engine/engine_memory.c src/engine/engine_random.c src/engine/engine_shim.h \
-    src/engine/engine_trace.c
+    src/engine/engine_seed.c \
+    src/engine/engine_trace.c \
+    src/engine/permanent_layout.c src/engine/permanent_layout.h
 if CURVE_SHIM
 libengine_a_SOURCES += src/engine/engine_curve.c
 endif

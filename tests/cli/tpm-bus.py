@@ -10,6 +10,7 @@ TARGET.ctrl. What MODE does to the traffic:
     increment  keeps TPM2_NV_Increment from the TPM and answers "done" in its place
     busy       answers the first two TPM2_Sign with TPM_RC_RETRY, without passing them on
     hmacless   has no TPM2_HMAC: neither in the list of commands nor when it is called
+    hmac       flips a bit in every answer to TPM2_HMAC
     always     answers every TPM2_NV_ReadPublic with TPM_RC_LOCKOUT
 Must not: know holdfast. Only the head of a command is looked at.
 SPDX-License-Identifier: BSD-3-Clause
@@ -68,6 +69,8 @@ def changed(command, answer):
         answer = bytearray(answer)
         answer[30] ^= 1  # inside r: head 14, algorithm and hash 4, size of r 2
         answer = bytes(answer)
+    if mode == "hmac" and struct.unpack(">I", command[6:10])[0] == HMAC and len(answer) > 20:
+        answer = answer[:20] + bytes([answer[20] ^ 1]) + answer[21:]
     if mode == "hmacless" and command[6:18] == struct.pack(">III", GET_CAPABILITY, CAP_COMMANDS, HMAC):
         attributes = struct.unpack(">I", answer[19:23])[0]
         answer = answer[:19] + struct.pack(">I", attributes & 0xFFFF0000 | HMAC + 1)

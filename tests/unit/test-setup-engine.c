@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "tools/setup/capabilities.h"
 #include "tools/setup/manufacture.h"
+#include "tools/setup/reproducible.h"
 #include "tpm2/constants.h"
 
 static HfEngineChild *start(void)
@@ -142,7 +143,7 @@ static HfManufacture *manufacture(void)
     g_autoptr(GError) error = NULL;
     g_autoptr(HfEngineChild) engine = start();
     HfSetupPlan plan = small_plan();
-    HfManufacture *made = hf_manufacture_new(&plan, engine, NULL, &error);
+    HfManufacture *made = hf_manufacture_new(&plan, engine, NULL, NULL, &error);
     g_assert_no_error(error);
     return made;
 }
@@ -197,6 +198,61 @@ static void check_refuses(void)
     }
 }
 
+/* --- reproducible keys ----------------------------------------------------------------------- */
+
+static HfSecret *fixed_seed(uint8_t fill)
+{
+    HfSecret *seed = hf_secret_new(HF_ENDORSEMENT_SEED_SIZE);
+    memset(seed->data, fill, seed->size);
+    return seed;
+}
+
+static void reproducible(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(HfEngineChild) maker = start();
+    g_autoptr(HfEngineChild) checker = start();
+    g_autoptr(HfSecret) seed = fixed_seed(7);
+    g_autoptr(HfSecret) other = fixed_seed(8);
+    HfSetupPlan plan = small_plan();
+    g_assert_true(hf_reproducible_rehearse(&plan, maker, &error));
+    g_assert_no_error(error);
+    g_autoptr(HfManufacture) made = hf_manufacture_new(&plan, maker, NULL, seed, &error);
+    g_assert_no_error(error);
+    g_assert_true(hf_reproducible_check(&plan, seed, made, checker, &error));
+    g_assert_no_error(error);
+    g_assert_true(hf_manufacture_check(made, checker, &error)); /* it is empty again */
+    g_assert_true(hf_engine_child_forget(checker, &error));
+    g_assert_false(hf_reproducible_check(&plan, other, made, checker, &error));
+    g_assert_nonnull(strstr(error->message, "it is another key: not reproducible"));
+}
+
+/* No known answer: no reproducible key. */
+static void reproducible_unknown(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(HfEngineChild) child = start();
+    HfSetupPlan plan = small_plan();
+    plan.keys[0] = hf_ek_row_find("rsa4096", "", NULL);
+    g_assert_false(hf_reproducible_rehearse(&plan, child, &error));
+    g_assert_true(hf_error_is(error, HF_ERROR_UNSUPPORTED));
+    g_assert_nonnull(strstr(error->message, "there is no known answer"));
+}
+
+static void seed_comes_first(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(HfEngineChild) child = start();
+    g_autoptr(HfSecret) seed = fixed_seed(9);
+    HfTransport tpm = hf_engine_child_transport(child);
+    g_assert_true(hf_engine_child_power_on(child, NULL, NULL));
+    g_assert_true(hf_tpm_startup(&tpm, TPM2_SU_CLEAR, NULL));
+    g_assert_false(hf_engine_child_set_seed(child, seed, &error));
+    g_assert_nonnull(strstr(error->message, "made just now"));
+    g_assert_true(hf_engine_child_forget(child, NULL));
+    g_assert_null(hf_engine_child_finish(child, NULL)); /* nothing of it is left */
+}
+
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -208,5 +264,8 @@ int main(int argc, char **argv)
     g_test_add_func("/setup/engine/death", child_death_is_told);
     g_test_add_func("/setup/check/accept", check_accepts);
     g_test_add_func("/setup/check/refuse", check_refuses);
+    g_test_add_func("/setup/reproducible/made-again", reproducible);
+    g_test_add_func("/setup/reproducible/no-known-answer", reproducible_unknown);
+    g_test_add_func("/setup/reproducible/seed-comes-first", seed_comes_first);
     return g_test_run();
 }

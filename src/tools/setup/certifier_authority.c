@@ -57,16 +57,17 @@ static char *model_name(const char *host_tpm)
     return g_utf8_substring(full, 0, MIN(g_utf8_strlen(full, -1), NAME_MAX_CHARACTERS));
 }
 
-static void take_facts(Authority *certifier, const char *directory, const HfKeyWish *wish)
+static void take_facts(Authority *certifier, const HfSetupPlan *plan, const HfKeyWish *wish)
 {
     const HfAuthorityFacts *facts = hf_authority_facts(certifier->authority);
     certifier->holding.host_ek = facts->host_ek_digest;
     certifier->holding.tcb_policy = facts->tcb_digest;
     certifier->holding.migration_policy = facts->migration_policy;
     certifier->holding.model_name = wish->device_model;
+    certifier->holding.reproducible = plan->reproducible_from != NULL;
     certifier->model = model_name(facts->host_tpm);
     certifier->description = g_strdup_printf(
-        "%s (%s%s%s), key %s, migration policy %s", directory, hf_rooted_text(facts->rooted),
+        "%s (%s%s%s), key %s, migration policy %s", plan->authority, hf_rooted_text(facts->rooted),
         facts->host_tpm ? ", " : "", facts->host_tpm ? facts->host_tpm : "", facts->key,
         facts->migration_policy);
 }
@@ -155,7 +156,7 @@ HfCertifier *hf_certifier_authority_open(const HfSetupPlan *plan, GError **error
         !(certifier->signer = hf_authority_signer(certifier->authority, error))) {
         return NULL;
     }
-    take_facts(certifier, plan->authority, &wish);
+    take_facts(certifier, plan, &wish);
     certifier->vmid = g_strdup(plan->vmid);
     certifier->use = (plan->allow_signing ? HF_ENDORSEMENT_SIGN : 0u) |
                      (plan->decryption ? HF_ENDORSEMENT_DECRYPT : 0u);

@@ -30,7 +30,7 @@
 #define HEADER_SIZE 5u
 #define REPLY_SECONDS 120
 
-enum { ASK_POWER_ON = 1, ASK_COMMAND, ASK_INFO, ASK_FINISH };
+enum { ASK_POWER_ON = 1, ASK_COMMAND, ASK_INFO, ASK_SEED, ASK_FORGET, ASK_FINISH };
 enum { REPLY_DONE = 1, REPLY_FAILED };
 
 struct HfEngineChild {
@@ -148,6 +148,21 @@ static bool answer_command(Child *child, const HfSecret *payload)
                    : send_message(child->fd, REPLY_DONE, response, size, NULL);
 }
 
+static bool answer_seed(Child *child, const HfSecret *payload)
+{
+    g_autoptr(GError) error = NULL;
+    return hf_engine_set_endorsement_seed(child->engine, payload, &error)
+               ? send_message(child->fd, REPLY_DONE, NULL, 0, NULL)
+               : reply_failed(child, error);
+}
+
+static bool answer_forget(Child *child)
+{
+    hf_engine_power_off(child->engine);
+    g_clear_pointer(&child->permanent, hf_secret_free);
+    return send_message(child->fd, REPLY_DONE, NULL, 0, NULL);
+}
+
 static bool answer_info(Child *child, const HfSecret *payload)
 {
     HfReader r = hf_reader(payload->data, payload->size);
@@ -173,6 +188,8 @@ static bool answer(Child *child, uint8_t code, const HfSecret *payload)
     case ASK_POWER_ON: return answer_power_on(child, payload);
     case ASK_COMMAND: return answer_command(child, payload);
     case ASK_INFO: return answer_info(child, payload);
+    case ASK_SEED: return answer_seed(child, payload);
+    case ASK_FORGET: return answer_forget(child);
     case ASK_FINISH: return answer_finish(child);
     default: return false;
     }
@@ -317,6 +334,18 @@ bool hf_engine_child_power_on(HfEngineChild *child, const HfSecret *permanent, G
 {
     g_autoptr(HfSecret) reply = ask(child, ASK_POWER_ON, permanent ? permanent->data : NULL,
                                     permanent ? permanent->size : 0, error);
+    return reply != NULL;
+}
+
+bool hf_engine_child_set_seed(HfEngineChild *child, const HfSecret *seed, GError **error)
+{
+    g_autoptr(HfSecret) reply = ask(child, ASK_SEED, seed->data, seed->size, error);
+    return reply != NULL;
+}
+
+bool hf_engine_child_forget(HfEngineChild *child, GError **error)
+{
+    g_autoptr(HfSecret) reply = ask(child, ASK_FORGET, NULL, 0, error);
     return reply != NULL;
 }
 

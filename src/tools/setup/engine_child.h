@@ -31,6 +31,10 @@ void hf_engine_child_free(HfEngineChild *child);
 /* Power on: manufactures a TPM when `permanent` is NULL, else loads that blob (never
  * manufactures). While it is on, NULL is a power cycle of the same TPM. Startup is the caller's. */
 bool hf_engine_child_power_on(HfEngineChild *child, const HfSecret *permanent, GError **error);
+/* hf_engine_set_endorsement_seed, right after a power on that made a TPM. */
+bool hf_engine_child_set_seed(HfEngineChild *child, const HfSecret *seed, GError **error);
+/* Power off and throw the TPM away: the next power on makes another. */
+bool hf_engine_child_forget(HfEngineChild *child, GError **error);
 /* For TPM commands (tpm2/command.h); good as long as the child. A command fails when the child
  * dies, takes longer than two minutes, or could not keep its state. */
 HfTransport hf_engine_child_transport(HfEngineChild *child);

@@ -4,6 +4,7 @@ libsetup_a_SOURCES = \
     src/tools/setup/capabilities.c src/tools/setup/capabilities.h \
     src/tools/setup/certificate_files.c src/tools/setup/certificate_files.h \
     src/tools/setup/ek_table.c src/tools/setup/ek_table.h \
+    src/tools/setup/reproducible.c src/tools/setup/reproducible.h \
     src/tools/setup/engine_child.c src/tools/setup/engine_child.h \
     src/tools/setup/certifier.c src/tools/setup/certifier.h \
     src/tools/setup/certifier_authority.c src/tools/setup/certifier_tool.c \

@@ -255,14 +255,19 @@ static bool write_template(Job *job, const HfEkRow *row, const HfPublic *templat
                      error) != NULL;
 }
 
+void hf_manufacture_template(const HfSetupPlan *plan, const HfEkRow *row, HfPublic *ret_template)
+{
+    hf_template_public(row->template, ret_template);
+    if (plan->allow_signing && row->kind == HF_CERT_EK) {
+        hf_template_allow_signing(ret_template, plan->decryption);
+    }
+}
+
 /* An endorsement or identity key, with what belongs to it. */
 static bool make_certified_key(Job *job, const HfEkRow *row, GError **error)
 {
     HfPublic template;
-    hf_template_public(row->template, &template);
-    if (job->plan->allow_signing && row->kind == HF_CERT_EK) {
-        hf_template_allow_signing(&template, job->plan->decryption);
-    }
+    hf_manufacture_template(job->plan, row, &template);
     const HfMadeKey *key = make_key(job, row->template, &template, row->title, error);
     if (!key) {
         return false;
@@ -336,12 +341,13 @@ static bool finish(Job *job, HfEngineChild *engine, GError **error)
 }
 
 HfManufacture *hf_manufacture_new(const HfSetupPlan *plan, HfEngineChild *engine,
-                                  HfCertifier *certifier, GError **error)
+                                  HfCertifier *certifier, const HfSecret *seed, GError **error)
 {
     const HfTransport tpm = hf_engine_child_transport(engine);
     g_autoptr(HfManufacture) made = hf_manufacture_empty();
     g_auto(Job) job = { plan, certifier, &tpm, made, NULL };
     if (!hf_engine_child_power_on(engine, NULL, error) ||
+        (seed && !hf_engine_child_set_seed(engine, seed, error)) ||
         !hf_tpm_startup(&tpm, TPM2_SU_CLEAR, error) ||
         !read_identity(&tpm, &made->identity, error) || !make_everything(&job, error) ||
         !finish(&job, engine, error)) {

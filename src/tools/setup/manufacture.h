@@ -43,9 +43,12 @@ typedef struct {
     HfSecret *permanent;
 } HfManufacture;
 
-/* A new TPM as planned. certifier: NULL when the plan asks for no certificates. */
+/* A new TPM as planned. certifier: NULL when the plan asks for no certificates. seed: of its
+ * endorsement hierarchy (reproducible.h); NULL: random. */
 HfManufacture *hf_manufacture_new(const HfSetupPlan *plan, HfEngineChild *engine,
-                                  HfCertifier *certifier, GError **error);
+                                  HfCertifier *certifier, const HfSecret *seed, GError **error);
+/* What the key of this row is made from. */
+void hf_manufacture_template(const HfSetupPlan *plan, const HfEkRow *row, HfPublic *ret_template);
 /* The TPM in `permanent` with other PCR banks. *ret_changed false: it has them already, and what is
  * returned need not be stored. */
 HfManufacture *hf_manufacture_reconfigure(const HfSetupPlan *plan, HfEngineChild *engine,

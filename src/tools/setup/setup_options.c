@@ -56,6 +56,10 @@ static const HfOption setup_options[] = {
       .kind = HF_KIND_STRING,
       .arg = "NAME",
       .help = "how the TPM may move, none: never; the authority's key for this policy signs" },
+    { .name = "reproducible-from",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "endorsement keys that follow from this file and the host TPM, always the same" },
     { .name = "vmid",
       .kind = HF_KIND_STRING,
       .arg = "ID",
@@ -221,9 +225,10 @@ static bool check_unsupported(const HfOptions *o, GError **error)
 
 static bool check_version(const HfOptions *o, bool swtpm, GError **error)
 {
-    static const char *const of_tpm2[] = { "create-spk",    "ek1keyalgo", "ek2keyalgo",
-                                           "iakkeyalgo",    "ecc",        "reconfigure",
-                                           "idevidkeyalgo", "decryption", "allow-signing" };
+    static const char *const of_tpm2[] = {
+        "create-spk",  "ek1keyalgo",    "ek2keyalgo",        "iakkeyalgo", "ecc",
+        "reconfigure", "idevidkeyalgo", "reproducible-from", "decryption", "allow-signing"
+    };
     bool tpm2 = hf_options_flag(o, "tpm2");
     if (tpm2 && hf_options_flag(o, "take-ownership")) {
         return hf_error_set(error, HF_ERROR_UNSUPPORTED,
@@ -237,9 +242,8 @@ static bool check_version(const HfOptions *o, bool swtpm, GError **error)
 static bool check_reconfigure(const HfOptions *o, bool swtpm, GError **error)
 {
     static const char *const excluded[] = {
-        "createek",     "create-ek-cert", "create-platform-cert", "create-spk",
-        "iakkeyalgo",   "idevidkeyalgo",  "write-ek-cert-files",  "overwrite",
-        "not-overwrite"
+        "createek",      "create-ek-cert",    "create-platform-cert", "create-spk", "iakkeyalgo",
+        "idevidkeyalgo", "reproducible-from", "write-ek-cert-files",  "overwrite",  "not-overwrite"
     };
     if (!hf_options_flag(o, "reconfigure")) {
         return true;

@@ -52,6 +52,8 @@ typedef struct {
     char *logfile;         /* or NULL */
     char *certificate_dir; /* or NULL */
     char *vmid;            /* or NULL */
+    /* The virtual machine's configuration, from which the endorsement seed follows; NULL: random. */
+    char *reproducible_from;
     /* One of these two is not NULL when a certificate is to be made; the authority comes first. */
     char *authority;
     char *certs_tool;

@@ -23,6 +23,7 @@ void hf_setup_plan_free(HfSetupPlan *plan)
     g_free(plan->state);
     g_free(plan->certificate_dir);
     g_free(plan->vmid);
+    g_free(plan->reproducible_from);
     g_free(plan->authority);
     g_free(plan->tcti);
     g_free(plan->migration_policy);
@@ -260,6 +261,11 @@ static bool plan_authority(HfSetupPlan *plan, const HfOptions *o, const HfSetupC
     plan->authority = g_strdup(given ? given : c->authority);
     plan->tcti = g_strdup(tcti ? tcti : c->tcti);
     plan->migration_policy = g_strdup(policy ? policy : c->migration_policy);
+    if (!plan->authority && plan->reproducible_from) {
+        return hf_error_set(error, HF_ERROR_FAILED,
+                            "--reproducible-from needs the derivation key of an authority: give "
+                            "--authority DIR");
+    }
     if (!plan->authority && !plan->certs_tool &&
         (plan->ek_certificates || plan->platform_certificate)) {
         return hf_error_set(
@@ -306,6 +312,7 @@ static HfSetupPlan *plan_from_options(const HfOptions *o, bool swtpm)
     plan->display = hf_options_flag(o, "display");
     plan->certificate_dir = g_strdup(hf_options_string(o, "write-ek-cert-files"));
     plan->vmid = g_strdup(hf_options_string(o, "vmid"));
+    plan->reproducible_from = g_strdup(hf_options_string(o, "reproducible-from"));
     plan_key_source(plan, o);
     return plan;
 }

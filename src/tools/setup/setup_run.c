@@ -15,6 +15,7 @@
 #include "tools/setup/certificate_files.h"
 #include "tools/setup/narration.h"
 #include "tools/setup/replacement.h"
+#include "tools/setup/reproducible.h"
 
 static bool has_tpm(HfStore *store, bool *ret_there, GError **error)
 {
@@ -63,11 +64,41 @@ static bool lock(HfStore *store, const HfSetupPlan *plan, GError **error)
     return false;
 }
 
+/* *ret_seed NULL with success: the plan wants none. */
+static bool derive_seed(const HfSetupPlan *plan, const HfEngines *engines, HfSecret **ret_seed,
+                        GError **error)
+{
+    *ret_seed = NULL;
+    if (!plan->reproducible_from) {
+        return true;
+    }
+    if (!hf_reproducible_rehearse(plan, engines->maker, error) ||
+        !(*ret_seed = hf_reproducible_seed(plan, error))) {
+        g_prefix_error(error, "reproducible endorsement keys: ");
+        return false;
+    }
+    hf_log(1, "The endorsement keys follow from %s and this host's TPM.", plan->reproducible_from);
+    return true;
+}
+
+static HfManufacture *make_tpm2(const HfSetupPlan *plan, const HfEngines *engines,
+                                HfCertifier *certifier, const HfSecret *seed, GError **error)
+{
+    g_autoptr(HfManufacture) made =
+        hf_manufacture_new(plan, engines->maker, certifier, seed, error);
+    if (made && seed && !hf_reproducible_check(plan, seed, made, engines->checker, error)) {
+        return NULL;
+    }
+    return g_steal_pointer(&made);
+}
+
 static HfManufacture *make(const HfSetupPlan *plan, const HfEngines *engines, GError **error)
 {
     g_autoptr(HfEngineFacts) facts = hf_engine_facts_read(engines->maker, error);
     g_autoptr(HfCertifier) certifier = NULL;
-    if (!facts) {
+    g_autoptr(HfSecret) seed = NULL;
+    /* The seed first, and its connection to the host TPM closed: some take one at a time. */
+    if (!facts || !derive_seed(plan, engines, &seed, error)) {
         return NULL;
     }
     if (plan->ek_certificates || plan->platform_certificate) {
@@ -81,7 +112,7 @@ static HfManufacture *make(const HfSetupPlan *plan, const HfEngines *engines, GE
         }
     }
     return plan->tpm12 ? hf_manufacture12_new(plan, engines->maker, certifier, error)
-                       : hf_manufacture_new(plan, engines->maker, certifier, error);
+                       : make_tpm2(plan, engines, certifier, seed, error);
 }
 
 static HfManufacture *reconfigure(const HfSetupPlan *plan, const HfEngines *engines, HfStore *store,
