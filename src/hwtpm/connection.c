@@ -37,6 +37,7 @@ HfConnection *hf_connection_open(const char *tcti, GError **error)
     connection->tcti_name = g_strdup(tcti ? tcti : HF_TCTI_DEFAULT);
     connection->srk = ESYS_TR_NONE;
     connection->session = ESYS_TR_NONE;
+    connection->ek = HF_TEMPLATE_COUNT;
     connection->owned = g_array_new(FALSE, FALSE, sizeof(ESYS_TR));
     rc = Tss2_TctiLdr_Initialize(connection->tcti_name, &connection->tcti);
     if (rc != TSS2_RC_SUCCESS) {

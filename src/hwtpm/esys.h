@@ -26,6 +26,7 @@ struct HfConnection {
     ESYS_TR srk;     /* ESYS_TR_NONE until hf_storage_open */
     bool srk_owned;  /* transient: flushed at the end */
     ESYS_TR session; /* salted HMAC session; ESYS_TR_NONE until hf_storage_open */
+    HfTemplate ek;   /* the endorsement key to use; HF_TEMPLATE_COUNT: not chosen yet */
     GArray *owned;   /* ESYS_TR of transient objects and sessions to flush */
 };
 
@@ -70,6 +71,16 @@ bool hf_esys_primary(HfConnection *connection, ESYS_TR hierarchy, const HfPublic
  */
 bool hf_esys_persistent(HfConnection *connection, uint32_t handle, HfTemplate which,
                         ESYS_TR *ret_handle);
+/* TPM2_Create and TPM2_Load of `what` ("signing key") under a parent; its authorisation is
+ * `session`, `extra` (or ESYS_TR_NONE) is one more session that encrypts. */
+typedef struct {
+    ESYS_TR handle, session, extra;
+} HfParent;
+struct HfKeyBlob *hf_esys_create(HfConnection *connection, const HfParent *parent,
+                                 const HfPublic *template, GBytes *outside_info, const char *what,
+                                 GError **error);
+struct HfHostKey *hf_esys_load(HfConnection *connection, const HfParent *parent,
+                               const struct HfKeyBlob *blob, const char *what, GError **error);
 /* Handles and lists inside this folder: a loaded key (hwkey.h), a counter (hwcounter.h), PCRs. */
 struct HfHostKey;
 ESYS_TR hf_host_key_handle(const struct HfHostKey *key);

@@ -28,6 +28,7 @@ typedef struct {
     HfConnection *connection;
     ESYS_TR handle;
     bool persistent;
+    bool by_policy; /* its template allows the USER role by policy A alone, not by password */
 } HfLoadedEk;
 
 static bool load_ek(HfConnection *connection, HfTemplate which, HfLoadedEk *ret_ek, GError **error)
@@ -36,6 +37,7 @@ static bool load_ek(HfConnection *connection, HfTemplate which, HfLoadedEk *ret_
     HfPublic template;
 
     hf_template_public(which, &template);
+    ek.by_policy = !(template.attributes & TPMA_OBJECT_USERWITHAUTH);
     ek.persistent =
         hf_esys_persistent(connection, hf_template_info(which)->handle, which, &ek.handle);
     if (!ek.persistent && !hf_esys_primary(connection, ESYS_TR_RH_ENDORSEMENT, &template,
@@ -53,24 +55,6 @@ static void unload_ek(HfLoadedEk *ek)
     } else {
         hf_esys_flush(ek->connection, ek->handle);
     }
-}
-
-static bool read_by_template(HfConnection *connection, HfTemplate which, HfPublic *ret_public,
-                             GError **error)
-{
-    hf_autoesys TPM2B_PUBLIC *area = NULL;
-    HfLoadedEk ek;
-    bool done;
-
-    if (!load_ek(connection, which, &ek, error)) {
-        return false;
-    }
-    done = HF_TPM("read the endorsement key", error,
-                  Esys_ReadPublic(connection->esys, ek.handle, connection->session, ESYS_TR_NONE,
-                                  ESYS_TR_NONE, &area, NULL, NULL)) &&
-           hf_esys_public_read(area, ret_public, error);
-    unload_ek(&ek);
-    return done;
 }
 
 static GBytes *read_index(HfConnection *connection, ESYS_TR nv, uint16_t size, GError **error)
@@ -136,42 +120,79 @@ static GBytes *without_padding(GBytes *content)
     return whole.failed ? g_bytes_ref(content) : hf_der_bytes(whole);
 }
 
+void hf_endorsement_use(HfConnection *connection, HfTemplate which)
+{
+    g_assert(hf_template_info(which)->certificate_index != 0);
+    connection->ek = which;
+}
+
 /* The template of the endorsement key to use, and its certificate if there is one. */
 static bool choose(HfConnection *connection, HfTemplate *ret_which, GBytes **ret_certificate,
                    GError **error)
 {
-    static const HfTemplate templates[] = { HF_TEMPLATE_EK_RSA2048, HF_TEMPLATE_EK_P256 };
+    static const HfTemplate templates[] = { HF_TEMPLATE_EK_RSA2048, HF_TEMPLATE_EK_P256,
+                                            HF_TEMPLATE_EK_P384, HF_TEMPLATE_EK_RSA3072 };
+    bool chosen = connection->ek != HF_TEMPLATE_COUNT;
 
-    for (unsigned i = 0; i < G_N_ELEMENTS(templates); i++) {
+    for (unsigned i = 0; i < (chosen ? 1 : G_N_ELEMENTS(templates)); i++) {
+        HfTemplate which = chosen ? connection->ek : templates[i];
         g_autoptr(GBytes) content = NULL;
 
-        if (!read_certificate(connection, hf_template_info(templates[i])->certificate_index,
-                              &content, error)) {
+        if (!read_certificate(connection, hf_template_info(which)->certificate_index, &content,
+                              error)) {
             return false;
         }
         if (content) {
-            *ret_which = templates[i];
+            *ret_which = which;
             *ret_certificate = without_padding(content);
             return true;
         }
     }
-    *ret_which = HF_TEMPLATE_EK_RSA2048;
+    *ret_which = chosen ? connection->ek : HF_TEMPLATE_EK_RSA2048;
     *ret_certificate = NULL;
+    return true;
+}
+
+/* The chosen key, loaded. ret_certificate may be NULL. */
+static bool choose_loaded(HfConnection *connection, HfLoadedEk *ret_ek, GBytes **ret_certificate,
+                          GError **error)
+{
+    g_autoptr(GBytes) certificate = NULL;
+    HfTemplate which = HF_TEMPLATE_EK_RSA2048;
+    bool fixed;
+
+    if (!choose(connection, &which, &certificate, error)) {
+        return false;
+    }
+    fixed = certificate || connection->ek != HF_TEMPLATE_COUNT;
+    if (!load_ek(connection, which, ret_ek, fixed ? error : NULL) &&
+        (fixed || !load_ek(connection, HF_TEMPLATE_EK_P256, ret_ek, error))) {
+        return false;
+    }
+    if (ret_certificate) {
+        *ret_certificate = g_steal_pointer(&certificate);
+    }
     return true;
 }
 
 bool hf_endorsement_read(HfConnection *connection, HfPublic *ret_public, GBytes **ret_certificate,
                          GError **error)
 {
+    hf_autoesys TPM2B_PUBLIC *area = NULL;
     g_autoptr(GBytes) certificate = NULL;
-    HfTemplate which = HF_TEMPLATE_EK_RSA2048;
+    HfLoadedEk ek;
     HfPublic pub;
+    bool done;
 
-    if (!choose(connection, &which, &certificate, error)) {
+    if (!choose_loaded(connection, &ek, &certificate, error)) {
         return false;
     }
-    if (!read_by_template(connection, which, &pub, certificate ? error : NULL) &&
-        (certificate || !read_by_template(connection, HF_TEMPLATE_EK_P256, &pub, error))) {
+    done = HF_TPM("read the endorsement key", error,
+                  Esys_ReadPublic(connection->esys, ek.handle, connection->session, ESYS_TR_NONE,
+                                  ESYS_TR_NONE, &area, NULL, NULL)) &&
+           hf_esys_public_read(area, &pub, error);
+    unload_ek(&ek);
+    if (!done) {
         return false;
     }
     *ret_public = pub;
@@ -247,14 +268,28 @@ static bool refused(TSS2_RC rc, GError **error)
     }
 }
 
+/* The authorisation of the endorsement key: a policy session of its own, or the empty password. */
+static bool authorize(HfConnection *connection, const HfLoadedEk *ek, ESYS_TR *ret_session,
+                      GError **error)
+{
+    *ret_session = ESYS_TR_PASSWORD;
+    return !ek->by_policy || policy_session(connection, ret_session, error);
+}
+
+/* The TPM has ended the session if the command worked. */
+static void unauthorize(HfConnection *connection, ESYS_TR session)
+{
+    if (session != ESYS_TR_PASSWORD) {
+        hf_esys_flush(connection, session);
+    }
+}
+
 HfSecret *hf_endorsement_activate(HfConnection *connection, HfHostKey *ak, GBytes *id_object,
                                   GBytes *encrypted_secret, GError **error)
 {
     hf_autoesys TPM2B_DIGEST *opened = NULL;
-    g_autoptr(GBytes) certificate = NULL;
     TPM2B_ENCRYPTED_SECRET secret = { 0 };
     TPM2B_ID_OBJECT object = { 0 };
-    HfTemplate which = HF_TEMPLATE_EK_RSA2048;
     ESYS_TR session = ESYS_TR_NONE;
     HfSecret *result = NULL;
     HfLoadedEk ek;
@@ -264,14 +299,10 @@ HfSecret *hf_endorsement_activate(HfConnection *connection, HfHostKey *ak, GByte
                              sizeof(object.credential), error) ||
         !hf_esys_buffer_fill(encrypted_secret, "challenge", &secret.size, secret.secret,
                              sizeof(secret.secret), error) ||
-        !choose(connection, &which, &certificate, error)) {
+        !choose_loaded(connection, &ek, NULL, error)) {
         return NULL;
     }
-    if (!load_ek(connection, which, &ek, certificate ? error : NULL) &&
-        (certificate || !load_ek(connection, HF_TEMPLATE_EK_P256, &ek, error))) {
-        return NULL;
-    }
-    if (policy_session(connection, &session, error)) {
+    if (authorize(connection, &ek, &session, error)) {
         rc = HF_TPM_RC(Esys_ActivateCredential(connection->esys, hf_host_key_handle(ak), ek.handle,
                                                connection->session, session, ESYS_TR_NONE, &object,
                                                &secret, &opened));
@@ -281,9 +312,44 @@ HfSecret *hf_endorsement_activate(HfConnection *connection, HfHostKey *ak, GByte
         } else {
             (void)refused(rc, error);
         }
-        /* The TPM has ended the session if it worked. */
-        hf_esys_flush(connection, session);
+        unauthorize(connection, session);
     }
     unload_ek(&ek);
     return result;
+}
+
+HfKeyBlob *hf_endorsement_create(HfConnection *connection, const HfPublic *template, GError **error)
+{
+    HfParent parent = { .extra = connection->session };
+    HfKeyBlob *blob = NULL;
+    HfLoadedEk ek;
+
+    if (!choose_loaded(connection, &ek, NULL, error)) {
+        return NULL;
+    }
+    parent.handle = ek.handle;
+    if (authorize(connection, &ek, &parent.session, error)) {
+        blob = hf_esys_create(connection, &parent, template, NULL, "attestation key", error);
+        unauthorize(connection, parent.session);
+    }
+    unload_ek(&ek);
+    return blob;
+}
+
+HfHostKey *hf_endorsement_load(HfConnection *connection, const HfKeyBlob *blob, GError **error)
+{
+    HfParent parent = { .extra = connection->session };
+    HfHostKey *key = NULL;
+    HfLoadedEk ek;
+
+    if (!choose_loaded(connection, &ek, NULL, error)) {
+        return NULL;
+    }
+    parent.handle = ek.handle;
+    if (authorize(connection, &ek, &parent.session, error)) {
+        key = hf_esys_load(connection, &parent, blob, "attestation key", error);
+        unauthorize(connection, parent.session);
+    }
+    unload_ek(&ek);
+    return key;
 }

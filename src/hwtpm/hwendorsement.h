@@ -1,8 +1,9 @@
 /*
- * hwendorsement.h - the host TPM's endorsement key: read, and used to answer a challenge.
+ * hwendorsement.h - a TPM's endorsement key: read, used to answer a challenge, parent of a guest's
+ * attestation key.
  *
- * Its public key names the host TPM in certificates; TPM2_ActivateCredential shows that the
- * attestation key is in the TPM that has it.
+ * Its public key names the TPM in certificates; TPM2_ActivateCredential shows that the attestation
+ * key is in the TPM that has it.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -10,11 +11,16 @@
 #define HOLDFAST_HWTPM_HWENDORSEMENT_H
 
 #include "hwtpm/hwkey.h"
+#include "tpm2/template.h"
 
-/* The RSA-2048 endorsement key of the TCG's low-range template, or the P-256 one where the TPM has
- * no RSA or has a certificate for the P-256 one alone. Made for the moment as a primary
- * (endorsement authorisation) when it is not persistent or the persistent one is of another
- * template. ret_certificate: DER from NV, without padding, or NULL when there is none. */
+/* Uses the endorsement key of this template (HF_TEMPLATE_EK_*) from now on. */
+void hf_endorsement_use(HfConnection *connection, HfTemplate which);
+
+/* The endorsement key of the TCG's templates: the one of hf_endorsement_use; else the first with a
+ * certificate in NV of RSA-2048, P-256, P-384, RSA-3072; else RSA-2048, or P-256 where the TPM has
+ * no RSA. Made for the moment as a primary (endorsement authorisation) when it is not persistent or
+ * the persistent one is of another template. ret_certificate: DER from NV, without padding, or NULL
+ * when there is none. */
 bool hf_endorsement_read(HfConnection *connection, HfPublic *ret_public, GBytes **ret_certificate,
                          GError **error);
 
@@ -28,5 +34,11 @@ GBytes *hf_endorsement_above(HfConnection *connection);
  * not for this attestation key. */
 HfSecret *hf_endorsement_activate(HfConnection *connection, HfHostKey *ak, GBytes *id_object,
                                   GBytes *encrypted_secret, GError **error);
+
+/* A key of this template under that endorsement key, and the key loaded from its blob.
+ * HF_ERROR_STATE when the TPM, with that endorsement key, does not know the blob as its own. */
+HfKeyBlob *hf_endorsement_create(HfConnection *connection, const HfPublic *template,
+                                 GError **error);
+HfHostKey *hf_endorsement_load(HfConnection *connection, const HfKeyBlob *blob, GError **error);
 
 #endif

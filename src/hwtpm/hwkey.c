@@ -184,9 +184,11 @@ bool hf_storage_open(HfConnection *connection, uint32_t handle, GBytes *pinned_n
     return true;
 }
 
-static HfKeyBlob *create(HfConnection *connection, const HfPublic *template, const char *what,
-                         GBytes *outside_info, GError **error)
+HfKeyBlob *hf_esys_create(HfConnection *connection, const HfParent *parent,
+                          const HfPublic *template, GBytes *outside_info, const char *what,
+                          GError **error)
 {
+    g_autofree char *doing = g_strdup_printf("create the %s", what);
     const TPM2B_SENSITIVE_CREATE sensitive = { 0 };
     const TPML_PCR_SELECTION pcrs = { 0 };
     TPM2B_PUBLIC area = { 0 };
@@ -199,11 +201,12 @@ static HfKeyBlob *create(HfConnection *connection, const HfPublic *template, con
     HfKeyBlob *blob;
 
     if (!hf_esys_template(template, &area, error) ||
-        !HF_ESYS_FILL(outside_info, "outside information of the new key", &outside, error)) {
+        (outside_info &&
+         !HF_ESYS_FILL(outside_info, "outside information of the new key", &outside, error))) {
         return NULL;
     }
-    if (!HF_TPM(what, error,
-                Esys_Create(connection->esys, connection->srk, connection->session, ESYS_TR_NONE,
+    if (!HF_TPM(doing, error,
+                Esys_Create(connection->esys, parent->handle, parent->session, parent->extra,
                             ESYS_TR_NONE, &sensitive, &area, &outside, &pcrs, &private_area,
                             &public_area, &data, &hash, &ticket))) {
         return NULL;
@@ -220,20 +223,21 @@ static HfKeyBlob *create(HfConnection *connection, const HfPublic *template, con
 HfKeyBlob *hf_key_create(HfConnection *connection, HfVmaAlgorithm algorithm, const HfDigest *policy,
                          GBytes *outside_info, GError **error)
 {
+    const HfParent parent = { connection->srk, connection->session, ESYS_TR_NONE };
     HfPublic template;
 
     hf_vma_template(algorithm, policy, &template);
-    return create(connection, &template, "create the signing key", outside_info, error);
+    return hf_esys_create(connection, &parent, &template, outside_info, "signing key", error);
 }
 
 HfKeyBlob *hf_key_create_derivation(HfConnection *connection, const HfDigest *policy,
                                     GError **error)
 {
-    g_autoptr(GBytes) outside = g_bytes_new(NULL, 0);
+    const HfParent parent = { connection->srk, connection->session, ESYS_TR_NONE };
     HfPublic template;
 
     hf_derivation_template(policy, &template);
-    return create(connection, &template, "create the derivation key", outside, error);
+    return hf_esys_create(connection, &parent, &template, NULL, "derivation key", error);
 }
 
 /* Takes over `handle`. */
@@ -252,22 +256,22 @@ static HfHostKey *key_new(HfConnection *connection, ESYS_TR handle, GError **err
     return hf_esys_public_read(area, &key->public_area, error) ? g_steal_pointer(&key) : NULL;
 }
 
-HfHostKey *hf_key_load(HfConnection *connection, const HfKeyBlob *blob, const char *what,
-                       GError **error)
+HfHostKey *hf_esys_load(HfConnection *connection, const HfParent *parent, const HfKeyBlob *blob,
+                        const char *what, GError **error)
 {
-    g_autofree char *public_label = g_strdup_printf("public area of the %s", what);
-    g_autofree char *private_label = g_strdup_printf("private area of the %s", what);
-    g_autofree char *step = g_strdup_printf("load the %s", what);
+    g_autofree char *public_text = g_strdup_printf("public area of the %s", what);
+    g_autofree char *private_text = g_strdup_printf("private area of the %s", what);
+    g_autofree char *doing = g_strdup_printf("load the %s", what);
     TPM2B_PUBLIC public_area = { 0 };
     TPM2B_PRIVATE private_area = { 0 };
     ESYS_TR handle = ESYS_TR_NONE;
     TSS2_RC rc;
 
-    if (!hf_esys_public_parse(blob->public_area, public_label, &public_area, error) ||
-        !HF_ESYS_FILL(blob->private_area, private_label, &private_area, error)) {
+    if (!hf_esys_public_parse(blob->public_area, public_text, &public_area, error) ||
+        !HF_ESYS_FILL(blob->private_area, private_text, &private_area, error)) {
         return NULL;
     }
-    rc = HF_TPM_RC(Esys_Load(connection->esys, connection->srk, connection->session, ESYS_TR_NONE,
+    rc = HF_TPM_RC(Esys_Load(connection->esys, parent->handle, parent->session, parent->extra,
                              ESYS_TR_NONE, &private_area, &public_area, &handle));
     switch (hf_esys_base_code(rc)) {
     case TPM2_RC_INTEGRITY:
@@ -282,11 +286,19 @@ HfHostKey *hf_key_load(HfConnection *connection, const HfKeyBlob *blob, const ch
         return NULL;
     default: break;
     }
-    if (!hf_esys_check(rc, step, error)) {
+    if (!hf_esys_check(rc, doing, error)) {
         return NULL;
     }
     hf_esys_own(connection, handle);
     return key_new(connection, handle, error);
+}
+
+HfHostKey *hf_key_load(HfConnection *connection, const HfKeyBlob *blob, const char *what,
+                       GError **error)
+{
+    const HfParent parent = { connection->srk, connection->session, ESYS_TR_NONE };
+
+    return hf_esys_load(connection, &parent, blob, what, error);
 }
 
 HfHostKey *hf_key_attestation(HfConnection *connection, GError **error)

@@ -23,7 +23,7 @@ bool hf_storage_open(HfConnection *connection, uint32_t handle, GBytes *pinned_n
                      GBytes **ret_name, GError **error);
 
 /* A key as it lies in files: usable only by the TPM and under the SRK that made it. */
-typedef struct {
+typedef struct HfKeyBlob {
     GBytes *public_area;
     GBytes *private_area;
     GBytes *creation_data;

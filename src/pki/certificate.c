@@ -53,8 +53,8 @@ HfCertificate *hf_certificate_ref(HfCertificate *certificate)
 static void clear(gpointer data)
 {
     HfCertificate *c = data;
-    GBytes **bytes[] = { &c->der,     &c->tbs,  &c->signature, &c->serial,      &c->issuer,
-                         &c->subject, &c->spki, &c->key_id,    &c->authority_id };
+    GBytes **bytes[] = { &c->der,     &c->tbs,  &c->signature, &c->serial,       &c->issuer,
+                         &c->subject, &c->spki, &c->key_id,    &c->authority_id, &c->bond };
     char **texts[] = { &c->tpm_manufacturer,      &c->tpm_model,      &c->tpm_version,
                        &c->platform_manufacturer, &c->platform_model, &c->platform_version,
                        &c->spec_family,           &c->ca_issuers_url, &c->crl_url,

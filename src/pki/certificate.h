@@ -74,6 +74,7 @@ typedef struct {
     char *crl_url;
     HfHolding *holding;     /* our own extensions or NULL: of a TPM's certificate */
     HfMandate *mandate;     /* and of a vMA's */
+    GBytes *bond;           /* of an attestation key's: hf_spki_digest of its TPM's EK; or NULL */
     char *unknown_critical; /* OID of the first critical extension we do not know, or NULL */
 } HfCertificate;
 

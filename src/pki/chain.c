@@ -310,8 +310,7 @@ static bool check_rooted(Chain *c, GError **error)
     return !c->rules->required_policy || check_policy(c, c->rules->required_policy, error);
 }
 
-bool hf_chain_verify(GPtrArray *chain, GPtrArray *roots, const HfChainRules *rules,
-                     HfChainProof *ret_proof, GError **error)
+static bool begin(Chain *c, GPtrArray *chain, const HfChainRules *rules, GError **error)
 {
     if (chain->len < 2 || chain->len > 3) {
         return hf_error_set(error, HF_ERROR_INVALID,
@@ -319,9 +318,28 @@ bool hf_chain_verify(GPtrArray *chain, GPtrArray *roots, const HfChainRules *rul
                             "expected a chain of 2 or 3 certificates, found %u",
                             chain->len);
     }
-    Chain c = { .rules = rules, .leaf = chain->pdata[0], .vma = chain->pdata[1] };
-    c.leaf_name = rules->kind == HF_LEAF_EK ? "EK certificate" : "platform certificate";
-    if (!check_order(&c, error)) {
+    *c = (Chain){ .rules = rules, .leaf = chain->pdata[0], .vma = chain->pdata[1] };
+    c->leaf_name = rules->kind == HF_LEAF_EK ? "EK certificate" : "platform certificate";
+    return true;
+}
+
+bool hf_chain_verify_vma(GPtrArray *chain, GPtrArray *roots, const HfChainRules *rules,
+                         GError **error)
+{
+    Chain c = { 0 };
+    if (!begin(&c, chain, rules, error)) {
+        return false;
+    }
+    c.root = find_root(c.vma, chain->len == 3 ? chain->pdata[2] : NULL, roots, error);
+    return c.root && check_step(c.vma, VMA_NAME, c.root, ROOT_NAME, error) &&
+           check_root(&c, error) && check_vma(&c, error);
+}
+
+bool hf_chain_verify(GPtrArray *chain, GPtrArray *roots, const HfChainRules *rules,
+                     HfChainProof *ret_proof, GError **error)
+{
+    Chain c = { 0 };
+    if (!begin(&c, chain, rules, error) || !check_order(&c, error)) {
         return false;
     }
     c.root = find_root(c.vma, chain->len == 3 ? chain->pdata[2] : NULL, roots, error);

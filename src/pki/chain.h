@@ -32,6 +32,11 @@ typedef struct {
     const HfHolding *holding; /* never NULL when hardware-rooted */
 } HfChainProof;
 
+/* The vMA certificate alone, chain[1], up to its root: so that whoever asks two questions (is this
+ * authority the fleet's? did it certify this key?) can answer them in order. Errors as below. */
+bool hf_chain_verify_vma(GPtrArray *chain, GPtrArray *roots, const HfChainRules *rules,
+                         GError **error);
+
 /* chain: HfCertificate in the order leaf, vMA and, if it is there, root (then byte for byte one of
  * the trusted ones). roots: the trusted ones. *ret_proof may be NULL. Errors: HF_ERROR_INVALID for
  * a certificate of the wrong shape, HF_ERROR_AUTH for signature, key identifier, issuer and unknown

@@ -201,17 +201,50 @@ HfCertificate *hf_endorsement_platform(const HfEndorsement *in, HfSigner *signer
     return hf_builder_sign(b, signer, issuer, error);
 }
 
+/* What the CA says of an attestation key and its TPM. */
+static bool add_ak_claims(HfBuilder *b, const HfEndorsement *in, GError **error)
+{
+    g_autoptr(GByteArray) value = g_byte_array_new();
+    if (in->tpm_manufacturer) {
+        add_tpm_name(b, in, false);
+    }
+    if (in->spec_family && !add_specification(b, in, error)) {
+        return false;
+    }
+    if (in->ak_policies) {
+        hf_builder_add(b, HF_OID_POLICIES, false, hf_extension_policies(in->ak_policies));
+    }
+    if (in->crl_url) {
+        hf_builder_add(b, HF_OID_CRL_POINTS, false, hf_extension_crl_point(in->crl_url));
+    }
+    if (in->ak_endorsement && in->holding) {
+        if (!hf_holding_write(in->holding, value, error)) {
+            return false;
+        }
+        hf_builder_add(b, HF_OID_HOLDING, false, g_steal_pointer(&value));
+    }
+    if (in->ak_endorsement) {
+        hf_builder_add(b, HF_OID_BOND, false, hf_extension_bond(in->ak_endorsement));
+    }
+    return true;
+}
+
+static bool check_ak(const HfEndorsement *in, GError **error)
+{
+    if (in->not_after == -1) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "the certificate of an attestation key needs an end of its validity");
+    }
+    return (!in->tpm_manufacturer || check_tpm(in, error)) &&
+           (!in->crl_url ||
+            hf_extension_check_url(in->crl_url, "URL of the revocation list", error));
+}
+
 HfCertificate *hf_endorsement_ak(const HfEndorsement *in, HfSigner *signer,
                                  const HfCertificate *issuer, GError **error)
 {
     g_autoptr(HfPublicKey) key = hf_spki_key(in->spki, "the attestation key", error);
-    if (!key || !check_input(in, HF_OID_PURPOSE_AK, issuer, error) ||
-        (in->tpm_manufacturer && !check_tpm(in, error))) {
-        return NULL;
-    }
-    if (in->not_after == -1) {
-        hf_error_set(error, HF_ERROR_INVALID,
-                     "the certificate of an attestation key needs an end of its validity");
+    if (!key || !check_input(in, HF_OID_PURPOSE_AK, issuer, error) || !check_ak(in, error)) {
         return NULL;
     }
     g_autofree char *name = hf_name_fit(in->vmid ? in->vmid : NO_VMID);
@@ -220,11 +253,5 @@ HfCertificate *hf_endorsement_ak(const HfEndorsement *in, HfSigner *signer,
         return NULL;
     }
     g_autoptr(HfBuilder) b = begin(in, subject, HF_OID_PURPOSE_AK, HF_USAGE_SIGNATURE, issuer);
-    if (in->tpm_manufacturer) {
-        add_tpm_name(b, in, false);
-        if (!add_specification(b, in, error)) {
-            return NULL;
-        }
-    }
-    return hf_builder_sign(b, signer, issuer, error);
+    return add_ak_claims(b, in, error) ? hf_builder_sign(b, signer, issuer, error) : NULL;
 }

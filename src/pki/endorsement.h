@@ -35,8 +35,12 @@ typedef struct {
     const char *vmid;
     const HfHolding *holding;   /* hardware-rooted needs host_ek and tcb_policy in it */
     const char *ca_issuers_url; /* where the issuer's certificate is to be had, or NULL */
-    gint64 not_before;          /* seconds since 1970; the issuer must be valid then */
-    gint64 not_after;           /* -1: no expiry */
+    /* AK certificate only. */
+    const char *const *ak_policies; /* dotted OIDs that the CA has verified, or NULL */
+    GBytes *ak_endorsement;         /* hf_spki_digest of the EK it was proved to be with, or NULL */
+    const char *crl_url;            /* the issuer's revocation list, or NULL */
+    gint64 not_before;              /* seconds since 1970; the issuer must be valid then */
+    gint64 not_after;               /* -1: no expiry */
 } HfEndorsement;
 
 /* The EK certificate. */
@@ -46,8 +50,10 @@ HfCertificate *hf_endorsement_ek(const HfEndorsement *in, HfSigner *signer,
 HfCertificate *hf_endorsement_platform(const HfEndorsement *in, HfSigner *signer,
                                        const HfCertificate *issuer, GError **error);
 /* An AK certificate (of a host or a virtual TPM) by a CA that may issue them; subject CN = vmid,
- * TPM names as in the EK certificate when tpm_manufacturer is set, not_after must be given. Of the
- * rest it uses spki, spec_*, ca_issuers_url and not_before. */
+ * TPM names as in the EK certificate when tpm_manufacturer is set (and the specification when
+ * spec_family is), not_after must be given. Of the rest it uses spki, ca_issuers_url, not_before
+ * and, when they are set, ak_policies, crl_url, ak_endorsement and with that the holding, which is
+ * the one in the EK certificate. */
 HfCertificate *hf_endorsement_ak(const HfEndorsement *in, HfSigner *signer,
                                  const HfCertificate *issuer, GError **error);
 

@@ -193,3 +193,15 @@ bool hf_extension_check_url(const char *url, const char *what, GError **error)
     }
     return true;
 }
+
+GByteArray *hf_extension_bond(GBytes *endorsement_key)
+{
+    size_t n = 0;
+    const void *data = g_bytes_get_data(endorsement_key, &n);
+    GByteArray *w = g_byte_array_new();
+    size_t sequence = hf_der_begin(w, HF_DER_SEQUENCE);
+    hf_der_put_uint(w, HF_EXTENSION_BOND_VERSION);
+    hf_der_put(w, HF_DER_OCTETS, data, n);
+    hf_der_end(w, sequence);
+    return w;
+}

@@ -28,6 +28,10 @@ GByteArray *hf_extension_crl_point(const char *url);
 /* Permitted DNS and e-mail: vtpm.invalid; excluded: every IP address. */
 GByteArray *hf_extension_name_constraints(void);
 
+#define HF_EXTENSION_BOND_VERSION 1
+/* Digest of the endorsement key: of 32, 48 or 64 bytes. */
+GByteArray *hf_extension_bond(GBytes *endorsement_key);
+
 /* An http, https or ldap URL in ASCII of at most 512 characters. */
 bool hf_extension_check_url(const char *url, const char *what, GError **error);
 

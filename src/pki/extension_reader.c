@@ -325,6 +325,20 @@ static bool read_mandate(HfCertificate *c, HfReader value)
     return c->mandate != NULL;
 }
 
+static bool read_bond(HfCertificate *c, HfReader value)
+{
+    HfReader r = hf_der_get(&value, HF_DER_SEQUENCE);
+    uint64_t version = hf_der_uint(&r);
+    HfReader digest = hf_der_get(&r, HF_DER_OCTETS);
+    size_t n = hf_reader_left(&digest);
+    if (!hf_reader_done(&r) || !hf_reader_done(&value) || version != HF_EXTENSION_BOND_VERSION ||
+        (n != 32 && n != 48 && n != 64)) {
+        return false;
+    }
+    c->bond = hf_der_bytes(digest);
+    return true;
+}
+
 bool hf_extension_read(HfCertificate *c, const char *oid, bool critical, HfReader value)
 {
     g_assert(c);
@@ -346,6 +360,7 @@ bool hf_extension_read(HfCertificate *c, const char *oid, bool critical, HfReade
         { HF_OID_NAME_CONSTRAINTS, read_name_constraints, NULL },
         { HF_OID_HOLDING, read_holding, NULL },
         { HF_OID_MANDATE, read_mandate, NULL },
+        { HF_OID_BOND, read_bond, NULL },
     };
     for (size_t i = 0; i < G_N_ELEMENTS(extensions); i++) {
         if (strcmp(oid, extensions[i].oid) == 0) {

@@ -24,4 +24,5 @@ libpki_a_SOURCES = \
     src/pki/swtpm_profile.c src/pki/swtpm_profile.h \
     src/pki/request.c src/pki/request.h \
     src/pki/chain.c src/pki/chain.h \
+    src/pki/ak_chain.c src/pki/ak_chain.h \
     src/pki/vendor.c src/pki/vendor.h

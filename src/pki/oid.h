@@ -29,6 +29,9 @@
  *         generation       [2] EXPLICIT INTEGER OPTIONAL, -- the counter was at least this
  *         modelName        [3] EXPLICIT UTF8String (SIZE (1..64)) OPTIONAL } -- none: any
  *
+ *     ARC.2.3  certificate extension of an attestation key, never critical: of which EK's TPM it is
+ *     Bond ::= SEQUENCE { version INTEGER (1), endorsementKey Digest }
+ *
  *     Digest ::= OCTET STRING (SIZE (32 | 48 | 64))       -- SHA-256, SHA-384, SHA-512
  *
  * SPDX-License-Identifier: BSD-3-Clause
@@ -43,6 +46,7 @@
 #define HF_OID_POLICY_NESTED HF_OID_ARC ".1.3"
 #define HF_OID_HOLDING HF_OID_ARC ".2.1"
 #define HF_OID_MANDATE HF_OID_ARC ".2.2"
+#define HF_OID_BOND HF_OID_ARC ".2.3"
 
 #define HF_OID_TPM_MANUFACTURER "2.23.133.2.1"
 #define HF_OID_TPM_MODEL "2.23.133.2.2"
@@ -57,9 +61,11 @@
 #define HF_OID_PURPOSE_PLATFORM "2.23.133.8.2"
 #define HF_OID_PURPOSE_AK "2.23.133.8.3"
 
-/* What the fleet's CA verified of a vMA key before it delegated. */
+/* What a CA verified of a key: it is in a TPM, stays there and, an attestation key, signs only what
+ * that TPM made. */
 #define HF_OID_POLICY_TPM_RESIDENCY "2.23.133.11.1.1"
 #define HF_OID_POLICY_TPM_FIXED "2.23.133.11.1.2"
+#define HF_OID_POLICY_TPM_RESTRICTED "2.23.133.11.1.3"
 
 #define HF_OID_SUBJECT_DIRECTORY "2.5.29.9"
 #define HF_OID_SUBJECT_KEY_ID "2.5.29.14"

@@ -1,5 +1,5 @@
 /*
- * hostkey.c - public areas of holdfast's keys in a host TPM.
+ * hostkey.c - public areas of holdfast's keys in a host TPM, and of a guest's attestation key.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -39,16 +39,44 @@ HfTpmName hf_host_ak_qualified(const HfPublic *ak)
     return hf_tpm_name_qualify(&hierarchy, &name);
 }
 
+static void use_rsa_2048(HfPublic *pub)
+{
+    pub->type = TPM2_ALG_RSA;
+    pub->scheme.alg = TPM2_ALG_RSASSA;
+    pub->rsa_bits = 2048;
+    pub->curve = 0;
+    pub->kdf.alg = 0;
+}
+
+void hf_guest_ak_template(HfAkAlgorithm algorithm, HfPublic *ret_public)
+{
+    ecdsa_p256(ret_public, RESIDENT | TPMA_OBJECT_USERWITHAUTH | TPMA_OBJECT_NODA |
+                               TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_SIGN_ENCRYPT);
+    if (algorithm == HF_AK_RSA_2048) {
+        use_rsa_2048(ret_public);
+    } else if (algorithm == HF_AK_ECC_P384) {
+        ret_public->name_alg = TPM2_ALG_SHA384;
+        ret_public->scheme.hash = TPM2_ALG_SHA384;
+        ret_public->curve = TPM2_ECC_NIST_P384;
+    }
+}
+
+HfTpmName hf_guest_ak_qualified(const HfPublic *ek, const HfPublic *ak)
+{
+    HfTpmName hierarchy = hf_tpm_name_of_handle(TPM2_RH_ENDORSEMENT);
+    HfTpmName ek_name = hf_public_name(ek);
+    HfTpmName parent = hf_tpm_name_qualify(&hierarchy, &ek_name);
+    HfTpmName name = hf_public_name(ak);
+
+    return hf_tpm_name_qualify(&parent, &name);
+}
+
 void hf_vma_template(HfVmaAlgorithm algorithm, const HfDigest *policy, HfPublic *ret_public)
 {
     g_assert(policy->alg == HF_HASH_SHA256);
     ecdsa_p256(ret_public, RESIDENT | TPMA_OBJECT_ADMINWITHPOLICY | TPMA_OBJECT_SIGN_ENCRYPT);
     if (algorithm == HF_VMA_RSA_2048) {
-        ret_public->type = TPM2_ALG_RSA;
-        ret_public->scheme.alg = TPM2_ALG_RSASSA;
-        ret_public->rsa_bits = 2048;
-        ret_public->curve = 0;
-        ret_public->kdf.alg = 0;
+        use_rsa_2048(ret_public);
     }
     ret_public->policy_size = policy->size;
     memcpy(ret_public->policy, policy->data, policy->size);

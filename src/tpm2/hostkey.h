@@ -1,9 +1,10 @@
 /*
- * hostkey.h - the public areas of holdfast's keys in a host TPM, made by the host and expected by
- * the fleet's CA: attestation key, vMA signing key, and the approver's key as a TPM loads it.
+ * hostkey.h - the public areas of holdfast's keys in a TPM, made by the host (a guest) and expected
+ * by the fleet's CA: attestation keys, vMA signing key, and the approver's key as a TPM loads it.
  *
  * One place for both sides: what the host creates is what the CA compares with. P-256 with
- * ECDSA/SHA-256 throughout, RSA-2048 with PKCS#1 v1.5/SHA-256 for a vMA key on request.
+ * ECDSA/SHA-256 throughout, RSA-2048 with PKCS#1 v1.5/SHA-256 for a vMA key on request; a guest's
+ * attestation key also P-384 with SHA-384.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -19,6 +20,13 @@ typedef enum { HF_VMA_ECC_P256, HF_VMA_RSA_2048 } HfVmaAlgorithm;
 void hf_host_ak_template(HfPublic *ret_public);
 /* Its Name as attestation structures have it. */
 HfTpmName hf_host_ak_qualified(const HfPublic *ak);
+
+typedef enum { HF_AK_ECC_P256, HF_AK_ECC_P384, HF_AK_RSA_2048 } HfAkAlgorithm;
+
+/* An attestation key that a guest keeps under its endorsement key: restricted, empty password. */
+void hf_guest_ak_template(HfAkAlgorithm algorithm, HfPublic *ret_public);
+/* The qualified Name of a key under an endorsement key, itself a primary of its hierarchy. */
+HfTpmName hf_guest_ak_qualified(const HfPublic *ek, const HfPublic *ak);
 
 /* Unrestricted signing key without userWithAuth: `policy` alone (SHA-256) can use it. */
 void hf_vma_template(HfVmaAlgorithm algorithm, const HfDigest *policy, HfPublic *ret_public);

@@ -1,9 +1,10 @@
 /*
- * attest_main.c - holdfast-attest: the verifier's side of proving what a guest's TPM is and says.
+ * attest_main.c - holdfast-attest: the verifier's and the guest's side of proving what a guest's TPM
+ * is and says.
  *
- * Command line and exit codes; `challenge` is in challenge.c, `verify` in verdict.c. It talks to no
- * TPM and no network: everything comes and goes as files. A further command is a row in both
- * tables below and a file of its own.
+ * Command line and exit codes; `challenge` is in challenge.c, `verify` in verdict.c, `enroll` in
+ * guest_enroll.c. `enroll` alone talks to a TPM, none to a network: everything comes and goes as
+ * files. A further command is a row in both tables below and a file of its own.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -15,32 +16,86 @@
 #include "base/error.h"
 #include "base/options.h"
 #include "tools/attest/challenge.h"
+#include "tools/attest/guest.h"
 #include "tools/attest/verdict.h"
 
-enum { CHALLENGE = 1 << 0, VERIFY = 1 << 1 };
+enum { CHALLENGE = 1 << 0, VERIFY = 1 << 1, ENROLL = 1 << 2 };
 
 static const HfCommand commands[] = {
     { "challenge", CHALLENGE, "make a credential that only the TPM with this EK and AK can open",
       NULL, 0, 0 },
     { "verify", VERIFY, "check a quote, the answer to a challenge and the EK certificate's chain",
       NULL, 0, 0 },
+    { "enroll", ENROLL, "in the guest: ask a privacy CA for an AK certificate, install its answer",
+      NULL, 0, 0 },
     { .name = NULL },
 };
 
 static const HfOption options_table[] = {
+    { .name = "request",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "where the request goes, for holdfast-ca certify",
+      .where = ENROLL },
+    { .name = "activate",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "the CA's answer",
+      .where = ENROLL },
+    { .name = "dir",
+      .kind = HF_KIND_PATH,
+      .arg = "DIR",
+      .help = "directory of the attestation key",
+      .preset = HF_LOCALSTATEDIR "/lib/holdfast/attest",
+      .where = ENROLL },
+    { .name = "tcti",
+      .kind = HF_KIND_STRING,
+      .arg = "TCTI",
+      .help = "the TPM, in the words of tpm2-tss (default: as in the directory, or "
+              "device:/dev/tpmrm0)",
+      .where = ENROLL },
+    { .name = "ek",
+      .kind = HF_KIND_CHOICE,
+      .arg = "KIND",
+      .help = "the endorsement key to use (default: the first of these with a certificate)",
+      .choices = "rsa2048|p256|p384|rsa3072",
+      .where = ENROLL },
+    { .name = "key-algorithm",
+      .kind = HF_KIND_CHOICE,
+      .arg = "NAME",
+      .help = "of a new attestation key",
+      .preset = "p256",
+      .choices = "p256|p384|rsa2048",
+      .where = ENROLL },
+    { .name = "new-key",
+      .help = "make a new attestation key and forget the one there is",
+      .where = ENROLL },
+    { .name = "ca-root",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "take the certificate of this privacy CA only",
+      .where = ENROLL },
+    { .name = "endorsement-auth-file",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "file with the password of the endorsement hierarchy",
+      .where = ENROLL },
     { .name = "ek-certificate",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
       .help = "certificate of the TPM's endorsement key, DER or PEM",
+      .where = CHALLENGE | VERIFY,
       .flags = HF_OPTION_REQUIRED },
     { .name = "ek-public",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
-      .help = "its public area, when it was not made from a standard template" },
+      .help = "its public area, when it was not made from a standard template",
+      .where = CHALLENGE | VERIFY },
     { .name = "ak-public",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
       .help = "public area of the attestation key, as tpm2_createak -u writes it",
+      .where = CHALLENGE | VERIFY,
       .flags = HF_OPTION_REQUIRED },
     { .name = "out",
       .kind = HF_KIND_PATH,
@@ -117,7 +172,8 @@ static const HfOption options_table[] = {
 
 static const HfProgram program = {
     .name = "holdfast-attest",
-    .summary = "Verify that a quote comes from a virtual TPM that is held by a host's TPM",
+    .summary =
+        "Prove and verify that a quote comes from a virtual TPM that is held by a host's TPM",
     .commands = commands,
     .options = options_table,
     .usage_exit = 2,
@@ -148,14 +204,21 @@ static bool verify(const HfOptions *options, GError **error)
     return true;
 }
 
+static bool run(const HfOptions *options, GError **error)
+{
+    switch (hf_options_command(options)->bit) {
+    case CHALLENGE: return hf_attest_challenge(options, error);
+    case ENROLL: return hf_guest_enroll(options, error);
+    default: return verify(options, error);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_autoptr(HfOptions) options = hf_options_parse_or_exit(&program, argc, argv);
     g_autoptr(GError) error = NULL;
-    bool good = hf_options_command(options)->bit == CHALLENGE ? hf_attest_challenge(options, &error)
-                                                              : verify(options, &error);
 
-    if (good) {
+    if (run(options, &error)) {
         return EXIT_SUCCESS;
     }
     fprintf(stderr, "%s: %s\n", program.name, error->message);

@@ -5,16 +5,13 @@
  */
 #include "tools/authority/authority_files.h"
 
-#include <fcntl.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "pki/keyfile.h"
 #include "pki/pem.h"
-#include "tools/common/evidence.h"
-
-#define KERNEL_LOG "/sys/kernel/security/tpm0/binary_bios_measurements"
+#include "tools/common/firmware_log.h"
 
 bool hf_authority_auth(const HfOptions *options, const char *option, HfConnection *connection,
                        HfHierarchy hierarchy, GError **error)
@@ -64,25 +61,10 @@ HfAuthorityDir *hf_authority_open_connected(const HfOptions *options, GError **e
 bool hf_authority_event_log(const HfOptions *options, const HfAuthorityDir *authority,
                             GBytes **ret_log, GError **error)
 {
-    const char *path = hf_options_string(options, "event-log");
-    g_autoptr(GError) local = NULL;
-    hf_autofd int fd = -1;
-
     *ret_log = NULL;
-    if (!authority->manifest->host_tpm || (path && strcmp(path, "none") == 0)) {
-        return true;
-    }
-    if (path) {
-        *ret_log = hf_file_read(path, HF_EVIDENCE_LOG_MAX, error);
-        return *ret_log != NULL;
-    }
-    if (g_str_has_prefix(authority->tcti, "device:")) {
-        /* securityfs says size 0 of what has contents: read to the end. Who may not read it, or
-         * has none, sends none. */
-        fd = open(KERNEL_LOG, O_RDONLY | O_CLOEXEC);
-        *ret_log = fd >= 0 ? hf_fd_read_all(fd, HF_EVIDENCE_LOG_MAX, KERNEL_LOG, &local) : NULL;
-    }
-    return true;
+    return !authority->manifest->host_tpm ||
+           hf_firmware_log(hf_options_string(options, "event-log"), authority->tcti, ret_log,
+                           error);
 }
 
 bool hf_authority_key_file(const char *from, int dir, const char *path, GError **error)

@@ -9,12 +9,21 @@
 #include "pki/delegation.h"
 #include "tools/ca/ca_commands.h"
 
-enum { INIT = 1 << 0, NONCE = 1 << 1, DELEGATE = 1 << 2, LIST = 1 << 3, CHALLENGE = 1 << 4 };
+enum {
+    INIT = 1 << 0,
+    NONCE = 1 << 1,
+    DELEGATE = 1 << 2,
+    LIST = 1 << 3,
+    CHALLENGE = 1 << 4,
+    CERTIFY = 1 << 5
+};
 
 static const HfCommand commands[] = {
     { "init", INIT, "make the fleet's root: key, certificate, directory", NULL, 0, 0 },
     { "challenge", CHALLENGE, "check a host's introduction and challenge its TPM", NULL, 0, 0 },
     { "delegate", DELEGATE, "verify a delegation request and issue its certificate", NULL, 0, 0 },
+    { "certify", CERTIFY, "verify the request of an attestation key and issue its certificate",
+      NULL, 0, 0 },
     { "nonce", NONCE, "print a fresh nonce for one delegation request, unchallenged", NULL, 0, 0 },
     { "list", LIST, "list what was issued", NULL, 0, 0 },
     { 0 },
@@ -55,34 +64,60 @@ static const HfOption option_table[] = {
     { .name = "request",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
-      .help = "the introduction (holdfast-authority request) or delegation request (respond)",
-      .where = CHALLENGE | DELEGATE,
+      .help = "the introduction (holdfast-authority request), delegation request (respond) or AK "
+              "request (holdfast-attest enroll)",
+      .where = CHALLENGE | DELEGATE | CERTIFY,
       .flags = HF_OPTION_REQUIRED },
     { .name = "out",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
-      .help = "where the challenge goes, or certificate and root, PEM",
-      .where = CHALLENGE | DELEGATE,
+      .help = "where the challenge goes, or certificate and root, PEM, or the answer",
+      .where = CHALLENGE | DELEGATE | CERTIFY,
       .flags = HF_OPTION_REQUIRED },
     { .name = "ek-roots",
       .kind = HF_KIND_PATH,
       .arg = "PATH",
       .help = "certificates of TPM vendors to trust, a file or a directory; may be given several "
               "times",
-      .where = CHALLENGE,
+      .where = CHALLENGE | CERTIFY,
       .flags = HF_OPTION_MULTI },
     { .name = "ek-digest",
       .kind = HF_KIND_STRING,
       .arg = "HEX",
       .help = "SHA-256 of an endorsement key to trust without a vendor; may be given several times",
-      .where = CHALLENGE,
+      .where = CHALLENGE | CERTIFY,
       .flags = HF_OPTION_MULTI },
     { .name = "ek-list",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
       .help = "a file of such digests, one a line; may be given several times",
-      .where = CHALLENGE,
+      .where = CHALLENGE | CERTIFY,
       .flags = HF_OPTION_MULTI },
+    { .name = "vma-root",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "root certificates of fleets whose virtual TPMs are believed; may be given several "
+              "times",
+      .where = CERTIFY,
+      .flags = HF_OPTION_MULTI },
+    { .name = "vma",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "vMA certificates, for TPMs that have none or an old one; may be given several times",
+      .where = CERTIFY,
+      .flags = HF_OPTION_MULTI },
+    { .name = "hours",
+      .kind = HF_KIND_INT,
+      .arg = "N",
+      .help = "hours the certificate of an attestation key is valid",
+      .preset = "24",
+      .min = 1,
+      .max = 24 * 90,
+      .where = CERTIFY },
+    { .name = "hardware-only",
+      .kind = HF_KIND_FLAG,
+      .help = "refuse virtual TPMs that are software-rooted or nested",
+      .where = CERTIFY },
     { .name = "approver-public",
       .kind = HF_KIND_PATH,
       .arg = "PEM",
@@ -123,7 +158,7 @@ static const HfOption option_table[] = {
       .kind = HF_KIND_STRING,
       .arg = "URL",
       .help = "where this CA's revocation list is to be had",
-      .where = DELEGATE },
+      .where = DELEGATE | CERTIFY },
     { .name = "name-constraints",
       .kind = HF_KIND_FLAG,
       .help = "also forbid all host names, addresses and mail domains in the certificate",
@@ -143,7 +178,8 @@ static const HfOption option_table[] = {
 
 static const HfProgram program = {
     .name = "holdfast-ca",
-    .summary = "the fleet's CA: delegates to the authorities of approved hosts",
+    .summary = "the fleet's CA: delegates to the authorities of approved hosts, certifies "
+               "attestation keys",
     .commands = commands,
     .options = option_table,
     .usage_exit = 2,
@@ -155,6 +191,7 @@ static bool run(const HfOptions *options, GError **error)
     case INIT: return hf_ca_command_init(options, error);
     case CHALLENGE: return hf_ca_command_challenge(options, error);
     case NONCE: return hf_ca_command_nonce(options, error);
+    case CERTIFY: return hf_ca_command_certify(options, error);
     case DELEGATE: return hf_ca_command_delegate(options, error);
     default: return hf_ca_command_list(options, error);
     }

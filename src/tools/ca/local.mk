@@ -1,6 +1,8 @@
 bin_PROGRAMS += holdfast-ca
 holdfast_ca_SOURCES = \
     src/tools/ca/ca_challenge.c \
+    src/tools/ca/ca_attestation.c src/tools/ca/ca_attestation.h \
+    src/tools/ca/ca_certify.c \
     src/tools/ca/ca_commands.h \
     src/tools/ca/ca_core.c src/tools/ca/ca_core.h \
     src/tools/ca/ca_delegate.c \

@@ -14,7 +14,7 @@ static const HfParcelItem items[PARTS] = {
     [PUBLIC_AREA] = { "public area", 1, 1024 },
     [PRIVATE_AREA] = { "private area", 1, 2048 },
     [CREATION_DATA] = { "creation data", 1, 2048 },
-    [CREATION_HASH] = { "creation hash", 32, 32 },
+    [CREATION_HASH] = { "creation hash", 32, 64 },
     [CREATION_TICKET] = { "creation ticket", 8, 128 },
 };
 

@@ -1,5 +1,6 @@
 noinst_LIBRARIES += libtools.a
 libtools_a_SOURCES = \
+    src/tools/common/ak_enrolment.c src/tools/common/ak_enrolment.h \
     src/tools/common/approval_file.c src/tools/common/approval_file.h \
     src/tools/common/authority_dir.c src/tools/common/authority_dir.h \
     src/tools/common/authority_keys.c src/tools/common/authority_keys.h \
@@ -9,6 +10,7 @@ libtools_a_SOURCES = \
     src/tools/common/enrolment_kinds.c src/tools/common/enrolment_kinds.h \
     src/tools/common/evidence.c src/tools/common/evidence.h \
     src/tools/common/fields.c src/tools/common/fields.h \
+    src/tools/common/firmware_log.c src/tools/common/firmware_log.h \
     src/tools/common/manifest.c src/tools/common/manifest.h \
     src/tools/common/parcel.c src/tools/common/parcel.h \
     src/tools/common/pcr_lines.c src/tools/common/pcr_lines.h \

@@ -1,0 +1,198 @@
+#!/usr/bin/env bash
+# Enrolment of an attestation key with a privacy CA, by files: virtual TPMs of an authority whose key
+# is in a host TPM, and that host TPM itself, with its vendor's certificate. Then forged, foreign,
+# replayed and altered ones, each refused by the check it fails.
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck disable=SC2317,SC2154,SC2016  # functions are called by ok and refuses; tap_dir is
+# tap.sh's; sh -c expands its own words
+. "${top_srcdir:-.}/tests/tap.sh"
+. "$top_srcdir/tests/cli/host-tpm.sh"
+need swtpm swtpm_setup swtpm_localca tpm2_createak openssl python3
+
+attest=$top_builddir/holdfast-attest
+authority=$top_builddir/holdfast-authority
+ca=$top_builddir/holdfast-ca
+probe=$top_builddir/tests/cli/pki-probe
+cd "$tap_dir" || exit 1
+
+# parcel NEW OLD [TAG=FILE | TAG^OFFSET | TAG-]...: records replaced, with a bit flipped, left out.
+parcel() {
+    python3 - "$@" <<'PY'
+import struct, sys
+new, old, *edits = sys.argv[1:]
+data = open(old, "rb").read()
+records, at = {}, 18
+while at < len(data):
+    tag, size = struct.unpack(">HI", data[at:at + 6])
+    records[tag] = data[at + 6:at + 6 + size]
+    at += 6 + size
+for edit in edits:
+    if "=" in edit:
+        tag, name = edit.split("=")
+        records[int(tag)] = open(name, "rb").read()
+    elif "^" in edit:
+        tag, offset = map(int, edit.split("^"))
+        value = bytearray(records[tag])
+        value[offset] ^= 1
+        records[tag] = bytes(value)
+    else:
+        del records[int(edit[:-1])]
+body = b"".join(struct.pack(">HI", t, len(v)) + v for t, v in sorted(records.items()))
+open(new, "wb").write(data[:12] + struct.pack(">IH", 18 + len(body), len(records)) + body)
+PY
+}
+record() { # FILE TAG: a record's bytes
+    python3 - "$@" <<'PY'
+import struct, sys
+data, at = open(sys.argv[1], "rb").read(), 18
+while at < len(data):
+    tag, size = struct.unpack(">HI", data[at:at + 6])
+    if tag == int(sys.argv[2]):
+        sys.stdout.buffer.write(data[at + 6:at + 6 + size])
+    at += 6 + size
+PY
+}
+request() { local name=$1; shift; "$attest" enroll --dir "$name.ak" --tcti "swtpm:path=$tap_dir/$name.sock" --request "$name.request" "$@"; }
+activate() { local name=$1 answer=$2; shift 2; "$attest" enroll --dir "$name.ak" --activate "$answer" "$@"; }
+certify() { local file=$1; shift; "$ca" certify --dir P --request "$file" --out answer "$@"; }
+tool() { local name=$1; shift; TPM2TOOLS_TCTI=swtpm:path=$tap_dir/$name.sock "$@" >tool.log 2>&1; }
+
+### A fleet: CA, host, authority in the host TPM; and a privacy CA of somebody else
+host_tpm_make host || { diag_file host.log; bail "no host TPM could be made"; }
+host_tpm_start host || bail "the host TPM did not start"
+"$ca" init --dir C >/dev/null || bail "no CA"
+"$ca" init --dir P --subject "privacy CA" >/dev/null || bail "no CA"
+{ "$authority" init --dir A --tcti "$host_tcti" --make-approver approver.key &&
+    openssl pkey -in approver.key -pubout -out approver.pub &&
+    "$authority" approve --dir A --approver-key approver.key &&
+    "$authority" pcrs --dir A >values &&
+    "$authority" request --dir A --out introduction &&
+    "$ca" challenge --dir C --request introduction --out challenge --ek-roots vendor/issuercert.pem &&
+    "$authority" respond --dir A --challenge challenge --out response &&
+    "$ca" delegate --dir C --request response --out vma.pem --approver-public approver.pub \
+        --approved-pcrs values &&
+    "$authority" install-certificate --dir A vma.pem; } >fleet.log 2>&1 ||
+    { diag_file fleet.log; bail "no authority could be made"; }
+for name in one two; do
+    mkdir "$name"
+    "$top_builddir/holdfast-setup" --tpm2 --tpm-state "$name" --authority A --create-ek-cert \
+        --create-platform-cert >"$name.log" 2>&1 || { diag_file "$name.log"; bail "no vTPM"; }
+    start "$name" "$top_builddir/holdfast" socket --tpm2 --tpmstate "dir=$name" \
+        --server "type=unixio,path=$name.sock" --ctrl "type=unixio,path=$name.sock.ctrl" \
+        --flags not-need-init,startup-clear
+    wait_socket "$name.sock.ctrl" "$started" || bail "no vTPM"
+    wait_socket "$name.sock" "$started" || bail "no vTPM"
+done
+
+### The straight path
+ok "the guest asks" request one
+is "$(stat -c %a one.ak one.ak/ak.blob one.ak/request | tr '\n' ' ')" "700 600 600 " "what it keeps is its own"
+ok "the privacy CA believes the fleet's root" certify one.request --vma-root C/root.pem
+like "$(cat ok.log)" "for a virtual TPM, hardware-rooted" "and says what it believes"
+cp answer first.answer
+if grep -aq "privacy CA" answer; then fail "the certificate is not in the clear"; else pass "the certificate is not in the clear"; fi
+refuses 1 "another endorsement key or another attestation key|another attestation key|not the one to the request" \
+    "another virtual TPM does not get it" sh -c '"$0" enroll --dir two.ak --tcti "$1" --request x &&
+    "$0" enroll --dir two.ak --activate answer' "$attest" "swtpm:path=$tap_dir/two.sock"
+ok "the guest's TPM opens it" activate one answer --ca-root P/root.pem
+openssl x509 -in one.ak/ak.pem -noout -text >ak.text
+like "$(cat ak.text)" "2.23.133.8.3" "its extended key usage is an attestation key's"
+like "$(cat ak.text)" "2.23.133.11.1.3" "it says that the key is restricted"
+ok "openssl verifies it" openssl verify -x509_strict -CAfile P/root.pem one.ak/ak.pem
+refuses 1 "no request waits for an answer" "the same answer again is refused" activate one answer
+like "$("$ca" list --dir P)" "attestation key, virtual TPM, hardware-rooted" "the CA's record has it"
+ok "the same key asks again" request one
+refuses 1 "not the one to the request that waits" "an answer to an earlier request is refused" activate one first.answer
+certify one.request --vma-root C/root.pem >/dev/null
+refuses 1 "not, and is not below, one of the pinned" "the answer of another CA than was named is refused" \
+    activate one answer --ca-root C/root.pem
+ok "with the root it is installed" activate one answer --ca-root P/root.pem
+for kind in p384 rsa2048; do
+    ok "a new key, $kind" request one --new-key --key-algorithm "$kind"
+    ok "$kind: certified" certify one.request --vma-root C/root.pem
+    ok "$kind: activated" activate one answer
+done
+if tool one tpm2_nvreadpublic 0x1c00016; then
+    ok "with the P-384 endorsement key" request one --new-key --ek p384
+    ok "P-384 endorsement key: certified" certify one.request --vma-root C/root.pem
+    ok "P-384 endorsement key: activated" activate one answer
+fi
+
+### A hardware TPM, by its vendor
+ln -s "$tap_dir/host/sock" hard.sock
+ln -s "$tap_dir/host/sock.ctrl" hard.sock.ctrl
+ok "a hardware TPM asks" request hard
+refuses 1 'check "EK certificate" failed: endorsement key: nobody vouches' "a vendor that is not pinned" \
+    certify hard.request --vma-root C/root.pem
+ok "its vendor is pinned" certify hard.request --ek-roots vendor/issuercert.pem
+like "$(cat ok.log)" "for a hardware TPM" "the CA says which kind"
+ok "it opens the answer" activate hard answer
+
+### Attacks on the CA
+request one --new-key >/dev/null
+request two --new-key >/dev/null
+refuses 2 "whose TPMs are to be believed" "nothing pinned" certify one.request
+refuses 1 'check "vMA certificate" failed: .*not one of the trusted roots' "an unknown fleet" \
+    certify one.request --vma-root P/root.pem
+record two.request 4 >two.ek
+record two.request 3 >two.ekpub
+parcel bad.request one.request 4=two.ek
+refuses 1 'check "endorsement key" failed: .*not the key in the EK certificate' \
+    "the EK certificate of another virtual TPM" certify bad.request --vma-root C/root.pem
+parcel stolen.request one.request 4=two.ek 3=two.ekpub
+cp stolen.request one.ak/request
+ok "its endorsement key too: an answer is made" certify stolen.request --vma-root C/root.pem
+refuses 1 "does not open it" "but the TPM with the attestation key cannot open it" activate one answer
+parcel bad.request one.request 4^-3
+refuses 1 'check "EK certificate" failed: .*signature' "a forged EK certificate" \
+    certify bad.request --vma-root C/root.pem
+openssl x509 -inform DER -in two.ek -noout -pubkey | openssl pkey -pubin -outform DER -out two.spki
+mkdir forged
+"$probe" write forged p256 two.spki >probe.log 2>&1 || diag_file probe.log
+openssl x509 -in forged/ek.pem -outform DER -out forged.der
+openssl x509 -in forged/vma.pem -outform DER -out forgedvma.der
+parcel bad.request two.request 4=forged.der 5=forgedvma.der
+refuses 1 'check "vMA certificate" failed' "an authority that nobody delegated to" \
+    certify bad.request --vma-root C/root.pem
+parcel bad.request one.request 5-
+refuses 1 'check "vMA certificate" failed: .*--vma' "no vMA certificate" certify bad.request --vma-root C/root.pem
+openssl x509 -in vma.pem -out own-vma.pem
+ok "unless the CA has it" certify bad.request --vma-root C/root.pem --vma own-vma.pem
+tool one tpm2_createprimary -C e -G ecc -c sign.ctx -a "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|sign"
+tool one tpm2_readpublic -c sign.ctx -o unrestricted
+tool one tpm2_flushcontext -t
+parcel bad.request one.request 2=unrestricted
+refuses 1 'check "attestation key" failed: .*restricted must be set' "a key that is not restricted" \
+    certify bad.request --vma-root C/root.pem
+record one.request 2 >area
+python3 - <<'PY'
+data = bytearray(open("area", "rb").read())
+data[7] ^= 2
+open("movable", "wb").write(data)
+PY
+parcel bad.request one.request 2=movable
+refuses 1 'check "attestation key" failed: .*fixedTPM must be set' "a key that may leave its TPM" \
+    certify bad.request --vma-root C/root.pem
+record two.request 2 >two.area
+parcel bad.request one.request 2=two.area
+cp bad.request one.ak/request
+ok "the attestation key of another TPM: an answer is made" certify bad.request --vma-root C/root.pem
+refuses 1 "another attestation key" "but it is for another key" activate one answer
+head -c 100 one.request >bad.request
+refuses 1 "AK request" "half a request" certify bad.request --vma-root C/root.pem
+
+### Altered answers
+request one >/dev/null
+certify one.request --vma-root C/root.pem >/dev/null
+parcel bad.answer answer 5^40
+refuses 1 "sealed certificates" "altered certificates" activate one bad.answer
+parcel bad.answer answer 3^40
+refuses 1 "does not open it" "an altered credential" activate one bad.answer
+parcel bad.answer answer 2^5
+refuses 1 "another attestation key" "an altered name" activate one bad.answer
+ok "after all of them the right answer is still taken" activate one answer
+refuses 2 "one of --request and --activate" "neither of both" "$attest" enroll --dir one.ak
+refuses 1 "there is no attestation key|nowhere" "a directory that is not there" "$attest" enroll --dir nowhere --activate answer
+refuses 1 "TPM replaced" "another TPM than the one of the directory" "$attest" enroll --dir one.ak \
+    --tcti "swtpm:path=$tap_dir/two.sock" --request x
+finish
