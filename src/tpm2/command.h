@@ -80,6 +80,8 @@ bool hf_tpm_read_public(const HfTransport *tpm, uint32_t handle, HfPublic *ret_p
 /* The index gets auth `index_auth`. */
 bool hf_tpm_nv_define(const HfTransport *tpm, uint32_t hierarchy, const HfSecret *auth,
                       const HfNvPublic *pub, const HfSecret *index_auth, GError **error);
+bool hf_tpm_nv_undefine(const HfTransport *tpm, uint32_t hierarchy, const HfSecret *auth,
+                        uint32_t index, GError **error);
 /* auth_handle: the hierarchy or the index itself. Any size, in pieces. */
 bool hf_tpm_nv_write(const HfTransport *tpm, uint32_t auth_handle, const HfSecret *auth,
                      uint32_t index, const void *data, size_t n, GError **error);

@@ -36,6 +36,22 @@ bool hf_tpm_nv_define(const HfTransport *tpm, uint32_t hierarchy, const HfSecret
     return response != NULL;
 }
 
+bool hf_tpm_nv_undefine(const HfTransport *tpm, uint32_t hierarchy, const HfSecret *auth,
+                        uint32_t index, GError **error)
+{
+    g_autoptr(HfTpmCommand) command = hf_tpm_command_new(TPM2_CC_NV_UndefineSpace);
+    g_autoptr(HfTpmResponse) response = NULL;
+
+    hf_tpm_command_handle(command, hierarchy);
+    hf_tpm_command_handle(command, index);
+    hf_tpm_command_auth(command, auth);
+    response = hf_tpm_command_run(command, tpm, false, NULL, error);
+    if (!response) {
+        g_prefix_error(error, "NV index 0x%08x: ", index);
+    }
+    return response != NULL;
+}
+
 static bool write_piece(const HfTransport *tpm, uint32_t auth_handle, const HfSecret *auth,
                         uint32_t index, const uint8_t *data, size_t n, size_t offset,
                         GError **error)

@@ -63,6 +63,7 @@ enum {
 
 #define TPM2_CC_EvictControl 0x00000120u
 #define TPM2_CC_HierarchyChangeAuth 0x00000129u
+#define TPM2_CC_NV_UndefineSpace 0x00000122u
 #define TPM2_CC_NV_DefineSpace 0x0000012au
 #define TPM2_CC_PCR_Allocate 0x0000012bu
 #define TPM2_CC_CreatePrimary 0x00000131u

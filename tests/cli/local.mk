@@ -16,6 +16,7 @@ EXTRA_DIST += tests/cli/host-tpm.sh tests/cli/tpm-bus.py
 cli_tests += tests/cli/attest.sh
 cli_tests += tests/cli/setup.sh
 cli_tests += tests/cli/reproducible.sh
+cli_tests += tests/cli/withdraw.sh
 cli_tests += tests/cli/samples.sh
 cli_tests += tests/cli/emulator-control.py tests/cli/emulator-data.py
 cli_tests += tests/cli/emulator-state.py

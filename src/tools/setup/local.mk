@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libsetup.a
 libsetup_a_SOURCES = \
     src/tools/setup/capabilities.c src/tools/setup/capabilities.h \
+    src/tools/setup/certificate_match.c src/tools/setup/certificate_match.h \
     src/tools/setup/certificate_files.c src/tools/setup/certificate_files.h \
     src/tools/setup/ek_table.c src/tools/setup/ek_table.h \
     src/tools/setup/reproducible.c src/tools/setup/reproducible.h \

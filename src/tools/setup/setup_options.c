@@ -67,6 +67,10 @@ static const HfOption setup_options[] = {
     { .name = "overwrite",
       .help = "replace an existing TPM; it stays until the new one is complete" },
     { .name = "not-overwrite", .help = "succeed without doing anything when there is a TPM" },
+    { .name = "check-certificates",
+      .help = "say whether the certificates of an existing TPM are for the keys it has now" },
+    { .name = "withdraw-certificates",
+      .help = "remove those that are not; nothing else is changed" },
     { .name = "config",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
@@ -254,6 +258,24 @@ static bool check_reconfigure(const HfOptions *o, bool swtpm, GError **error)
                         "--reconfigure changes PCR banks only: it cannot go with --%s", given);
 }
 
+static bool check_examination(const HfOptions *o, GError **error)
+{
+    static const char *const examinations[] = { "check-certificates", "withdraw-certificates" };
+    static const char *const excluded[] = {
+        "createek",   "create-ek-cert", "create-platform-cert", "create-spk",
+        "iakkeyalgo", "reconfigure",    "idevidkeyalgo",        "reproducible-from",
+        "overwrite",  "not-overwrite",  "write-ek-cert-files"
+    };
+    const char *what = first_given(o, examinations, G_N_ELEMENTS(examinations));
+    const char *given = what ? first_given(o, excluded, G_N_ELEMENTS(excluded)) : NULL;
+    if (given) {
+        return hf_error_set(error, HF_ERROR_USAGE,
+                            "--%s is about an existing TPM: it cannot go with --%s", what, given);
+    }
+    return !what || hf_options_flag(o, "tpm2") ||
+           hf_error_set(error, HF_ERROR_USAGE, "--%s requires --tpm2", what);
+}
+
 /* A cipher without a key would leave secrets in the clear, unnoticed. */
 static bool check_cipher(const HfOptions *o, GError **error)
 {
@@ -310,7 +332,8 @@ bool hf_setup_options_check(const HfOptions *o, bool swtpm, GError **error)
 {
     return check_state(o, swtpm, error) && (swtpm || check_strictly(o, error)) &&
            check_exclusive(o, error) && check_version(o, swtpm, error) &&
-           check_reconfigure(o, swtpm, error) && check_unsupported(o, error);
+           check_reconfigure(o, swtpm, error) && check_examination(o, error) &&
+           check_unsupported(o, error);
 }
 
 /* --- what has no effect ---------------------------------------------------------------------- */

@@ -26,7 +26,9 @@ typedef struct {
     bool tpm12;
     char *state; /* directory or URI */
     HfExisting existing;
-    bool reconfigure; /* PCR banks of an existing TPM, nothing else */
+    bool check_certificates;    /* of an existing TPM, nothing else */
+    bool withdraw_certificates; /* the same, and remove those that do not match */
+    bool reconfigure;           /* PCR banks of an existing TPM, nothing else */
 
     bool create_ek;
     bool ek_certificates;

@@ -299,6 +299,8 @@ static HfSetupPlan *plan_from_options(const HfOptions *o, bool swtpm)
     plan->logfile = g_strdup(hf_options_string(o, "logfile"));
     plan->state = g_strdup(state ? state : hf_options_string(o, "tpmstate"));
     plan->existing = existing_of(o);
+    plan->check_certificates = hf_options_flag(o, "check-certificates");
+    plan->withdraw_certificates = hf_options_flag(o, "withdraw-certificates");
     plan->reconfigure = hf_options_flag(o, "reconfigure");
     plan->ek_certificates = hf_options_flag(o, "create-ek-cert");
     plan->platform_certificate = hf_options_flag(o, "create-platform-cert");

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "tools/setup/certificate_files.h"
+#include "tools/setup/certificate_match.h"
 #include "tools/setup/narration.h"
 #include "tools/setup/replacement.h"
 #include "tools/setup/reproducible.h"
@@ -33,6 +34,12 @@ static bool decide(const HfSetupPlan *plan, HfStore *store, bool *ret_go_on, GEr
     bool there;
     if (!has_tpm(store, &there, error)) {
         return false;
+    }
+    if (plan->check_certificates || plan->withdraw_certificates) {
+        *ret_go_on = true;
+        return there || hf_error_set(error, HF_ERROR_NOT_FOUND,
+                                     "%s: there is no TPM whose certificates could be looked at",
+                                     plan->state);
     }
     if (plan->reconfigure) {
         *ret_go_on = true;
@@ -115,8 +122,7 @@ static HfManufacture *make(const HfSetupPlan *plan, const HfEngines *engines, GE
                        : make_tpm2(plan, engines, certifier, seed, error);
 }
 
-static HfManufacture *reconfigure(const HfSetupPlan *plan, const HfEngines *engines, HfStore *store,
-                                  bool *ret_changed, GError **error)
+static HfSecret *load(HfStore *store, GError **error)
 {
     g_autoptr(GBytes) blob = store->class->load(store, HF_STATE_PERMANENT, error);
     if (!blob) {
@@ -124,8 +130,27 @@ static HfManufacture *reconfigure(const HfSetupPlan *plan, const HfEngines *engi
     }
     size_t size;
     const void *data = g_bytes_get_data(blob, &size);
-    g_autoptr(HfSecret) permanent = hf_secret_copy(data, size);
-    return hf_manufacture_reconfigure(plan, engines->maker, permanent, ret_changed, error);
+    return hf_secret_copy(data, size);
+}
+
+static HfManufacture *reconfigure(const HfSetupPlan *plan, const HfEngines *engines, HfStore *store,
+                                  bool *ret_changed, GError **error)
+{
+    g_autoptr(HfSecret) permanent = load(store, error);
+    return permanent
+               ? hf_manufacture_reconfigure(plan, engines->maker, permanent, ret_changed, error)
+               : NULL;
+}
+
+static bool examine(const HfSetupPlan *plan, const HfEngines *engines, HfStore *store,
+                    GError **error)
+{
+    g_autoptr(HfSecret) permanent = load(store, error);
+    g_autoptr(HfSecret) changed = NULL;
+    return permanent &&
+           hf_certificates_examine(engines->maker, permanent, plan->withdraw_certificates, &changed,
+                                   error) &&
+           (!changed || hf_replacement_commit(store, changed, error));
 }
 
 static bool store_all(const HfSetupPlan *plan, const HfManufacture *made, HfStore *store,
@@ -245,6 +270,9 @@ bool hf_setup_run(const HfSetupPlan *plan, const HfEngines *engines, GError **er
     if (!go_on) {
         hf_say_kept(plan);
         return true;
+    }
+    if (plan->check_certificates || plan->withdraw_certificates) {
+        return examine(plan, engines, place.store, error);
     }
     bool changed = false;
     hf_say_begin(plan);
