@@ -1,7 +1,7 @@
 # Fuzz targets. `make check` replays every corpus (replay-NAME: the target with a main of its own);
 # `make check-fuzz FUZZ_SECONDS=60 [FUZZ_TARGETS="control linear"]` has libFuzzer look for more.
 fuzz_targets = control frame state migration linear options config certificate request der \
-    evidence manifest public attest pcr credential engine
+    evidence ak manifest public attest pcr credential engine
 EXTRA_DIST += tests/fuzz/run-fuzz tests/fuzz/gen_corpus.c tests/fuzz/corpus
 
 fuzz_main = tests/fuzz/replay.c tests/fuzz/fuzz.h
@@ -44,6 +44,10 @@ unit_tests += tests/fuzz/replay-evidence
 tests_fuzz_replay_evidence_SOURCES = tests/fuzz/fuzz-evidence.c $(fuzz_main) src/tools/ca/ca_environment.c src/tools/ca/ca_environment.h src/tools/ca/ca_verify.c src/tools/ca/ca_verify.h
 tests_fuzz_replay_evidence_LDADD = $(holdfast_ca_LDADD)
 tests_fuzz_replay_evidence_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
+unit_tests += tests/fuzz/replay-ak
+tests_fuzz_replay_ak_SOURCES = tests/fuzz/fuzz-ak.c $(fuzz_main)
+tests_fuzz_replay_ak_LDADD = $(holdfast_ca_LDADD)
+tests_fuzz_replay_ak_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
 unit_tests += tests/fuzz/replay-manifest
 tests_fuzz_replay_manifest_SOURCES = tests/fuzz/fuzz-manifest.c $(fuzz_file)
 tests_fuzz_replay_manifest_LDADD = $(holdfast_ca_LDADD)

@@ -7,6 +7,7 @@
 #include "pki-world.h"
 
 #include "base/error.h"
+#include "pki/ak_chain.h"
 #include "crypto/pubkey.h"
 #include "pki/name.h"
 #include "pki/oid.h"
@@ -323,6 +324,55 @@ static void test_ak(void)
     g_assert_null(c->holding);
 }
 
+static void ak_refused(HfCertificate *leaf, HfCertificate *root, gint64 at, HfErrorCode code,
+                       const char *words)
+{
+    g_autoptr(GPtrArray) chain = g_ptr_array_new();
+    g_autoptr(GPtrArray) roots = g_ptr_array_new();
+    g_autoptr(GError) error = NULL;
+    g_ptr_array_add(chain, leaf);
+    g_ptr_array_add(roots, root);
+    g_assert_false(hf_ak_chain_verify(chain, roots, at, NULL, &error));
+    world_refused(&error, code, words);
+}
+
+/* What the privacy CA says stands in the certificate, and only its own certificates count. */
+static void test_ak_chain(void)
+{
+    static const char *const policies[] = { HF_OID_POLICY_HARDWARE, HF_OID_POLICY_TPM_RESTRICTED,
+                                            NULL };
+    g_autoptr(World) w = world_new(HF_ROOTED_HARDWARE);
+    g_autoptr(World) other = world_new(HF_ROOTED_HARDWARE);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(HfSigner) ak = world_key(w, HF_KEYFILE_P256);
+    g_autoptr(GBytes) bond = hf_spki_digest(w->ek.spki);
+    g_autoptr(HfCertificate) ek = hf_endorsement_ek(&w->ek, w->vma_key, w->vma, &error);
+    HfEndorsement in = w->ek;
+    in.spki = ak->spki;
+    in.not_after = WORLD_NOW + WORLD_DAY;
+    in.ak_policies = policies;
+    in.ak_endorsement = bond;
+    g_autoptr(HfCertificate) c = hf_endorsement_ak(&in, w->root_key, w->root, &error);
+    g_assert_no_error(error);
+    g_assert_true(g_bytes_equal(c->bond, bond));
+    g_assert_nonnull(c->holding);
+
+    g_autoptr(GPtrArray) chain = g_ptr_array_new();
+    g_autoptr(GPtrArray) roots = g_ptr_array_new();
+    HfAkProof proof;
+    g_ptr_array_add(chain, c);
+    g_ptr_array_add(roots, w->root);
+    g_assert_true(hf_ak_chain_verify(chain, roots, WORLD_NOW + 1, &proof, &error));
+    g_assert_no_error(error);
+    g_assert_true(proof.is_virtual && proof.rooted == HF_ROOTED_HARDWARE && proof.root == w->root);
+
+    ak_refused(c, w->root, WORLD_NOW + 2 * WORLD_DAY, HF_ERROR_POLICY, "has expired");
+    ak_refused(c, w->root, WORLD_NOW - WORLD_DAY, HF_ERROR_POLICY, "not valid yet");
+    ak_refused(c, other->root, WORLD_NOW + 1, HF_ERROR_AUTH, "");
+    ak_refused(ek, w->vma, WORLD_NOW + 1, HF_ERROR_POLICY, "may not issue for attestation keys");
+    ak_refused(w->vma, w->root, WORLD_NOW + 1, HF_ERROR_POLICY, "key usage of the AK certificate");
+}
+
 /* One row: a change to the inputs of an EK certificate, and what the refusal says. */
 static void test_ek_refusals(void)
 {
@@ -505,6 +555,7 @@ int main(int argc, char **argv)
     g_test_add_func("/pki/issue/rsa-authority", test_rsa_authority);
     g_test_add_func("/pki/issue/platform", test_platform);
     g_test_add_func("/pki/issue/ak", test_ak);
+    g_test_add_func("/pki/issue/ak-chain", test_ak_chain);
     g_test_add_func("/pki/issue/ek-refusals", test_ek_refusals);
     g_test_add_func("/pki/issue/issuer-refusals", test_issuer_refusals);
     g_test_add_func("/pki/issue/lying-signer", test_lying_signer);
