@@ -30,6 +30,7 @@
 #define RC_1_2_BAD_PARAM_SIZE 0x19u
 #define RC_1_2_BAD_LOCALITY 0x3du
 #define RC_2_0_FAILURE 0x101u
+#define CC_2_0_CHANGE_EPS 0x124u
 #define RC_2_0_BAD_LOCALITY 0x107u
 #define RC_2_0_INSUFFICIENT 0x9au
 #define RC_2_0_INITIALIZE 0x100u
@@ -340,6 +341,18 @@ static size_t set_locality_command(HfEmulator *emulator, const uint8_t *command,
     return hf_emulator_refuse(emulator, code, response);
 }
 
+/* The guest's firmware or owner may take the certified endorsement keys away; somebody should know. */
+static void note_new_keys(const HfEmulator *emulator, const uint8_t *command, size_t size,
+                          const uint8_t *response, size_t n)
+{
+    if (emulator->config.version == HF_TPM_2_0 && size >= HEADER_SIZE && n >= HEADER_SIZE &&
+        hf_fetch_u32(command + 6) == CC_2_0_CHANGE_EPS && hf_fetch_u32(response + 6) == 0) {
+        hf_log(1,
+               "TPM2_ChangeEPS: the TPM has other endorsement keys now, their certificates in NV "
+               "do not match them any more; holdfast-setup --withdraw-certificates removes them");
+    }
+}
+
 /* Under the mutex. */
 static size_t run(HfEmulator *emulator, const uint8_t *command, size_t size, uint8_t *response)
 {
@@ -348,6 +361,7 @@ static size_t run(HfEmulator *emulator, const uint8_t *command, size_t size, uin
     size_t n = hf_engine_process(emulator->engine, command, size, locality, &answer);
     g_assert(n <= HF_TPM_BUFFER_MAX);
     memcpy(response, answer, n);
+    note_new_keys(emulator, command, size, response, n);
     const GError *failure = hf_engine_storage_error(emulator->engine);
     if (failure && !emulator->storage_error_logged) {
         emulator->storage_error_logged = true;

@@ -21,7 +21,8 @@ guest() { # DIR: the TPM runs
     rm -f guest.sock guest.sock.ctrl
     start guest "$emulator" socket --tpm2 --tpmstate "dir=$1" \
         --server "type=unixio,path=$tap_dir/guest.sock" \
-        --ctrl "type=unixio,path=$tap_dir/guest.sock.ctrl" --flags not-need-init,startup-clear
+        --ctrl "type=unixio,path=$tap_dir/guest.sock.ctrl" --flags not-need-init,startup-clear \
+        --log "level=1,file=$tap_dir/emulator.log"
     wait_socket guest.sock "$started" || bail "the emulator did not start"
 }
 tool() { TPM2TOOLS_TCTI=swtpm:path=$tap_dir/guest.sock "$@" >tool.log 2>&1; }
@@ -57,6 +58,7 @@ ok "keeps the endorsement keys: the certificates match" look vm
 guest vm
 ok "TPM2_ChangeEPS" tool tpm2_changeeps
 stop "$started"
+is "$(grep -c 'other endorsement keys now' emulator.log)" 1 "the emulator's log says what that means"
 before=$(sum vm)
 refuses 1 '3 of 3 certificates are not for this TPM' "does not: that is said" look vm
 is "$(look vm 2>/dev/null | grep -c 'for another key')" 3 "of each certificate"
