@@ -8,6 +8,7 @@ pod_files = \
     man/holdfast-ctl.1.pod \
     man/holdfast-setup.1.pod \
     man/holdfast-authority.5.pod \
+    man/holdfast-ca.5.pod \
     man/holdfast-localca.1.pod \
     man/holdfast-swtpm_bios.1.pod \
     man/holdfast-swtpm_cert.1.pod \

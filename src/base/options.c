@@ -210,7 +210,9 @@ static bool check_rows(const HfOptions *options, GError **error)
             return hf_error_set(error, HF_ERROR_USAGE, "option --%s is not for '%s'", row->name,
                                 options->command->name);
         }
-        if (!given && known && (row->flags & HF_OPTION_REQUIRED)) {
+        bool needed = (row->flags & HF_OPTION_REQUIRED) &&
+                      !(options->command && (row->optional & options->command->bit));
+        if (!given && known && needed) {
             return hf_error_set(error, HF_ERROR_USAGE, "option --%s is missing", row->name);
         }
     }

@@ -39,6 +39,7 @@ typedef struct {
     const HfSubOption *sub; /* HF_KIND_SUB */
     unsigned where;         /* bits of the commands that know it; 0: all */
     unsigned flags;         /* HF_OPTION_* */
+    unsigned optional;      /* bits of commands that need it not, though it is REQUIRED */
     const char *features;   /* words for --print-capabilities, blank-separated; NULL: none */
 } HfOption;
 

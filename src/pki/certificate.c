@@ -11,17 +11,16 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "crypto/hash.h"
-#include "pki/builder.h"
 #include "pki/extension.h"
 #include "pki/name.h"
 #include "pki/oid.h"
 #include "pki/pem.h"
+#include "pki/sealed.h"
 #include "pki/spki.h"
 
 #include <string.h>
 
 #define EXTENSIONS_MAX 64
-#define SERIAL_MAX 20
 #define PEM_TYPE "CERTIFICATE"
 
 static const struct {
@@ -78,39 +77,6 @@ void hf_certificate_unref(HfCertificate *certificate)
     }
 }
 
-/* SEQUENCE OF SET OF SEQUENCE { OID, value }; returns the bytes of it all or NULL. */
-static GBytes *read_name(HfReader *r)
-{
-    HfReader whole = hf_der_whole(r, HF_DER_SEQUENCE);
-    HfReader copy = whole;
-    HfReader rdns = hf_der_get(&copy, HF_DER_SEQUENCE);
-    while (!rdns.failed && hf_reader_left(&rdns) > 0) {
-        HfReader rdn = hf_der_get(&rdns, HF_DER_SET);
-        do {
-            HfReader pair = hf_der_get(&rdn, HF_DER_SEQUENCE);
-            g_autofree char *oid = hf_der_oid(&pair);
-            (void)hf_der_whole(&pair, 0);
-            if (!oid || !hf_reader_done(&pair)) {
-                return NULL;
-            }
-        } while (hf_reader_left(&rdn) > 0);
-    }
-    return whole.failed || rdns.failed ? NULL : hf_der_bytes(whole);
-}
-
-/* Which of our algorithms this AlgorithmIdentifier is, byte for byte. */
-static void match_algorithm(HfCertificate *c, HfReader found)
-{
-    for (unsigned i = HF_SIGN_ECDSA_SHA256; i <= HF_SIGN_RSA_SHA384; i++) {
-        g_autoptr(GByteArray) expected = g_byte_array_new();
-        hf_builder_put_algorithm(expected, (HfSignAlgorithm)i);
-        if (expected->len == found.size && memcmp(expected->data, found.data, found.size) == 0) {
-            c->algorithm = (HfSignAlgorithm)i;
-            c->algorithm_known = true;
-        }
-    }
-}
-
 /* Returns what is wrong, or NULL. */
 static const char *read_extensions(HfCertificate *c, HfReader *tbs)
 {
@@ -141,10 +107,8 @@ static const char *read_extensions(HfCertificate *c, HfReader *tbs)
 
 static const char *read_serial(HfCertificate *c, HfReader *tbs)
 {
-    HfReader serial = hf_der_get(tbs, HF_DER_INTEGER);
-    size_t n = hf_reader_left(&serial);
-    bool padded = n > 1 && serial.data[0] == 0 && !(serial.data[1] & 0x80);
-    if (serial.failed || n == 0 || n > SERIAL_MAX + 1 || (serial.data[0] & 0x80) || padded) {
+    HfReader serial = hf_der_number(tbs, HF_DER_SERIAL_MAX);
+    if (serial.failed) {
         return "the serial number is not a positive number of at most 20 octets";
     }
     c->serial = hf_der_bytes(serial);
@@ -159,8 +123,9 @@ static const char *read_validity(HfCertificate *c, HfReader *tbs)
     return hf_reader_done(&validity) ? NULL : "the validity is malformed";
 }
 
-static const char *read_tbs(HfCertificate *c, HfReader whole, HfReader outer_algorithm)
+static const char *read_tbs(HfCertificate *c, const HfSealed *sealed)
 {
+    HfReader whole = sealed->part;
     HfReader tbs = hf_der_get(&whole, HF_DER_SEQUENCE);
     HfReader version = hf_der_get(&tbs, HF_DER_CONTEXT_OF(0));
     if (hf_der_uint(&version) != 2 || !hf_reader_done(&version)) {
@@ -170,15 +135,13 @@ static const char *read_tbs(HfCertificate *c, HfReader whole, HfReader outer_alg
     if (wrong) {
         return wrong;
     }
-    HfReader algorithm = hf_der_whole(&tbs, HF_DER_SEQUENCE);
-    if (algorithm.failed || algorithm.size != outer_algorithm.size ||
-        memcmp(algorithm.data, outer_algorithm.data, algorithm.size) != 0) {
+    if (!hf_sealed_same_algorithm(sealed, &tbs)) {
         return "the signature algorithms inside and outside of the signed part differ";
     }
-    match_algorithm(c, algorithm);
-    c->issuer = read_name(&tbs);
+    c->algorithm_known = hf_sealed_algorithm(sealed->algorithm, &c->algorithm);
+    c->issuer = hf_name_read(&tbs);
     wrong = read_validity(c, &tbs);
-    c->subject = read_name(&tbs);
+    c->subject = hf_name_read(&tbs);
     if (!c->issuer || !c->subject) {
         return "the issuer's or subject's name is malformed";
     }
@@ -198,24 +161,14 @@ static const char *read_tbs(HfCertificate *c, HfReader whole, HfReader outer_alg
 
 static const char *read_certificate(HfCertificate *c)
 {
-    HfReader r = hf_reader_for(c->der);
-    HfReader outer = hf_der_get(&r, HF_DER_SEQUENCE);
-    if (outer.failed) {
-        return "it is not a DER SEQUENCE of the size there is";
+    HfSealed sealed;
+    const char *wrong = hf_sealed_open(c->der, &sealed);
+    if (wrong) {
+        return wrong;
     }
-    HfReader tbs = hf_der_whole(&outer, HF_DER_SEQUENCE);
-    HfReader algorithm = hf_der_whole(&outer, HF_DER_SEQUENCE);
-    HfReader bits = hf_der_get(&outer, HF_DER_BITS);
-    uint8_t unused = hf_reader_u8(&bits);
-    if (bits.failed || unused != 0 || !hf_reader_done(&outer)) {
-        return "it is not {signed part, algorithm, signature}";
-    }
-    if (!hf_reader_done(&r)) {
-        return "there are bytes after its end";
-    }
-    c->tbs = hf_der_bytes(tbs);
-    c->signature = hf_der_bytes(bits);
-    return read_tbs(c, tbs, algorithm);
+    c->tbs = hf_der_bytes(sealed.part);
+    c->signature = hf_der_bytes(sealed.signature);
+    return read_tbs(c, &sealed);
 }
 
 HfCertificate *hf_certificate_new(GBytes *der, const char *label, GError **error)
@@ -233,29 +186,10 @@ HfCertificate *hf_certificate_new(GBytes *der, const char *label, GError **error
     return g_steal_pointer(&certificate);
 }
 
-static GPtrArray *split_der(GBytes *data, const char *label, GError **error)
-{
-    g_autoptr(GPtrArray) parts = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
-    HfReader r = hf_reader_for(data);
-    while (hf_reader_left(&r) > 0) {
-        HfReader whole = hf_der_whole(&r, HF_DER_SEQUENCE);
-        if (whole.failed || parts->len == HF_CERTIFICATE_BUNDLE_MAX) {
-            hf_error_set(error, HF_ERROR_INVALID,
-                         whole.failed ? "%s: not a complete DER certificate after the first %u"
-                                      : "%s: has more than %u certificates",
-                         label, parts->len);
-            return NULL;
-        }
-        g_ptr_array_add(parts, hf_der_bytes(whole));
-    }
-    return g_steal_pointer(&parts);
-}
-
 GPtrArray *hf_certificate_parse_bundle(GBytes *data, const char *label, GError **error)
 {
     g_autoptr(GPtrArray) parts =
-        hf_pem_is_text(data) ? hf_pem_read(data, PEM_TYPE, HF_CERTIFICATE_BUNDLE_MAX, label, error)
-                             : split_der(data, label, error);
+        hf_pem_bundle(data, PEM_TYPE, "certificate", HF_CERTIFICATE_BUNDLE_MAX, label, error);
     if (!parts) {
         return NULL;
     }

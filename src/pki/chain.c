@@ -21,6 +21,7 @@ typedef struct {
     HfCertificate *root;
     const char *leaf_name; /* "EK certificate", for messages */
     HfRooted rooted;
+    const HfCrl *crl;
 } Chain;
 
 #define VMA_NAME "vMA certificate"
@@ -148,6 +149,13 @@ static bool check_root(const Chain *c, GError **error)
                             "the path length of the " ROOT_NAME " allows no CA below it");
     }
     return true;
+}
+
+/* Before what the vMA certificate says of itself: "revoked" is the answer also when it expired. */
+static bool check_revoked(Chain *c, GError **error)
+{
+    return !c->rules->crls || hf_crl_set_check(c->rules->crls, c->vma, VMA_NAME, c->root, ROOT_NAME,
+                                               c->rules->at, &c->crl, error);
 }
 
 static bool check_vma(const Chain *c, GError **error)
@@ -345,13 +353,15 @@ bool hf_chain_verify(GPtrArray *chain, GPtrArray *roots, const HfChainRules *rul
     c.root = find_root(c.vma, chain->len == 3 ? chain->pdata[2] : NULL, roots, error);
     bool good = c.root && check_step(c.vma, VMA_NAME, c.root, ROOT_NAME, error) &&
                 check_step(c.leaf, c.leaf_name, c.vma, VMA_NAME, error) && check_root(&c, error) &&
-                check_vma(&c, error) && check_leaf(&c, error) && check_rooted(&c, error);
+                check_revoked(&c, error) && check_vma(&c, error) && check_leaf(&c, error) &&
+                check_rooted(&c, error);
     if (good && ret_proof) {
         *ret_proof = (HfChainProof){ .rooted = c.rooted,
                                      .leaf = c.leaf,
                                      .vma = c.vma,
                                      .root = c.root,
-                                     .holding = c.leaf->holding };
+                                     .holding = c.leaf->holding,
+                                     .crl = c.crl };
     }
     return good;
 }

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#define LENGTH_MAX ((size_t)64 * 1024)
+#define LENGTH_MAX ((size_t)0xffffff) /* three octets of length */
 #define OID_ARCS_MAX 32
 
 size_t hf_der_begin(GByteArray *w, uint8_t tag)
@@ -266,6 +266,18 @@ uint64_t hf_der_uint(HfReader *r)
         value = (value << 8) | hf_reader_u8(&content);
     }
     return value;
+}
+
+HfReader hf_der_number(HfReader *r, size_t max)
+{
+    HfReader content = hf_der_get(r, HF_DER_INTEGER);
+    size_t n = hf_reader_left(&content);
+    bool padded = n > 1 && content.data[0] == 0 && !(content.data[1] & 0x80);
+    bool longer = n > max && !(n == max + 1 && content.data[0] == 0);
+    if (content.failed || n == 0 || longer || (content.data[0] & 0x80) || padded) {
+        return failure(r);
+    }
+    return content;
 }
 
 char *hf_der_text(HfReader *r)

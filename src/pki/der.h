@@ -3,7 +3,7 @@
  *
  * The writer appends to a GByteArray; a constructed value is opened with hf_der_begin and closed
  * with hf_der_end. The reader works on HfReader and takes nothing but DER: definite lengths in
- * their shortest form, low tag numbers, at most 64 KiB. A getter that does not find what it is
+ * their shortest form, low tag numbers, less than 16 MiB. A getter that does not find what it is
  * asked for marks the reader failed and returns an empty, failed reader: read the whole structure,
  * then ask hf_reader_done once for every constructed value.
  *
@@ -21,6 +21,7 @@ enum {
     HF_DER_OCTETS = 0x04,
     HF_DER_NULL = 0x05,
     HF_DER_OID = 0x06,
+    HF_DER_ENUMERATED = 0x0a,
     HF_DER_UTF8 = 0x0c,
     HF_DER_PRINTABLE = 0x13,
     HF_DER_IA5 = 0x16,
@@ -32,6 +33,9 @@ enum {
 /* Context-specific tags [n], primitive and constructed. */
 #define HF_DER_CONTEXT(n) (0x80 | (n))
 #define HF_DER_CONTEXT_OF(n) (0xa0 | (n))
+
+/* Octets of a serial number, and of a revocation list's own number (RFC 5280). */
+#define HF_DER_SERIAL_MAX 20
 
 /* No expiry: 99991231235959Z, in seconds since 1970. */
 #define HF_DER_TIME_NEVER G_GINT64_CONSTANT(253402300799)
@@ -66,6 +70,8 @@ char *hf_der_oid(HfReader *r);
 bool hf_der_bool(HfReader *r);
 /* A non-negative INTEGER of at most 63 bits. */
 uint64_t hf_der_uint(HfReader *r);
+/* Content octets of a non-negative INTEGER of at most `max` octets beside the one of its sign. */
+HfReader hf_der_number(HfReader *r, size_t max);
 /* UTF8String, PrintableString or IA5String without NUL; NULL on failure. Caller frees. */
 char *hf_der_text(HfReader *r);
 /* [n] EXPLICIT UTF8String; NULL on failure. Caller frees. */

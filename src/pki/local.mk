@@ -18,7 +18,11 @@ libpki_a_SOURCES = \
     src/pki/extension_reader.c \
     src/pki/certificate.c src/pki/certificate.h \
     src/pki/builder.c src/pki/builder.h \
+    src/pki/sealed.c src/pki/sealed.h \
     src/pki/issuer.c src/pki/issuer.h \
+    src/pki/crl.c src/pki/crl.h \
+    src/pki/crl_issue.c \
+    src/pki/crl_set.c src/pki/crl_set.h \
     src/pki/endorsement.c src/pki/endorsement.h \
     src/pki/delegation.c src/pki/delegation.h \
     src/pki/swtpm_profile.c src/pki/swtpm_profile.h \

@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "crypto/hash.h"
-#include "pki/der.h"
 #include "pki/oid.h"
 
 #include <gnutls/gnutls.h>
@@ -79,6 +78,25 @@ GBytes *hf_name_empty(void)
 {
     static const uint8_t empty[] = { HF_DER_SEQUENCE, 0 };
     return g_bytes_new_static(empty, sizeof empty);
+}
+
+GBytes *hf_name_read(HfReader *r)
+{
+    HfReader whole = hf_der_whole(r, HF_DER_SEQUENCE);
+    HfReader copy = whole;
+    HfReader rdns = hf_der_get(&copy, HF_DER_SEQUENCE);
+    while (!rdns.failed && hf_reader_left(&rdns) > 0) {
+        HfReader rdn = hf_der_get(&rdns, HF_DER_SET);
+        do {
+            HfReader pair = hf_der_get(&rdn, HF_DER_SEQUENCE);
+            g_autofree char *oid = hf_der_oid(&pair);
+            (void)hf_der_whole(&pair, 0);
+            if (!oid || !hf_reader_done(&pair)) {
+                return NULL;
+            }
+        } while (hf_reader_left(&rdn) > 0);
+    }
+    return whole.failed || rdns.failed ? NULL : hf_der_bytes(whole);
 }
 
 char *hf_name_fit(const char *text)

@@ -6,8 +6,7 @@
 #ifndef HOLDFAST_PKI_NAME_H
 #define HOLDFAST_PKI_NAME_H
 
-#include <glib.h>
-#include <stdbool.h>
+#include "pki/der.h"
 
 #define HF_NAME_TEXT_MAX 64 /* characters of one attribute (X.520 upper bound) */
 
@@ -25,6 +24,9 @@ GBytes *hf_name_empty(void);
 /* `text` as it is when it has at most 64 characters, else its beginning, "~" and 16 hex digits of
  * its SHA-256. Caller frees. */
 char *hf_name_fit(const char *text);
+
+/* The next value, a Name: SEQUENCE OF SET OF SEQUENCE { OID, value }. Its DER, or NULL. */
+GBytes *hf_name_read(HfReader *r);
 
 /* RFC 4514 text of a DER Name; what a terminal must not see is escaped. "" for the empty name, "?"
  * for one that cannot be shown. Caller frees. */

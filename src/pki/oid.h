@@ -77,6 +77,11 @@
 #define HF_OID_POLICIES "2.5.29.32"
 #define HF_OID_AUTHORITY_KEY_ID "2.5.29.35"
 #define HF_OID_PURPOSES "2.5.29.37"
+#define HF_OID_CRL_NUMBER "2.5.29.20"
+#define HF_OID_CRL_REASON "2.5.29.21"
+#define HF_OID_CRL_DELTA "2.5.29.27"
+#define HF_OID_CRL_SCOPE "2.5.29.28" /* issuing distribution point */
+#define HF_OID_CRL_ENTRY_ISSUER "2.5.29.29"
 #define HF_OID_AUTHORITY_INFO "1.3.6.1.5.5.7.1.1"
 #define HF_OID_CA_ISSUERS "1.3.6.1.5.5.7.48.2"
 

@@ -6,6 +6,7 @@
 #include "pki/pem.h"
 
 #include "base/error.h"
+#include "pki/der.h"
 
 #include <gnutls/gnutls.h>
 #include <string.h>
@@ -63,6 +64,32 @@ GPtrArray *hf_pem_read(GBytes *data, const char *type, unsigned max, const char 
         return NULL;
     }
     return g_steal_pointer(&blocks);
+}
+
+static GPtrArray *split_der(GBytes *data, const char *what, unsigned max, const char *label,
+                            GError **error)
+{
+    g_autoptr(GPtrArray) parts = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+    HfReader r = hf_reader_for(data);
+    while (hf_reader_left(&r) > 0) {
+        HfReader whole = hf_der_whole(&r, HF_DER_SEQUENCE);
+        if (whole.failed || parts->len == max) {
+            hf_error_set(error, HF_ERROR_INVALID,
+                         whole.failed ? "%s: not a complete DER %s after the first %u"
+                                      : "%s: there is more of a %s than %u times",
+                         label, what, parts->len);
+            return NULL;
+        }
+        g_ptr_array_add(parts, hf_der_bytes(whole));
+    }
+    return g_steal_pointer(&parts);
+}
+
+GPtrArray *hf_pem_bundle(GBytes *data, const char *type, const char *what, unsigned max,
+                         const char *label, GError **error)
+{
+    return hf_pem_is_text(data) ? hf_pem_read(data, type, max, label, error)
+                                : split_der(data, what, max, label, error);
 }
 
 char *hf_pem_write(GBytes *der, const char *type)

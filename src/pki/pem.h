@@ -18,6 +18,11 @@ bool hf_pem_is_text(GBytes *data);
 GPtrArray *hf_pem_read(GBytes *data, const char *type, unsigned max, const char *label,
                        GError **error);
 
+/* The same where the data may also be DER, one structure after the other; at least one. `what` is
+ * how messages call one of them ("certificate"). */
+GPtrArray *hf_pem_bundle(GBytes *data, const char *type, const char *what, unsigned max,
+                         const char *label, GError **error);
+
 /* One block, lines of 64 characters, ending in a newline. Caller frees. */
 char *hf_pem_write(GBytes *der, const char *type);
 

@@ -10,9 +10,8 @@
 #include "pki/der.h"
 #include "pki/name.h"
 #include "pki/pem.h"
+#include "pki/sealed.h"
 #include "pki/spki.h"
-
-#include <string.h>
 
 #define PEM_TYPE "CERTIFICATE REQUEST"
 
@@ -34,37 +33,19 @@ GBytes *hf_request_new(const char *organization, const char *common_name, HfSign
     return hf_builder_seal(part, signer, "the certification request", error);
 }
 
-static bool is_algorithm(HfReader found, HfSignAlgorithm algorithm)
+static bool read_request(HfRequest *request, const HfSealed *sealed)
 {
-    g_autoptr(GByteArray) expected = g_byte_array_new();
-    hf_builder_put_algorithm(expected, algorithm);
-    return expected->len == found.size && memcmp(expected->data, found.data, found.size) == 0;
-}
-
-/* Takes the request apart; *ret_part is what is signed. */
-static bool read_request(HfRequest *request, GBytes **ret_part, GBytes **ret_signature,
-                         HfReader *ret_algorithm)
-{
-    HfReader r = hf_reader_for(request->der);
-    HfReader outer = hf_der_get(&r, HF_DER_SEQUENCE);
-    HfReader part = hf_der_whole(&outer, HF_DER_SEQUENCE);
-    *ret_algorithm = hf_der_whole(&outer, HF_DER_SEQUENCE);
-    HfReader bits = hf_der_get(&outer, HF_DER_BITS);
-    uint8_t unused = hf_reader_u8(&bits);
-    HfReader copy = part;
+    HfReader copy = sealed->part;
     HfReader information = hf_der_get(&copy, HF_DER_SEQUENCE);
     uint64_t version = hf_der_uint(&information);
     HfReader subject = hf_der_whole(&information, HF_DER_SEQUENCE);
     HfReader spki = hf_der_whole(&information, HF_DER_SEQUENCE);
     (void)hf_der_get(&information, HF_DER_CONTEXT_OF(0));
-    if (!hf_reader_done(&r) || !hf_reader_done(&outer) || bits.failed || unused != 0 ||
-        !hf_reader_done(&information) || version != 0) {
+    if (!hf_reader_done(&information) || version != 0) {
         return false;
     }
     request->subject = hf_der_bytes(subject);
     request->spki = hf_der_bytes(spki);
-    *ret_part = hf_der_bytes(part);
-    *ret_signature = hf_der_bytes(bits);
     return true;
 }
 
@@ -80,34 +61,32 @@ static GBytes *without_armour(GBytes *data, const char *label, GError **error)
 HfRequest *hf_request_parse(GBytes *data, const char *label, GError **error)
 {
     g_autoptr(HfRequest) request = g_new0(HfRequest, 1);
-    g_autoptr(GBytes) part = NULL;
-    g_autoptr(GBytes) signature = NULL;
-    HfReader algorithm = { .failed = true };
-    HfSignAlgorithm expected = HF_SIGN_ECDSA_SHA256;
+    HfSignAlgorithm algorithm = HF_SIGN_ECDSA_SHA256;
+    HfSealed sealed;
     request->der = without_armour(data, label, error);
     if (!request->der) {
         return NULL;
     }
-    if (!read_request(request, &part, &signature, &algorithm)) {
+    if (hf_sealed_open(request->der, &sealed) || !read_request(request, &sealed)) {
         hf_error_set(error, HF_ERROR_INVALID, "%s is not a valid certification request (PKCS#10)",
                      label);
         return NULL;
     }
-    if (!hf_spki_algorithm(request->spki, label, &expected, error)) {
+    if (!hf_spki_algorithm(request->spki, label, &algorithm, error)) {
         return NULL;
     }
-    for (unsigned i = HF_SIGN_ECDSA_SHA256; i <= HF_SIGN_RSA_SHA384; i++) {
-        if (is_algorithm(algorithm, (HfSignAlgorithm)i)) {
-            return hf_spki_verify(request->spki, (HfSignAlgorithm)i, part, signature, label, error)
-                       ? g_steal_pointer(&request)
-                       : NULL;
-        }
+    if (!hf_sealed_algorithm(sealed.algorithm, &algorithm)) {
+        hf_error_set(error, HF_ERROR_UNSUPPORTED,
+                     "%s: signed with an algorithm that is not accepted (RSA or ECDSA with "
+                     "SHA-256 or SHA-384 is)",
+                     label);
+        return NULL;
     }
-    hf_error_set(error, HF_ERROR_UNSUPPORTED,
-                 "%s: signed with an algorithm that is not accepted (RSA or ECDSA with SHA-256 or "
-                 "SHA-384 is)",
-                 label);
-    return NULL;
+    g_autoptr(GBytes) part = hf_der_bytes(sealed.part);
+    g_autoptr(GBytes) signature = hf_der_bytes(sealed.signature);
+    return hf_spki_verify(request->spki, algorithm, part, signature, label, error)
+               ? g_steal_pointer(&request)
+               : NULL;
 }
 
 void hf_request_free(HfRequest *request)

@@ -6,7 +6,7 @@
 # shellcheck disable=SC2317  # the functions are called through ok and refuses
 # shellcheck source-path=SCRIPTDIR source=../tap.sh
 . "$top_srcdir/tests/tap.sh"
-need swtpm tpm2_createek tpm2_quote tpm2_activatecredential tpm2_makecredential python3
+need swtpm tpm2_createek tpm2_quote tpm2_activatecredential tpm2_makecredential python3 openssl
 
 attest=$top_builddir/holdfast-attest
 probe=$top_builddir/tests/cli/pki-probe
@@ -200,6 +200,82 @@ is "$(python3 -c '
 import json
 r = json.load(open("refused.json"))
 print(r["verified"], r["failed"], len(r["passed"]))')" "False nonce 6" "--json names the failed check"
+
+# Revocation: the fleet's CA is a directory of holdfast-ca with the keys that are there; OpenSSL's lists
+# do as well as ours.
+ca=$top_builddir/holdfast-ca
+mkdir -m 700 fleet fleet/nonces && cp ek/root.key ek/root.pem fleet/
+serial=$(openssl x509 -in ek/vma.pem -noout -serial | sed 's/serial=//' | tr A-F a-f)
+printf '{"format":"holdfast-ca-issued","version":2,"minimum-reader":1,"time":"t","serial":"%s","subject":"s","rooted":"hardware-rooted","key":"000b","migration-policy":"none","platform":"p","not-after":4000000000}\n' \
+    "$serial" >fleet/issued
+verify >unchecked.tree 2>&1
+like "$(<unchecked.tree)" "revocation was not looked at" "the tree admits that nobody looked for revocation"
+"$ca" crl --dir fleet >/dev/null && cp fleet/crl.pem first.pem
+ok "a list that does not have the authority" verify --crl first.pem --crl-seen seen
+like "$(<ok.log)" "not revoked: list 1 of .*, the next is due at" "the tree says by which list"
+is "$(verify --crl first.pem --json | python3 -c '
+import json, sys
+r = json.load(sys.stdin)["revocation"]
+print(r["checked"], r["list-number"])')" "True 1" "--json too"
+ok "the same list again" verify --crl first.pem --crl-seen seen
+"$ca" crl --dir fleet >/dev/null && cp fleet/crl.der second.der
+ok "the next one, DER" verify --crl second.der --crl-seen seen
+refuses 1 'check "EK certificate chain" failed: revocation list 1 of .* is an old one: number 2 was seen' \
+    "an older list, which is still in date" verify --crl first.pem --crl-seen seen
+ok "who has seen nothing cannot know" verify --crl first.pem
+"$ca" revoke --dir fleet --serial "$serial" --reason keyCompromise >/dev/null || bail "cannot revoke"
+refuses 1 'check "EK certificate chain" failed: the vMA certificate was revoked at 20.*: keyCompromise .revocation list 3' \
+    "a revoked authority" verify --crl fleet/crl.pem
+cp -r fleet other && cp ek256/root.key ek256/root.pem other/ && "$ca" crl --dir other >/dev/null
+refuses 1 'by another key of that name than the root certificate' "another fleet's list of that name" \
+    verify --crl other/crl.pem
+flipped fleet/crl.der -1
+refuses 1 'revocation list of .*signature does not verify|is not a valid revocation list' "a forged list" \
+    verify --crl fleet/crl.der.bad
+head -c 100 fleet/crl.der >cut.der
+refuses 1 'cut.der' "a truncated list" verify --crl cut.der
+refuses 1 'ek/vma.pem: expected DER or' "no list" verify --crl ek/vma.pem
+refuses 1 'nowhere' "a missing list" verify --crl nowhere
+refuses 2 'crl-seen: only with --crl' "numbers without lists" verify --crl-seen seen
+echo '{}' >seen.bad
+refuses 1 'seen.bad' "a file of numbers that is none" verify --crl first.pem --crl-seen seen.bad
+cat >crl.conf <<'END'
+[ca]
+default_ca = here
+[here]
+database = index
+crlnumber = crlnumber
+default_md = sha256
+crl_extensions = ext
+[ext]
+authorityKeyIdentifier = keyid
+END
+: >index
+openssl_crl() { # OUT NUMBER START END
+    echo "$2" >crlnumber
+    openssl ca -gencrl -config crl.conf -cert ek/root.pem -keyfile ek/root.key -out "$1" \
+        -crl_lastupdate "$3" -crl_nextupdate "$4" 2>openssl.log || diag_file openssl.log
+}
+openssl_crl o.pem 0A 20200101000000Z 20490101000000Z
+ok "a list of OpenSSL's" verify --crl o.pem
+openssl_crl stale.pem 0B 20200101000000Z 20210101000000Z
+refuses 1 'revocation list 11 of .* is out of date: the next one was due at 2021-01-01' "a stale list" \
+    verify --crl stale.pem
+openssl_crl early.pem 0C 20490101000000Z 20490201000000Z
+refuses 1 'revocation list 12 of .* is not valid yet' "one from the future" verify --crl early.pem
+printf 'R\t360101000000Z\t261120120000Z,keyCompromise\t%s\tunknown\t/CN=vMA\n' "${serial^^}" >index
+openssl_crl revoked.pem 0D 20200101000000Z 20490101000000Z
+refuses 1 'was revoked at 2026-11-20T12:00:00Z: keyCompromise .revocation list 13' "revoked by OpenSSL" \
+    verify --crl revoked.pem
+printf '%s\n' 'issuingDistributionPoint = critical,@idp' '[idp]' 'onlyuser = TRUE' >>crl.conf
+: >index
+openssl_crl part.pem 0E 20200101000000Z 20490101000000Z
+refuses 1 'a complete list is expected, found one with the extension 2.5.29.28' "a list that is a part" \
+    verify --crl part.pem
+sed -i '/^crl_extensions/d' crl.conf
+openssl_crl old.pem 0F 20200101000000Z 20490101000000Z
+refuses 1 'not a valid revocation list: it has no key identifier of its issuer' "a list without extensions" \
+    verify --crl old.pem
 
 # Keys that get no challenge.
 tool tpm2_createprimary -C e -G ecc -c sign.ctx -a "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|sign"

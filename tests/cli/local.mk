@@ -12,6 +12,7 @@ cli_tests += tests/cli/authority-keys.sh
 cli_tests += tests/cli/authority-bus.sh
 cli_tests += tests/cli/enrol.sh
 cli_tests += tests/cli/ak-enrol.sh
+cli_tests += tests/cli/ca-records.sh
 EXTRA_DIST += tests/cli/host-tpm.sh tests/cli/tpm-bus.py
 cli_tests += tests/cli/attest.sh
 cli_tests += tests/cli/setup.sh

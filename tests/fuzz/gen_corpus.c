@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "control/codec.h"
+#include "pki/crl.h"
 #include "pki/request.h"
 #include "state/envelope.h"
 #include "state/format.h"
@@ -227,6 +228,30 @@ static void texts(const char *dir)
     put(dir, "pcr", "wire-wild", "\xff\xff\xff\xff\0\x0b\xff", 7);
 }
 
+/* An empty list, and one with an entry of each kind, DER and PEM. */
+static void crls(const char *dir, const char *kind, const World *world)
+{
+    g_autoptr(GArray) entries = g_array_new(FALSE, FALSE, sizeof(HfCrlEntry));
+    HfCrlInput in = { .number = 1,
+                      .this_update = WORLD_NOW,
+                      .next_update = WORLD_NOW + WORLD_DAY,
+                      .entries = entries };
+    g_autofree char *full = g_strdup_printf("full-%s", kind);
+    g_autofree char *text = g_strdup_printf("pem-%s", kind);
+    g_autoptr(HfCrl) none = hf_crl_issue(&in, world->root_key, world->root, NULL);
+    put_bytes(dir, "crl", kind, g_bytes_ref(none->der));
+    for (uint8_t i = 0; i < 7; i++) {
+        HfCrlEntry entry = { .size = 1, .when = WORLD_NOW, .reason = (HfCrlReason)i };
+        entry.serial[0] = (uint8_t)(i + 1);
+        g_array_append_val(entries, entry);
+    }
+    in.number = 200;
+    g_autoptr(HfCrl) some = hf_crl_issue(&in, world->root_key, world->root, NULL);
+    g_autofree char *pem = hf_crl_pem(some);
+    put_bytes(dir, "crl", full, g_bytes_ref(some->der));
+    put_text(dir, "crl", text, pem);
+}
+
 /* Two reports of the bundle: with the chain that verifies, and the leaf alone. */
 static void certificates(const char *dir)
 {
@@ -247,6 +272,7 @@ static void certificates(const char *dir)
             put_array(dir, "certificate", name, chain);
         }
         put_bytes(dir, "certificate", kind, g_bytes_ref(ek->der));
+        crls(dir, kind, world);
         put_bytes(dir, "request", kind, hf_request_new("Fleet", "vMA", world->vma_key, NULL));
         put_bytes(dir, "der", kind, g_bytes_ref(world->vma_key->spki));
         put_bytes(dir, "der", rooted ? "name-1" : "name-0", g_bytes_ref(ek->issuer));

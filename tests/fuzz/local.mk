@@ -1,6 +1,6 @@
 # Fuzz targets. `make check` replays every corpus (replay-NAME: the target with a main of its own);
 # `make check-fuzz FUZZ_SECONDS=60 [FUZZ_TARGETS="control linear"]` has libFuzzer look for more.
-fuzz_targets = control frame state migration linear options config certificate request der \
+fuzz_targets = control frame state migration linear options config certificate crl request der \
     evidence ak manifest public attest pcr credential engine
 EXTRA_DIST += tests/fuzz/run-fuzz tests/fuzz/gen_corpus.c tests/fuzz/corpus
 
@@ -34,6 +34,9 @@ tests_fuzz_replay_config_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
 unit_tests += tests/fuzz/replay-certificate
 tests_fuzz_replay_certificate_SOURCES = tests/fuzz/fuzz-certificate.c $(fuzz_main)
 tests_fuzz_replay_certificate_LDADD = $(pki_test_libs)
+unit_tests += tests/fuzz/replay-crl
+tests_fuzz_replay_crl_SOURCES = tests/fuzz/fuzz-crl.c $(fuzz_main)
+tests_fuzz_replay_crl_LDADD = $(pki_test_libs)
 unit_tests += tests/fuzz/replay-request
 tests_fuzz_replay_request_SOURCES = tests/fuzz/fuzz-request.c $(fuzz_main)
 tests_fuzz_replay_request_LDADD = $(pki_test_libs)

@@ -46,6 +46,10 @@ unit_tests += tests/unit/test-pki-chain
 tests_unit_test_pki_chain_SOURCES = tests/unit/test-pki-chain.c $(pki_world)
 tests_unit_test_pki_chain_LDADD = $(pki_test_libs)
 
+unit_tests += tests/unit/test-pki-crl
+tests_unit_test_pki_crl_SOURCES = tests/unit/test-pki-crl.c $(pki_world)
+tests_unit_test_pki_crl_LDADD = $(pki_test_libs)
+
 live_tpm_sources = tests/unit/live_tpm.c tests/unit/live_tpm.h
 live_tpm_libs = libtpm2.a libcrypto.a $(ENGINE_LIBS) $(LIBCRYPTO_LIBS)
 unit_tests += tests/unit/test-tpm2-command

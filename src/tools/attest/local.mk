@@ -2,6 +2,7 @@
 bin_PROGRAMS += holdfast-attest
 holdfast_attest_SOURCES = \
     src/tools/attest/attest_input.c src/tools/attest/attest_input.h \
+    src/tools/attest/crl_seen.c src/tools/attest/crl_seen.h \
     src/tools/attest/challenge.c src/tools/attest/challenge.h \
     src/tools/attest/guest.c src/tools/attest/guest.h \
     src/tools/attest/guest_enroll.c \

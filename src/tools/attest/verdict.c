@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "pki/spki.h"
 #include "tools/attest/attest_input.h"
+#include "tools/attest/crl_seen.h"
 #include "tpm2/constants.h"
 
 #define SIGNATURE_MAX 2048u
@@ -24,9 +25,15 @@
 
 static bool check_chain(HfVerdict *v, GError **error)
 {
-    HfChainRules rules = { .kind = HF_LEAF_EK, .at = v->now, .hardware_only = v->hardware_only };
+    HfChainRules rules = {
+        .kind = HF_LEAF_EK,
+        .at = v->now,
+        .hardware_only = v->hardware_only,
+        .crls = v->crls,
+    };
 
-    return hf_chain_verify(v->chain, v->roots, &rules, &v->proof, error);
+    return hf_chain_verify(v->chain, v->roots, &rules, &v->proof, error) &&
+           (!v->crl_seen || hf_crl_seen_save(v->crl_seen, v->crls, error));
 }
 
 static bool check_ek(HfVerdict *v, GError **error)
@@ -159,6 +166,23 @@ static bool load_certificates(HfVerdict *v, const HfOptions *options, GError **e
            load_bundles(hf_options_list(options, "root"), v->roots, error);
 }
 
+static bool load_crls(HfVerdict *v, const HfOptions *options, GError **error)
+{
+    const char *const *paths = hf_options_list(options, "crl");
+
+    v->crl_seen = hf_options_string(options, "crl-seen");
+    if (!*paths) {
+        return !v->crl_seen || hf_error_set(error, HF_ERROR_USAGE, "--crl-seen: only with --crl");
+    }
+    v->crls = hf_crl_set_new();
+    for (; *paths; paths++) {
+        if (!hf_crl_set_load(v->crls, *paths, error)) {
+            return false;
+        }
+    }
+    return !v->crl_seen || hf_crl_seen_load(v->crl_seen, v->crls, error);
+}
+
 static bool load_values(HfVerdict *v, const char *path, GError **error)
 {
     g_autoptr(GBytes) bytes = NULL;
@@ -218,6 +242,7 @@ HfVerdict *hf_verdict_new(const HfOptions *options, GError **error)
     v->hardware_only = hf_options_flag(options, "hardware-only");
     v->ek_path = hf_options_string(options, "ek-public");
     if (!parse_words(v, options, error) || !load_certificates(v, options, error) ||
+        !load_crls(v, options, error) ||
         !hf_attest_input_public(hf_options_string(options, "ak-public"), &v->ak, error) ||
         !load_secrets(v, options, error)) {
         return NULL;
@@ -237,6 +262,7 @@ void hf_verdict_free(HfVerdict *verdict)
     if (verdict) {
         g_clear_pointer(&verdict->chain, g_ptr_array_unref);
         g_clear_pointer(&verdict->roots, g_ptr_array_unref);
+        hf_crl_set_free(verdict->crls);
         g_clear_pointer(&verdict->quote, g_bytes_unref);
         g_clear_pointer(&verdict->signature, g_bytes_unref);
         g_clear_pointer(&verdict->nonce, g_bytes_unref);

@@ -16,9 +16,11 @@
 
 typedef struct {
     /* given */
-    GPtrArray *chain;    /* HfCertificate: EK certificate first */
-    GPtrArray *roots;    /* HfCertificate */
-    const char *ek_path; /* public area, or NULL */
+    GPtrArray *chain;     /* HfCertificate: EK certificate first */
+    GPtrArray *roots;     /* HfCertificate */
+    HfCrlSet *crls;       /* NULL: revocation is not looked at */
+    const char *crl_seen; /* file of list numbers, or NULL */
+    const char *ek_path;  /* public area, or NULL */
     HfPublic ak;
     GBytes *quote;
     GBytes *signature;

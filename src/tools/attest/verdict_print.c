@@ -55,6 +55,20 @@ static void print_authority(const HfCertificate *certificate, const char *lead, 
     printf("%s%s: %s (%s, %s)\n", lead, what, name, key, until);
 }
 
+/* By which list the authority is not revoked, or that nobody has looked. */
+static void print_revocation(const HfCrl *crl)
+{
+    g_autofree char *number = crl ? hf_crl_number_text(crl->number) : NULL;
+    g_autofree char *from = crl ? hf_crl_time_text(crl->this_update) : NULL;
+    g_autofree char *to = crl ? hf_crl_time_text(crl->next_update) : NULL;
+
+    if (crl) {
+        printf("   │  not revoked: list %s of %s, the next is due at %s\n", number, from, to);
+    } else {
+        printf("   │  revocation was not looked at (no --crl)\n");
+    }
+}
+
 static const char *rooted_sentence(HfRooted rooted)
 {
     switch (rooted) {
@@ -128,6 +142,7 @@ void hf_verdict_print_tree(const HfVerdict *v)
     print_authority(v->proof.root, "", "root of trust");
     print_authority(v->proof.vma, "└─ ", "virtual manufacturer authority");
     printf("   │  %s: %s\n", hf_rooted_text(v->proof.rooted), rooted_sentence(v->proof.rooted));
+    print_revocation(v->proof.crl);
     print_ek(v);
     printf("      └─ attestation key: %s\n", name);
     printf("         └─ quote of %s\n", selection);
@@ -184,6 +199,24 @@ static void add_certificate(JsonBuilder *b, const char *name, const HfCertificat
     json_builder_end_object(b);
 }
 
+static void add_revocation(JsonBuilder *b, const HfCrl *crl)
+{
+    json_builder_set_member_name(b, "revocation");
+    json_builder_begin_object(b);
+    json_builder_set_member_name(b, "checked");
+    json_builder_add_boolean_value(b, crl != NULL);
+    if (crl) {
+        g_autofree char *number = hf_crl_number_text(crl->number);
+        g_autofree char *from = hf_crl_time_text(crl->this_update);
+        g_autofree char *to = hf_crl_time_text(crl->next_update);
+
+        add_string(b, "list-number", number);
+        add_string(b, "this-update", from);
+        add_string(b, "next-update", to);
+    }
+    json_builder_end_object(b);
+}
+
 static void add_tpm(JsonBuilder *b, const HfVerdict *v)
 {
     const HfHolding *holding = v->proof.holding;
@@ -229,6 +262,7 @@ static void add_facts(JsonBuilder *b, const HfVerdict *v)
     add_string(b, "rooted", hf_rooted_text(v->proof.rooted));
     add_certificate(b, "root", v->proof.root);
     add_certificate(b, "authority", v->proof.vma);
+    add_revocation(b, v->proof.crl);
     add_certificate(b, "endorsement-key", v->proof.leaf);
     add_tpm(b, v);
     add_hex(b, "attestation-key-name", v->ak_name.data, v->ak_name.size);

@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "crypto/random.h"
 #include "pki/delegation.h"
+#include "tools/ca/ca_revoked.h"
 #include "tools/ca/ca_verify.h"
 #include "tools/common/authority_keys.h"
 #include "tools/common/enrolment.h"
@@ -222,6 +223,10 @@ static HfCaDelegated *judge(HfCaDir *ca, const HfCaRules *rules, const HfEvidenc
     HfCaVerdict verdict = { 0 };
 
     if (!nonce || !hf_ca_verify(evidence, &expected, &verdict, error)) {
+        return NULL;
+    }
+    if (!hf_ca_revoked_allows(ca, verdict.key_name, error)) {
+        hf_ca_verdict_clear(&verdict);
         return NULL;
     }
     delegated->rooted = verdict.rooted;

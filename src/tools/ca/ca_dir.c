@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "pki/delegation.h"
 #include "pki/keyfile.h"
+#include "tools/ca/ca_lines.h"
 #include "tools/common/fields.h"
 
 #define ROOT_KEY "root.key"
@@ -23,7 +24,6 @@
 #define ISSUED "issued"
 #define ISSUED_FORMAT "holdfast-ca-issued"
 #define ISSUED_VERSION 3
-#define ISSUED_MAX (64 * 1024 * 1024)
 
 void hf_ca_dir_free(HfCaDir *ca)
 {
@@ -55,6 +55,23 @@ void hf_issued_free(HfIssued *entry)
     g_free(entry->ek_proof);
     g_free(entry->environment);
     g_free(entry);
+}
+
+void hf_ca_dir_put_issued(JsonBuilder *builder, const HfIssued *entry)
+{
+    hf_fields_put(builder, "time", entry->time);
+    hf_fields_put(builder, "serial", entry->serial);
+    hf_fields_put(builder, "subject", entry->subject);
+    hf_fields_put(builder, "rooted", entry->rooted);
+    hf_fields_put(builder, "key", entry->key);
+    hf_fields_put(builder, "migration-policy", entry->migration_policy);
+    hf_fields_put(builder, "device-model", entry->device_model);
+    hf_fields_put(builder, "platform", entry->platform);
+    hf_fields_put(builder, "host-tpm", entry->host_tpm);
+    hf_fields_put(builder, "host-ek", entry->host_ek);
+    hf_fields_put(builder, "ek-proof", entry->ek_proof);
+    hf_fields_put(builder, "environment", entry->environment);
+    hf_fields_put_number(builder, "not-after", entry->not_after);
 }
 
 /* The key is made new, never replaced; the certificate last: without it there is no CA. */
@@ -186,66 +203,16 @@ static HfIssued *parse_entry(const char *line, const char *label, GError **error
 
 GPtrArray *hf_ca_dir_issued(HfCaDir *ca, GError **error)
 {
-    g_autofree char *label = g_build_filename(ca->path, ISSUED, NULL);
-    g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func((GDestroyNotify)hf_issued_free);
-    g_autoptr(GError) local = NULL;
-    g_autoptr(GBytes) content = hf_file_read_at(ca->fd, ISSUED, ISSUED_MAX, label, &local);
-    g_autofree char *text = NULL;
-    g_auto(GStrv) lines = NULL;
-
-    if (hf_error_is(local, HF_ERROR_NOT_FOUND)) {
-        return g_steal_pointer(&entries);
-    }
-    if (!content) {
-        g_propagate_error(error, g_steal_pointer(&local));
-        return NULL;
-    }
-    text = g_strndup(g_bytes_get_size(content) > 0 ? g_bytes_get_data(content, NULL) : "",
-                     g_bytes_get_size(content));
-    lines = g_strsplit(text, "\n", -1);
-    for (unsigned i = 0; lines[i]; i++) {
-        g_autofree char *where = g_strdup_printf("%s: line %u", label, i + 1);
-        HfIssued *entry;
-
-        if (!*lines[i]) {
-            continue;
-        }
-        entry = parse_entry(lines[i], where, error);
-        if (!entry) {
-            return NULL;
-        }
-        g_ptr_array_add(entries, entry);
-    }
-    return g_steal_pointer(&entries);
+    return hf_ca_lines_read(ca, ISSUED, (HfCaLineParse)parse_entry, (GDestroyNotify)hf_issued_free,
+                            error);
 }
 
 bool hf_ca_dir_record(HfCaDir *ca, const HfIssued *entry, GError **error)
 {
-    g_autofree char *label = g_build_filename(ca->path, ISSUED, NULL);
     JsonBuilder *builder = hf_fields_begin(ISSUED_FORMAT, ISSUED_VERSION, 1);
     g_autofree char *line = NULL;
-    hf_autofd int fd = -1;
 
-    hf_fields_put(builder, "time", entry->time);
-    hf_fields_put(builder, "serial", entry->serial);
-    hf_fields_put(builder, "subject", entry->subject);
-    hf_fields_put(builder, "rooted", entry->rooted);
-    hf_fields_put(builder, "key", entry->key);
-    hf_fields_put(builder, "migration-policy", entry->migration_policy);
-    hf_fields_put(builder, "device-model", entry->device_model);
-    hf_fields_put(builder, "platform", entry->platform);
-    hf_fields_put(builder, "host-tpm", entry->host_tpm);
-    hf_fields_put(builder, "host-ek", entry->host_ek);
-    hf_fields_put(builder, "ek-proof", entry->ek_proof);
-    hf_fields_put(builder, "environment", entry->environment);
-    hf_fields_put_number(builder, "not-after", entry->not_after);
+    hf_ca_dir_put_issued(builder, entry);
     line = hf_fields_end_line(builder);
-    fd = openat(ca->fd, ISSUED, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) {
-        return hf_error_errno(error, errno, "%s", label);
-    }
-    if (!hf_fd_write_all(fd, line, strlen(line), label, error)) {
-        return false;
-    }
-    return (fsync(fd) == 0 && fsync(ca->fd) == 0) || hf_error_errno(error, errno, "%s", label);
+    return hf_ca_lines_append(ca, ISSUED, line, error);
 }

@@ -5,16 +5,18 @@
  *     root.pem    the root's certificate
  *     nonces/     a file for each nonce given out and not used yet (ca_nonce.h)
  *     issued      what was issued, a JSON object a line, only ever appended to
+ *     revoked     what was revoked (ca_revoked.h)
+ *     crl.json    number of the last revocation list (ca_crl.h)
+ *     crl.pem, crl.der   that list
  *
- * Directory mode 0700. An entry of `issued` has: format "holdfast-ca-issued", version,
- * minimum-reader, time, serial, subject, rooted, key (Name of the vMA key, hex), migration-policy, device-model (where it was said),
- * platform, host-tpm, host-ek (SHA-256 of its SPKI) and ek-proof (who vouches for that key, or
- * "unproved"; these three hardware only), environment (its name), not-after.
+ * Directory mode 0700. The formats are specified in holdfast-authority(5) and holdfast-ca(5).
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
 #ifndef HOLDFAST_TOOLS_CA_CA_DIR_H
 #define HOLDFAST_TOOLS_CA_CA_DIR_H
+
+#include <json-glib/json-glib.h>
 
 #include "pki/certificate.h"
 
@@ -57,6 +59,8 @@ int hf_ca_dir_lock(const HfCaDir *ca, GError **error);
 GPtrArray *hf_ca_dir_issued(HfCaDir *ca, GError **error);
 /* Appends durably. */
 bool hf_ca_dir_record(HfCaDir *ca, const HfIssued *entry, GError **error);
+/* The members of an entry, into an open object. */
+void hf_ca_dir_put_issued(JsonBuilder *builder, const HfIssued *entry);
 void hf_issued_free(HfIssued *entry);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfCaDir, hf_ca_dir_free)

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "pki/delegation.h"
 #include "tools/ca/ca_commands.h"
+#include "tools/ca/ca_crl.h"
 
 enum {
     INIT = 1 << 0,
@@ -15,7 +16,9 @@ enum {
     DELEGATE = 1 << 2,
     LIST = 1 << 3,
     CHALLENGE = 1 << 4,
-    CERTIFY = 1 << 5
+    CERTIFY = 1 << 5,
+    REVOKE = 1 << 6,
+    CRL = 1 << 7,
 };
 
 static const HfCommand commands[] = {
@@ -25,6 +28,8 @@ static const HfCommand commands[] = {
     { "certify", CERTIFY, "verify the request of an attestation key and issue its certificate",
       NULL, 0, 0 },
     { "nonce", NONCE, "print a fresh nonce for one delegation request, unchallenged", NULL, 0, 0 },
+    { "revoke", REVOKE, "revoke a certificate, or all of a key or host", NULL, 0, 0 },
+    { "crl", CRL, "issue the revocation list anew", NULL, 0, 0 },
     { "list", LIST, "list what was issued", NULL, 0, 0 },
     { 0 },
 };
@@ -71,9 +76,11 @@ static const HfOption option_table[] = {
     { .name = "out",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
-      .help = "where the challenge goes, or certificate and root, PEM, or the answer",
-      .where = CHALLENGE | DELEGATE | CERTIFY,
-      .flags = HF_OPTION_REQUIRED },
+      .help =
+          "where the challenge, certificate and root (PEM), the answer, or a copy of the list go",
+      .where = CHALLENGE | DELEGATE | CERTIFY | CRL,
+      .flags = HF_OPTION_REQUIRED,
+      .optional = CRL },
     { .name = "ek-roots",
       .kind = HF_KIND_PATH,
       .arg = "PATH",
@@ -138,7 +145,7 @@ static const HfOption option_table[] = {
       .kind = HF_KIND_STRING,
       .arg = "NAME",
       .help = "only this one of them; may be given several times",
-      .where = DELEGATE,
+      .where = DELEGATE | LIST,
       .flags = HF_OPTION_MULTI },
     { .name = "pcrs",
       .kind = HF_KIND_STRING,
@@ -172,6 +179,49 @@ static const HfOption option_table[] = {
       .help = "also delegate where nothing proves that the attestation key is in the TPM of the "
               "endorsement key",
       .where = DELEGATE },
+    { .name = "serial",
+      .kind = HF_KIND_STRING,
+      .arg = "HEX",
+      .help = "the certificate with this serial number",
+      .where = REVOKE | LIST },
+    { .name = "key",
+      .kind = HF_KIND_STRING,
+      .arg = "NAME",
+      .help = "all certificates of the key with this Name, hex",
+      .where = REVOKE | LIST },
+    { .name = "host-ek",
+      .kind = HF_KIND_STRING,
+      .arg = "HEX",
+      .help = "all certificates of the host with this endorsement key, SHA-256",
+      .where = REVOKE | LIST },
+    { .name = "reason",
+      .kind = HF_KIND_CHOICE,
+      .arg = "REASON",
+      .help = "why, in the words of RFC 5280",
+      .preset = "unspecified",
+      .choices = HF_CRL_REASONS,
+      .where = REVOKE },
+    { .name = "crl-days",
+      .kind = HF_KIND_INT,
+      .arg = "N",
+      .help = "days until the next revocation list is due; 0: as last time, at first 30",
+      .preset = "0",
+      .min = 0,
+      .max = HF_CA_CRL_DAYS_MAX,
+      .where = CRL | REVOKE },
+    { .name = "format",
+      .kind = HF_KIND_CHOICE,
+      .arg = "FORMAT",
+      .help = "of the copy that --out gets",
+      .preset = "pem",
+      .choices = "pem|der",
+      .where = CRL },
+    { .name = "state",
+      .kind = HF_KIND_CHOICE,
+      .arg = "STATE",
+      .help = "only certificates that are in this state now",
+      .choices = "valid|expired|revoked|superseded",
+      .where = LIST },
     { .name = "json", .kind = HF_KIND_FLAG, .help = "print facts as JSON", .where = LIST },
     { 0 },
 };
@@ -193,6 +243,8 @@ static bool run(const HfOptions *options, GError **error)
     case NONCE: return hf_ca_command_nonce(options, error);
     case CERTIFY: return hf_ca_command_certify(options, error);
     case DELEGATE: return hf_ca_command_delegate(options, error);
+    case REVOKE: return hf_ca_command_revoke(options, error);
+    case CRL: return hf_ca_command_crl(options, error);
     default: return hf_ca_command_list(options, error);
     }
 }

@@ -5,12 +5,17 @@ holdfast_ca_SOURCES = \
     src/tools/ca/ca_certify.c \
     src/tools/ca/ca_commands.h \
     src/tools/ca/ca_core.c src/tools/ca/ca_core.h \
+    src/tools/ca/ca_crl.c src/tools/ca/ca_crl.h \
     src/tools/ca/ca_delegate.c \
     src/tools/ca/ca_environment.c src/tools/ca/ca_environment.h \
     src/tools/ca/ca_dir.c src/tools/ca/ca_dir.h \
+    src/tools/ca/ca_lines.c src/tools/ca/ca_lines.h \
     src/tools/ca/ca_list.c \
     src/tools/ca/ca_main.c \
     src/tools/ca/ca_nonce.c src/tools/ca/ca_nonce.h \
+    src/tools/ca/ca_revoke.c \
+    src/tools/ca/ca_revoked.c src/tools/ca/ca_revoked.h \
+    src/tools/ca/ca_select.c src/tools/ca/ca_select.h \
     src/tools/ca/ca_rules.c src/tools/ca/ca_rules.h \
     src/tools/ca/ca_verify.c src/tools/ca/ca_verify.h \
     src/tools/ca/ca_voucher.c src/tools/ca/ca_voucher.h

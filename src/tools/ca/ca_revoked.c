@@ -1,0 +1,111 @@
+/*
+ * ca_revoked.c - the record of revocations.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "tools/ca/ca_revoked.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "pki/crl_set.h"
+#include "tools/ca/ca_lines.h"
+#include "tools/common/fields.h"
+
+#define REVOKED "revoked"
+#define FORMAT "holdfast-ca-revoked"
+#define FORMAT_VERSION 1
+
+static void revoked_free(HfRevoked *entry)
+{
+    g_free(entry->serial);
+    g_free(entry);
+}
+
+static gpointer parse_entry(const char *line, const char *label, GError **error)
+{
+    g_autoptr(GBytes) bytes = g_bytes_new(line, strlen(line));
+    g_autoptr(HfFields) fields = hf_fields_parse(bytes, label, FORMAT, FORMAT_VERSION, error);
+    g_autofree char *reason = NULL;
+    HfRevoked *entry;
+
+    if (!fields) {
+        return NULL;
+    }
+    entry = g_new0(HfRevoked, 1);
+    entry->serial = hf_fields_text(fields, "serial", true);
+    entry->when = hf_fields_number(fields, "when", 0, HF_DER_TIME_NEVER);
+    reason = hf_fields_text(fields, "reason", true);
+    if (!hf_crl_reason_parse(reason, &entry->reason)) {
+        hf_fields_wrong(fields, "reason", "not a reason for a revocation");
+    }
+    if (!hf_fields_finish(fields, error)) {
+        revoked_free(entry);
+        return NULL;
+    }
+    return entry;
+}
+
+GHashTable *hf_ca_revoked(const HfCaDir *ca, GError **error)
+{
+    g_autoptr(GPtrArray) lines = hf_ca_lines_read(ca, REVOKED, parse_entry, NULL, error);
+    GHashTable *table;
+
+    if (!lines) {
+        return NULL;
+    }
+    table = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)revoked_free);
+    for (unsigned i = 0; i < lines->len; i++) {
+        HfRevoked *entry = g_ptr_array_index(lines, i);
+
+        if (entry->reason == HF_CRL_REMOVE) {
+            g_hash_table_remove(table, entry->serial);
+            revoked_free(entry);
+        } else {
+            g_hash_table_replace(table, entry->serial, entry);
+        }
+    }
+    return table;
+}
+
+bool hf_ca_revoked_record(HfCaDir *ca, const HfRevoked *entry, GError **error)
+{
+    JsonBuilder *builder = hf_fields_begin(FORMAT, FORMAT_VERSION, 1);
+    g_autofree char *line = NULL;
+
+    hf_fields_put(builder, "serial", entry->serial);
+    hf_fields_put(builder, "reason", hf_crl_reason_text(entry->reason));
+    hf_fields_put_number(builder, "when", entry->when);
+    line = hf_fields_end_line(builder);
+    return hf_ca_lines_append(ca, REVOKED, line, error);
+}
+
+/* These say that the certificate was replaced or is no more needed, nothing against the key. */
+static bool is_harmless(HfCrlReason reason)
+{
+    return reason == HF_CRL_SUPERSEDED || reason == HF_CRL_CESSATION;
+}
+
+bool hf_ca_revoked_allows(HfCaDir *ca, const char *key, GError **error)
+{
+    g_autoptr(GPtrArray) issued = hf_ca_dir_issued(ca, error);
+    g_autoptr(GHashTable) revoked = issued ? hf_ca_revoked(ca, error) : NULL;
+
+    for (unsigned i = 0; revoked && i < issued->len; i++) {
+        const HfIssued *entry = g_ptr_array_index(issued, i);
+        const HfRevoked *found = g_hash_table_lookup(revoked, entry->serial);
+        g_autofree char *when = NULL;
+
+        if (!found || strcmp(entry->key, key) != 0 || is_harmless(found->reason)) {
+            continue;
+        }
+        when = hf_crl_time_text(found->when);
+        return hf_error_set(
+            error, HF_ERROR_POLICY, "signing key: its certificate %s %s at %s (%s): %s",
+            entry->serial, found->reason == HF_CRL_HOLD ? "was put on hold" : "was revoked", when,
+            hf_crl_reason_text(found->reason),
+            found->reason == HF_CRL_HOLD ? "end the hold first (--reason removeFromCRL)"
+                                         : "the host needs a new key");
+    }
+    return revoked != NULL;
+}

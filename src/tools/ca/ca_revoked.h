@@ -1,0 +1,29 @@
+/*
+ * ca_revoked.h - which certificates of this CA are revoked: the record `revoked` and what it means.
+ *
+ * The last line of a serial number counts; the reason "removeFromCRL" ends a hold. Nothing else ends
+ * a revocation.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef HOLDFAST_TOOLS_CA_CA_REVOKED_H
+#define HOLDFAST_TOOLS_CA_CA_REVOKED_H
+
+#include "pki/crl.h"
+#include "tools/ca/ca_dir.h"
+
+typedef struct {
+    char *serial; /* as in `issued` */
+    HfCrlReason reason;
+    gint64 when; /* seconds since 1970 */
+} HfRevoked;
+
+/* Serial number -> HfRevoked, of those that are revoked or on hold now. */
+GHashTable *hf_ca_revoked(const HfCaDir *ca, GError **error);
+/* Appends durably. */
+bool hf_ca_revoked_record(HfCaDir *ca, const HfRevoked *entry, GError **error);
+/* May this key (hex Name) get another certificate? HF_ERROR_POLICY when one of its certificates is on
+ * hold, or was revoked for a reason that is about the key or its host. */
+bool hf_ca_revoked_allows(HfCaDir *ca, const char *key, GError **error);
+
+#endif
