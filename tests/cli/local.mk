@@ -9,6 +9,7 @@ EXTRA_DIST += tests/cli/der-profile.py
 cli_tests += tests/cli/ctl.sh
 cli_tests += tests/cli/authority.sh
 cli_tests += tests/cli/authority-keys.sh
+cli_tests += tests/cli/approve-offline.sh
 cli_tests += tests/cli/authority-bus.sh
 cli_tests += tests/cli/enrol.sh
 cli_tests += tests/cli/ak-enrol.sh

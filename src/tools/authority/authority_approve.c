@@ -100,6 +100,9 @@ bool hf_authority_command_approve(const HfOptions *options, GError **error)
     label = hf_authority_label(authority, HF_APPROVAL_FILE);
     approval =
         hf_approval_sign(&subject, &authority->manifest->pcrs, values, generation, signer, error);
+    if (!approval && hf_options_has(options, "offline")) {
+        g_prefix_error(error, "generation %" G_GUINT64_FORMAT ": ", generation);
+    }
     if (!approval || !hf_approval_save(approval, authority->fd, label, error)) {
         return false;
     }

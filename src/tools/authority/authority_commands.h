@@ -16,6 +16,7 @@ bool hf_authority_command_init(const HfOptions *options, GError **error);
 bool hf_authority_command_approver_key(const HfOptions *options, GError **error);
 bool hf_authority_command_approve(const HfOptions *options, GError **error);
 bool hf_authority_command_derivation(const HfOptions *options, GError **error);
+bool hf_authority_command_sign_approval(const HfOptions *options, GError **error);
 bool hf_authority_command_bump(const HfOptions *options, GError **error);
 bool hf_authority_command_pcrs(const HfOptions *options, GError **error);
 bool hf_authority_command_request(const HfOptions *options, GError **error);

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "pki/keyfile.h"
 #include "pki/pem.h"
+#include "tools/authority/approver_offline.h"
 #include "tools/common/firmware_log.h"
 
 bool hf_authority_auth(const HfOptions *options, const char *option, HfConnection *connection,
@@ -82,6 +83,21 @@ bool hf_authority_key_file(const char *from, int dir, const char *path, GError *
     return key && hf_file_create_at(dir, HF_AUTHORITY_KEY, key->data, key->size, 0600, path, error);
 }
 
+bool hf_authority_number(const HfOptions *options, const char *name, uint32_t min, uint32_t max,
+                         uint32_t *ret_value, GError **error)
+{
+    const char *text = hf_options_string(options, name);
+    char *end = NULL;
+    guint64 value = g_ascii_strtoull(text, &end, 0);
+
+    if (!g_ascii_isdigit(*text) || *end || value < min || value > max) {
+        return hf_error_set(error, HF_ERROR_USAGE, "--%s: 0x%08x to 0x%08x expected, found \"%s\"",
+                            name, min, max, text);
+    }
+    *ret_value = (uint32_t)value;
+    return true;
+}
+
 GBytes *hf_authority_public_pem(const char *key_path, GError **error)
 {
     g_autoptr(HfSigner) signer = hf_signer_file_new(key_path, error);
@@ -94,10 +110,23 @@ GBytes *hf_authority_public_pem(const char *key_path, GError **error)
     return g_bytes_new_take(pem, strlen(pem));
 }
 
+HfSigner *hf_authority_key_signer(const HfOptions *options, GError **error)
+{
+    const char *key = hf_options_string(options, "approver-key");
+
+    if (!key) {
+        hf_error_set(error, HF_ERROR_USAGE, "--approver-key expected");
+        return NULL;
+    }
+    return hf_signer_is_pkcs11(key) ? hf_signer_pkcs11_new(key, NULL, error)
+                                    : hf_signer_file_new(key, error);
+}
+
 HfSigner *hf_authority_approver_signer(const HfOptions *options, const HfAuthorityDir *authority,
                                        GError **error)
 {
     const char *path = hf_options_string(options, "approver-key");
+    const char *offline = hf_options_string(options, "offline");
     g_autoptr(HfSigner) signer = NULL;
     g_autoptr(HfPublicKey) key = NULL;
     g_autoptr(GBytes) spki = NULL;
@@ -108,7 +137,10 @@ HfSigner *hf_authority_approver_signer(const HfOptions *options, const HfAuthori
                      authority->path);
         return NULL;
     }
-    signer = hf_signer_file_new(path, error);
+    if (offline) {
+        return hf_approver_offline_new(offline, &authority->approver, error);
+    }
+    signer = hf_authority_key_signer(options, error);
     key = signer ? hf_public_key_of(&authority->approver, error) : NULL;
     if (!key) {
         return NULL;

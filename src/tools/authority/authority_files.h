@@ -23,13 +23,18 @@ bool hf_authority_event_log(const HfOptions *options, const HfAuthorityDir *auth
                             GBytes **ret_log, GError **error);
 /* A signing key in a file of mode 0600: a copy of `from`, or a new one when that is NULL. */
 bool hf_authority_key_file(const char *from, int dir, const char *path, GError **error);
+/* A number of the option, decimal or 0x. */
+bool hf_authority_number(const HfOptions *options, const char *name, uint32_t min, uint32_t max,
+                         uint32_t *ret_value, GError **error);
 /* Public key (PEM) of a private key file. */
 GBytes *hf_authority_public_pem(const char *key_path, GError **error);
 /* A derivation key in the host TPM, held against its template; HF_ERROR_UNSUPPORTED when the TPM has
  * no TPM2_HMAC. */
 HfKeyBlob *hf_authority_derivation_new(HfConnection *connection, const HfPublic *approver,
                                        GError **error);
-/* The approver's signer from --approver-key; HF_ERROR_POLICY when it is another key than the
+/* The key of --approver-key, a file or a PKCS#11 URL, whosever it is. */
+HfSigner *hf_authority_key_signer(const HfOptions *options, GError **error);
+/* The approver's signer from --approver-key, or of the directory --offline; HF_ERROR_POLICY when it is another key than the
  * authority's approver. */
 HfSigner *hf_authority_approver_signer(const HfOptions *options, const HfAuthorityDir *authority,
                                        GError **error);

@@ -34,22 +34,6 @@ typedef struct {
     bool made_approver;
 } HfInit;
 
-/* A number of the option, decimal or 0x. */
-static bool number_option(const HfOptions *options, const char *name, uint32_t min, uint32_t max,
-                          uint32_t *ret_value, GError **error)
-{
-    const char *text = hf_options_string(options, name);
-    char *end = NULL;
-    guint64 value = g_ascii_strtoull(text, &end, 0);
-
-    if (!g_ascii_isdigit(*text) || *end || value < min || value > max) {
-        return hf_error_set(error, HF_ERROR_USAGE, "--%s: 0x%08x to 0x%08x expected, found \"%s\"",
-                            name, min, max, text);
-    }
-    *ret_value = (uint32_t)value;
-    return true;
-}
-
 /* What the host's firmware calls the machine, cut to what fits into a certificate. */
 static char *platform_text(const HfOptions *options, const char *option, const char *dmi)
 {
@@ -102,10 +86,10 @@ static bool host_options(HfInit *init, GError **error)
         return hf_error_set(error, HF_ERROR_USAGE,
                             "one of --approver-public and --make-approver expected");
     }
-    return number_option(options, "counter-index", 0x01800000, 0x01bfffff, &manifest->counter_index,
-                         error) &&
-           number_option(options, "srk-handle", 0x81000000, 0x817fffff, &manifest->srk_handle,
-                         error) &&
+    return hf_authority_number(options, "counter-index", 0x01800000, 0x01bfffff,
+                               &manifest->counter_index, error) &&
+           hf_authority_number(options, "srk-handle", 0x81000000, 0x817fffff, &manifest->srk_handle,
+                               error) &&
            hf_pcr_selection_parse(hf_options_string(options, "pcrs"), &manifest->pcrs, error);
 }
 

@@ -20,6 +20,7 @@ enum {
     STATUS = 1 << 7,
     RESPOND = 1 << 8,
     DERIVATION = 1 << 9,
+    SIGN_APPROVAL = 1 << 10,
 };
 
 static const HfCommand commands[] = {
@@ -29,6 +30,9 @@ static const HfCommand commands[] = {
     { "approve", APPROVE, "approve a state of the host in which its keys may be used", NULL, 0, 0 },
     { "derivation-key", DERIVATION,
       "make the key for reproducible endorsement keys, if there is none", NULL, 0, 0 },
+    { "sign-approval", SIGN_APPROVAL,
+      "where the approver's key is: sign what approve --offline left, after computing it anew",
+      NULL, 0, 0 },
     { "bump-generation", BUMP, "revoke all approvals given so far", NULL, 0, 0 },
     { "pcrs", PCRS, "print the host TPM's PCR values, a line each", NULL, 0, 0 },
     { "request", REQUEST, "introduce this host to holdfast-ca, which answers with a challenge",
@@ -68,7 +72,7 @@ static const HfOption option_table[] = {
       .arg = "SELECTION",
       .help = "the PCRs that are approved",
       .preset = "sha256:0,2,4,7",
-      .where = INIT },
+      .where = INIT | SIGN_APPROVAL },
     { .name = "key-algorithm",
       .kind = HF_KIND_CHOICE,
       .arg = "NAME",
@@ -98,7 +102,7 @@ static const HfOption option_table[] = {
       .arg = "INDEX",
       .help = "NV index of the generation counter",
       .preset = "0x01804846",
-      .where = INIT },
+      .where = INIT | SIGN_APPROVAL },
     { .name = "srk-handle",
       .kind = HF_KIND_STRING,
       .arg = "HANDLE",
@@ -147,22 +151,27 @@ static const HfOption option_table[] = {
     { .name = "approver-key",
       .kind = HF_KIND_PATH,
       .arg = "PEM",
-      .help = "private key of the approver",
-      .where = APPROVE | BUMP,
-      .flags = HF_OPTION_REQUIRED },
+      .help = "private key of the approver, a file or a PKCS#11 URL",
+      .where = APPROVE | BUMP | SIGN_APPROVAL },
+    { .name = "offline",
+      .kind = HF_KIND_PATH,
+      .arg = "DIR",
+      .help = "the approver's key is elsewhere: leave there what it has to sign, take its "
+              "signatures from there",
+      .where = APPROVE | BUMP | SIGN_APPROVAL },
     { .name = "pcr-values",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
       .help = "approve the values in this file; current: those the host TPM has now",
       .preset = "current",
-      .where = APPROVE },
+      .where = APPROVE | SIGN_APPROVAL },
     { .name = "generation",
       .kind = HF_KIND_INT,
       .arg = "N",
       .help = "the approval holds until the counter passes N (default: its value now)",
       .min = 0,
       .max = G_MAXINT64,
-      .where = APPROVE },
+      .where = APPROVE | SIGN_APPROVAL },
     { .name = "nonce",
       .kind = HF_KIND_STRING,
       .arg = "HEX",
@@ -206,6 +215,7 @@ static bool run(const HfOptions *options, bool *ret_works, GError **error)
     case APPROVER_KEY: return hf_authority_command_approver_key(options, error);
     case APPROVE: return hf_authority_command_approve(options, error);
     case DERIVATION: return hf_authority_command_derivation(options, error);
+    case SIGN_APPROVAL: return hf_authority_command_sign_approval(options, error);
     case BUMP: return hf_authority_command_bump(options, error);
     case PCRS: return hf_authority_command_pcrs(options, error);
     case REQUEST: return hf_authority_command_request(options, error);

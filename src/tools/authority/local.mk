@@ -1,5 +1,6 @@
 bin_PROGRAMS += holdfast-authority
 holdfast_authority_SOURCES = \
+    src/tools/authority/approver_offline.c src/tools/authority/approver_offline.h \
     src/tools/authority/authority_approve.c \
     src/tools/authority/authority_commands.h \
     src/tools/authority/authority_derivation.c \
@@ -10,6 +11,7 @@ holdfast_authority_SOURCES = \
     src/tools/authority/authority_install.c \
     src/tools/authority/authority_main.c \
     src/tools/authority/authority_request.c \
+    src/tools/authority/authority_sign.c \
     src/tools/authority/authority_status.c
 holdfast_authority_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
 holdfast_authority_LDADD = $(authority_libs)

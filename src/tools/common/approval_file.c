@@ -89,6 +89,7 @@ HfApproval *hf_approval_sign(const HfApprovalSubject *subject, const HfPcrSelect
 {
     g_autoptr(HfApproval) approval = g_new0(HfApproval, 1);
     g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+    bool good = true;
 
     approval->values = values;
     approval->selection = *selection;
@@ -97,12 +98,11 @@ HfApproval *hf_approval_sign(const HfApprovalSubject *subject, const HfPcrSelect
     if (!compute(subject, approval, error)) {
         return NULL;
     }
+    /* All of them even when one fails: a signer that is elsewhere learns of all at once. */
     for (unsigned use = 0; use < HF_USES; use++) {
-        if (!sign(subject, approval, (HfUse)use, signer, error)) {
-            return NULL;
-        }
+        good = sign(subject, approval, (HfUse)use, signer, good ? error : NULL) && good;
     }
-    return g_steal_pointer(&approval);
+    return good ? g_steal_pointer(&approval) : NULL;
 }
 
 static void parse_values(HfFields *fields, HfApproval *approval)
