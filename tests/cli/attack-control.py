@@ -8,6 +8,7 @@ SPDX-License-Identifier: BSD-3-Clause
 import contextlib
 import resource
 import select
+import socket
 import struct
 import sys
 import tempfile
@@ -141,8 +142,38 @@ def test_no_descriptors():
         tap.equal(tpm.startup(), 0, "the data client too")
 
 
-for test in (test_too_long, test_successor, test_turns,
-             test_no_descriptors):
+def test_descriptor_flood():
+    """As many descriptors as a message can carry, again and again: none stays open."""
+    with Emulator() as e, socket.socket() as spare:
+        control, tpm = e.start()
+        before = e.fds()
+        for number, wanted in ((vtpm.GET_CAPABILITY, 0), (vtpm.SET_DATAFD, None)):
+            results = set()
+            for _ in range(20):
+                results.add(control.plain(number, b"", [spare.fileno()] * 253))
+                if number == vtpm.GET_CAPABILITY:
+                    vtpm.recv_exact(control.sock, 4)
+            tap.ok(wanted in results if wanted is not None else 0 not in results,
+                   f"253 descriptors with command {number}: {sorted(results)}")
+            tap.equal(len(e.fds()), len(before), "all are closed again")
+        tap.ok(tpm.random(8) and control.capability() == 0x1FFFF, "and both channels work")
+
+
+def test_slow():
+    """Clients that send a byte and wait: the TPM serves its guest, and the next client its turn."""
+    with Emulator() as e:
+        control, tpm = e.start()
+        control.sock.sendall(b"\0\0")  # half a number, and no more
+        tap.ok(all(tpm.random(8) for _ in range(20)), "a slow control client stops no guest")
+        control.sock.sendall(b"\0\1")
+        tap.equal(answer(control), struct.pack(">II", 0, 0x1FFFF), "it is answered in the end")
+        tpm.sock.sendall(Tpm.pack(0x17B, parameters=b"\0\x08")[:5])  # half a command
+        tap.equal(control.capability(), 0x1FFFF, "a slow guest stops no control request")
+        tap.equal(control.init(), 0, "not even INIT")
+
+
+for test in (test_too_long, test_successor, test_turns, test_no_descriptors,
+             test_descriptor_flood, test_slow):
     try:
         test()
     except Exception as problem:  # a broken test must not hide the others

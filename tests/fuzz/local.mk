@@ -1,7 +1,7 @@
 # Fuzz targets. `make check` replays every corpus (replay-NAME: the target with a main of its own);
 # `make check-fuzz FUZZ_SECONDS=60 [FUZZ_TARGETS="control linear"]` has libFuzzer look for more.
 fuzz_targets = control frame state migration linear options config certificate crl request der \
-    evidence ak manifest public attest pcr credential engine
+    evidence ak manifest public attest pcr credential engine eventlog enrolment
 EXTRA_DIST += tests/fuzz/run-fuzz tests/fuzz/gen_corpus.c tests/fuzz/corpus
 
 fuzz_main = tests/fuzz/replay.c tests/fuzz/fuzz.h
@@ -67,6 +67,12 @@ tests_fuzz_replay_pcr_LDADD = $(fuzz_tpm2_libs)
 unit_tests += tests/fuzz/replay-credential
 tests_fuzz_replay_credential_SOURCES = tests/fuzz/fuzz-credential.c $(fuzz_main)
 tests_fuzz_replay_credential_LDADD = $(fuzz_tpm2_libs)
+unit_tests += tests/fuzz/replay-eventlog
+tests_fuzz_replay_eventlog_SOURCES = tests/fuzz/fuzz-eventlog.c $(fuzz_main)
+tests_fuzz_replay_eventlog_LDADD = $(fuzz_tpm2_libs)
+unit_tests += tests/fuzz/replay-enrolment
+tests_fuzz_replay_enrolment_SOURCES = tests/fuzz/fuzz-enrolment.c $(fuzz_main) src/tools/ca/ca_environment.c src/tools/ca/ca_environment.h
+tests_fuzz_replay_enrolment_LDADD = $(holdfast_ca_LDADD)
 unit_tests += tests/fuzz/replay-engine
 tests_fuzz_replay_engine_SOURCES = tests/fuzz/fuzz-engine.c $(fuzz_main)
 tests_fuzz_replay_engine_LDADD = $(emulator_test_libs) $(FUSE_LIBS)
@@ -86,7 +92,7 @@ fuzz_libs = $(LIBTPMS_LIBS) $(TSS2_LIBS) $(GNUTLS_LIBS) $(LIBTASN1_LIBS) $(SECCO
 fuzz_sources = $(sort $(filter %.c, $(libbase_a_SOURCES) $(libcrypto_a_SOURCES) $(libtpm12_a_SOURCES) $(libtpm2_a_SOURCES) \
     $(libcontrol_a_SOURCES) $(libstate_a_SOURCES) $(libpki_a_SOURCES) $(libengine_a_SOURCES) \
     $(libsandbox_a_SOURCES) $(libhwtpm_a_SOURCES) $(libemulator_a_SOURCES) $(libtools_a_SOURCES) \
-    $(libsetup_a_SOURCES) src/tools/ca/ca_verify.c tests/fuzz/fuzz_file.c))
+    $(libsetup_a_SOURCES) src/tools/ca/ca_environment.c src/tools/ca/ca_verify.c tests/fuzz/fuzz_file.c))
 fuzz_objects = $(fuzz_sources:%.c=fuzz-build/%.o)
 
 .SECONDARY: $(fuzz_targets:%=fuzz-build/tests/fuzz/fuzz-%.o)
