@@ -30,6 +30,15 @@ check-valgrind: $(check_PROGRAMS)
 	        --child-silent-after-fork=yes --suppressions=$(top_srcdir)/tests/source/valgrind.supp \
 	        ./$$test --tap >$$test.valgrind.log 2>&1; then echo "PASS $$test"; \
 	    else echo "FAIL $$test"; tail -n 30 $$test.valgrind.log; failed=1; fi; done; exit $$failed
+.PHONY: coverage
+# Lines and branches of each folder that the tests run (TESTS: as for check).
+coverage:
+	@case '$(CFLAGS)' in *--coverage*) ;; *) \
+	    echo "coverage: first ./configure CFLAGS='-O0 -g --coverage' LDFLAGS=--coverage" >&2; exit 1;; esac
+	-$(MAKE) $(AM_MAKEFLAGS) check
+	python3 $(top_srcdir)/tests/source/coverage.py $(top_builddir)
+EXTRA_DIST += tests/source/coverage.py
+MOSTLYCLEANFILES += src/*/*.gcda src/*/*/*.gcda tests/*/*.gcda
 valgrind_skips = tests/unit/test-setup-engine
 MOSTLYCLEANFILES += tests/unit/*.valgrind.log
 EXTRA_DIST += tests/source/cppcheck.suppress tests/source/valgrind.supp .clang-tidy .clang-format
