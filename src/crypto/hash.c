@@ -8,9 +8,13 @@
  */
 #include "config.h"
 
+/* The bare functions of SHA-256 are "deprecated", and stay: TLS libraries of a decade call them. */
+#define OPENSSL_SUPPRESS_DEPRECATED
+
 #include "crypto/hash.h"
 
 #include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,6 +81,26 @@ void hf_hash_once(uint16_t alg, const void *data, size_t n, uint8_t *ret_digest)
     if (EVP_Digest(data, n, ret_digest, NULL, row->md(), NULL) != 1) {
         abort();
     }
+}
+
+void hf_hash_sha256_pieces(const HfHashPiece *pieces, size_t count, uint8_t *ret_digest)
+{
+    SHA256_CTX ctx;
+    bool done = SHA256_Init(&ctx) == 1;
+
+    for (size_t i = 0; i < count; i++) {
+        done = done && SHA256_Update(&ctx, pieces[i].data, pieces[i].size) == 1;
+    }
+    if (!done || SHA256_Final(ret_digest, &ctx) != 1) {
+        abort();
+    }
+}
+
+void hf_hash_sha256_bare(const void *data, size_t n, uint8_t *ret_digest)
+{
+    const HfHashPiece piece = { data, n };
+
+    hf_hash_sha256_pieces(&piece, 1, ret_digest);
 }
 
 HfDigest hf_digest_of(uint16_t alg, const void *data, size_t n)

@@ -41,6 +41,18 @@ uint16_t hf_hash_by_name(const char *name);
 
 /* ret_digest gets hf_hash_size(alg) bytes. */
 void hf_hash_once(uint16_t alg, const void *data, size_t n, uint8_t *ret_digest);
+
+/* SHA-256 by libcrypto's bare functions, which make it neither set up its providers nor read its
+ * configuration: that takes longer than starting a TPM. For telling damage from whole; what has to
+ * do with keys goes through the others. ret_digest gets 32 bytes. */
+typedef struct {
+    const void *data;
+    size_t size;
+} HfHashPiece;
+
+void hf_hash_sha256_pieces(const HfHashPiece *pieces, size_t count, uint8_t *ret_digest);
+void hf_hash_sha256_bare(const void *data, size_t n, uint8_t *ret_digest);
+
 HfDigest hf_digest_of(uint16_t alg, const void *data, size_t n);
 /* All zero, of the algorithm's size. */
 HfDigest hf_digest_zero(uint16_t alg);

@@ -117,12 +117,13 @@ static const HfSubOption state_options[] = {
     { .name = "backend-uri",
       .kind = HF_KIND_STRING,
       .arg = "URI",
-      .help = "dir://DIRECTORY, or file://FILE for one file or block device" },
+      .help = "dir://DIRECTORY; file://FILE for one file or block device; slots://FILE for the "
+              "same with quick durable writes, which swtpm does not read" },
     { .name = "mode",
       .kind = HF_KIND_MODE,
       .arg = "OCTAL",
       .help = "exact mode of state files (default 0640 without what the umask takes)" },
-    FLAG("lock", "lock the file (a directory is always locked)"),
+    FLAG("lock", "lock the file of file:// (all others are always locked)"),
     FLAG("backup", "accepted; state files are replaced atomically, no copy is needed"),
     { .name = "fsync",
       .kind = HF_KIND_FLAG,
@@ -605,7 +606,7 @@ static bool read_state(HfSettings *settings, GError **error)
         settings->must_exist = hf_suboptions_flag(sub, "must-exist");
         settings->store.lock = hf_suboptions_flag(sub, "lock");
         if (hf_suboptions_flag(sub, "backup") && settings->state &&
-            g_str_has_prefix(settings->state, "file://")) {
+            strstr(settings->state, "://") && !g_str_has_prefix(settings->state, "dir://")) {
             return contradiction(error, "--tpmstate: backup is for a directory");
         }
     }

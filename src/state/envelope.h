@@ -17,6 +17,8 @@
 
 #include "base/secret.h"
 
+#define HF_ENVELOPE_TAG_SIZE 32u
+
 typedef struct HfEnvelope HfEnvelope;
 
 typedef struct {
@@ -28,6 +30,10 @@ typedef struct {
      * has no key, or not this one; HF_ERROR_INVALID when it is malformed; HF_ERROR_UNSUPPORTED
      * when it comes from a later version. Never HF_ERROR_NOT_FOUND. */
     GBytes *(*unwrap)(HfEnvelope *envelope, GBytes *stored, const char *label, GError **error);
+    /* With the key: HMAC-SHA-256 of the data; without: zeros. For a store that says what belongs
+     * together; its messages are never what wrap() authenticates. */
+    void (*tag)(HfEnvelope *envelope, const uint8_t *data, size_t size,
+                uint8_t ret_tag[HF_ENVELOPE_TAG_SIZE]);
     void (*free)(HfEnvelope *envelope);
 } HfEnvelopeClass;
 

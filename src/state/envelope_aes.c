@@ -9,6 +9,8 @@
 #include "config.h"
 
 #include "base/error.h"
+#include "crypto/hash.h"
+#include "crypto/hmac.h"
 #include "state/cipher_layer.h"
 #include "state/envelope.h"
 
@@ -76,6 +78,14 @@ static GBytes *aes_unwrap(HfEnvelope *envelope, GBytes *stored, const char *labe
     return g_steal_pointer(&plain);
 }
 
+static void aes_tag(HfEnvelope *envelope, const uint8_t *data, size_t size,
+                    uint8_t ret_tag[HF_ENVELOPE_TAG_SIZE])
+{
+    const HfSecret *key = ((HfEnvelopeAes *)envelope)->key;
+
+    hf_hmac_once(HF_HASH_SHA256, key->data, key->size, data, size, ret_tag);
+}
+
 static void aes_free(HfEnvelope *envelope)
 {
     g_free(envelope);
@@ -83,7 +93,7 @@ static void aes_free(HfEnvelope *envelope)
 
 HfEnvelope *hf_envelope_aes_new(const HfSecret *key)
 {
-    static const HfEnvelopeClass aes_class = { "aes", aes_wrap, aes_unwrap, aes_free };
+    static const HfEnvelopeClass aes_class = { "aes", aes_wrap, aes_unwrap, aes_tag, aes_free };
     HfEnvelopeAes *aes = g_new0(HfEnvelopeAes, 1);
 
     g_assert(key->size == 16 || key->size == 32);

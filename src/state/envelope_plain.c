@@ -8,6 +8,8 @@
  */
 #include "config.h"
 
+#include <string.h>
+
 #include "base/error.h"
 #include "state/envelope.h"
 #include "state/format.h"
@@ -70,6 +72,15 @@ static GBytes *plain_unwrap(HfEnvelope *envelope, GBytes *stored, const char *la
     return g_bytes_new_from_bytes(stored, (gsize)(value.data + value.offset - data), size);
 }
 
+static void plain_tag(HfEnvelope *envelope, const uint8_t *data, size_t size,
+                      uint8_t ret_tag[HF_ENVELOPE_TAG_SIZE])
+{
+    (void)envelope;
+    (void)data;
+    (void)size;
+    memset(ret_tag, 0, HF_ENVELOPE_TAG_SIZE);
+}
+
 static void plain_free(HfEnvelope *envelope)
 {
     g_free(envelope);
@@ -77,7 +88,8 @@ static void plain_free(HfEnvelope *envelope)
 
 HfEnvelope *hf_envelope_plain_new(void)
 {
-    static const HfEnvelopeClass plain_class = { "plain", plain_wrap, plain_unwrap, plain_free };
+    static const HfEnvelopeClass plain_class = { "plain", plain_wrap, plain_unwrap, plain_tag,
+                                                 plain_free };
     HfEnvelope *envelope = g_new0(HfEnvelope, 1);
 
     envelope->class = &plain_class;

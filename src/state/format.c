@@ -24,6 +24,7 @@ static const char *stranger(const uint8_t *data, size_t size)
         const char *words;
     } table[] = {
         { { 'n', 'i', 'l', 'm', 'p', 't', 'w', 's' }, 8, "a linear store (file://)" },
+        { { 'h', 'o', 'l', 'd', 'f', 'a', 's', 't' }, 8, "a file of slots (slots://)" },
         { { 0x00, 0x03, 0xab, 0x36, 0x47, 0x23 }, 6, "a bare TPM 2 blob without this header" },
         { { 0x00, 0x04, 0xab, 0x36, 0x47, 0x23 }, 6, "a bare TPM 2 blob without this header" },
     };

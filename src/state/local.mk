@@ -9,7 +9,9 @@ libstate_a_SOURCES = \
     src/state/medium.c src/state/medium.h \
     src/state/migration_blob.c src/state/migration_blob.h \
     src/state/record_lock.c src/state/record_lock.h \
+    src/state/slot_format.c src/state/slot_format.h \
     src/state/store.c src/state/store.h \
     src/state/store_dir.c src/state/store_dir.h \
-    src/state/store_linear.c src/state/store_linear.h
+    src/state/store_linear.c src/state/store_linear.h \
+    src/state/store_slots.c src/state/store_slots.h
 libstate_a_CFLAGS = $(AM_CFLAGS)

@@ -1,8 +1,9 @@
 /*
  * store.h - a TPM at rest: the named blobs of one TPM, behind one interface.
  *
- * A store keeps up to three blobs (permanent, volatile, savestate) of one TPM in swtpm's file
- * formats, so that either program opens the other's state. save() is durable when it returns.
+ * A store keeps up to three blobs (permanent, volatile, savestate) of one TPM, in swtpm's file
+ * formats, so that either program opens the other's state, or in our own. save() is durable when it
+ * returns.
  * A store is a small const struct of functions; this header is the interface, store_dir.h and later
  * files make one.
  *
@@ -31,7 +32,7 @@ typedef enum {
 typedef struct HfStore HfStore;
 
 typedef struct {
-    const char *scheme; /* "dir", "file" */
+    const char *scheme; /* "dir", "file", "slots" */
     /* The blob of libtpms, out of its envelope; never empty. HF_ERROR_NOT_FOUND only when it is
      * certainly absent; otherwise as the envelope and hf_file_read_at say. */
     GBytes *(*load)(HfStore *store, HfStateKind kind, GError **error);
@@ -71,7 +72,7 @@ typedef struct {
     HfEnvelope *envelope; /* borrowed, outlives the store; NULL: plain */
 
     /* Of stores in one file; a directory is always locked, and never made. */
-    bool lock;                     /* take a lock on the file at all */
+    bool lock;                     /* take a lock on a linear file at all */
     bool look_only;                /* a file that is missing is not made, but an empty store */
     const HfMediumOps *medium_ops; /* NULL: the system's */
     void *medium_user;
@@ -80,8 +81,11 @@ typedef struct {
 /* swtpm's directory backend. The directory must exist (HF_ERROR_NOT_FOUND otherwise) and stays
  * open; nothing is created or locked yet. */
 HfStore *hf_store_dir_open(const char *path, const HfStoreConfig *config, GError **error);
-/* The same for "dir://PATH" or a plain path; for "file://PATH" as store_linear.h says. */
+/* The same for "dir://PATH" or a plain path; for "file://PATH" as store_linear.h says, for
+ * "slots://PATH" as store_slots.h. */
 HfStore *hf_store_open_uri(const char *uri, const HfStoreConfig *config, GError **error);
+/* The file of a store that keeps all in one, opened as the configuration says. */
+HfMedium *hf_store_medium_open(const char *path, const HfStoreConfig *config, GError **error);
 /* The directory's descriptor, for confinement (-1 for other stores). */
 int hf_store_dir_fd(const HfStore *store);
 

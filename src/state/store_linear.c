@@ -266,15 +266,7 @@ HfStore *hf_store_linear_open(const char *path, const HfStoreConfig *config, GEr
         .unlock = linear_unlock,
         .free = linear_free,
     };
-    const HfMediumConfig medium_config = {
-        .look_only = config->look_only,
-        .mode_given = config->mode_given,
-        .mode = config->mode,
-        .fsync = config->fsync,
-        .ops = config->medium_ops,
-        .user = config->medium_user,
-    };
-    g_autoptr(HfMedium) medium = hf_medium_open(path, &medium_config, error);
+    g_autoptr(HfMedium) medium = hf_store_medium_open(path, config, error);
     HfStoreLinear *linear;
     HfLinearMap map;
     bool blank = false;

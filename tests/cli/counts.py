@@ -21,11 +21,12 @@ INDEX = 0x01000001
 tap = Tap()
 
 
-def traced(work, rounds):
+def traced(work, rounds, state=None):
     """Calls by name that a TPM makes while work(tpm, n) is done for n in range(rounds)."""
     with tempfile.TemporaryDirectory(prefix="hf-counts.") as base:
         log = os.path.join(base, "strace")
-        with Emulator(wrapper=["strace", "-qq", "-f", "-o", log]) as e:
+        with Emulator(wrapper=["strace", "-qq", "-f", "-o", log],
+                      state=state and state % base) as e:
             control, tpm = e.start()
             if work is nv_write or work is nv_read:
                 assert tpm.nv_define(INDEX, 64) == 0
@@ -40,10 +41,10 @@ def traced(work, rounds):
     return collections.Counter(names)
 
 
-def a_command(work):
+def a_command(work, state=None):
     """Calls a command makes, by name; what start-up does differently from run to run is lost in
     the rounding."""
-    few, many = traced(work, SHORT), traced(work, LONG)
+    few, many = traced(work, SHORT, state), traced(work, LONG, state)
     each = {name: round((many[name] - few[name]) / (LONG - SHORT), 1) for name in many}
     return {name: count for name, count in each.items() if count != 0}
 
@@ -73,6 +74,10 @@ TWO = {"read": 1.0, "write": 1.0}
 DURABLE = {"read": 1.0, "write": 2.0, "openat": 1.0, "fdatasync": 1.0, "close": 1.0,
            "renameat": 1.0, "fsync": 1.0}
 
+# Is it still ours, one write, on disk.
+SLOTS = {"read": 1.0, "write": 1.0, "newfstatat": 2.0, "pread64": 1.0, "pwrite64": 1.0,
+         "fdatasync": 1.0}
+
 
 def main():
     if not shutil.which("strace"):
@@ -89,6 +94,8 @@ def main():
                          (nv_write, DURABLE)):
         found = a_command(work)
         tap.equal(found, wanted, f"{work.__name__}: {sum(wanted.values()):.0f} system calls")
+    found = a_command(nv_write, "slots://%s/slots")
+    tap.equal(found, SLOTS, f"nv_write into slots: {sum(SLOTS.values()):.0f} system calls")
     return tap.finish()
 
 

@@ -1,5 +1,5 @@
 /*
- * test-store-crash.c - a crash of the linear store after every write and every part of a write.
+ * test-store-crash.c - a crash of a store in one file after every write and every part of a write.
  *
  * The tests run the store on a file, with a medium that keeps a record of its writes and syncs.
  * Each moment of the record is then played to what a disk may hold if the power fails there:
@@ -86,7 +86,16 @@ static HfStore *open_recorded(const Place *place, Record *record)
         .tpm2 = true, .fsync = true, .medium_ops = &record_ops, .medium_user = record
     };
 
-    return place_open(place, &config);
+    HfStore *store = place_open(place, &config);
+
+    /* Slots remember what they know only while they are locked. */
+    g_assert_true(store->class->lock(store, 0, NULL));
+    return store;
+}
+
+static bool is_linear(const Place *place)
+{
+    return strcmp(place->scheme, "file") == 0;
 }
 
 static void apply(GByteArray *disk, off_t offset, const uint8_t *data, size_t n)
@@ -350,7 +359,9 @@ static void lose_sectors(const Place *place, const Record *record, guint from)
 static void test_kill_then_crash(Place *place, gconstpointer data)
 {
     (void)data;
-    for (int killed_at = 0; killed_at < 4; killed_at++) {
+    const int steps = is_linear(place) ? 2 : 1; /* writes of a save, and as many syncs */
+
+    for (int killed_at = 0; killed_at < 2 * steps; killed_at++) {
         Record record;
         uint8_t blob[3000];
         guint third = 0;
@@ -360,13 +371,13 @@ static void test_kill_then_crash(Place *place, gconstpointer data)
         g_autoptr(HfStore) first = open_recorded(place, &record);
         for (uint8_t i = 1; i <= 4; i++) {
             third = i < 4 ? record.events->len : third;
-            record.fail_write = i == 4 && killed_at < 2 ? killed_at : -1;
-            record.fail_sync = i == 4 && killed_at >= 2 ? killed_at - 2 : -1;
+            record.fail_write = i == 4 && killed_at < steps ? killed_at : -1;
+            record.fail_sync = i == 4 && killed_at >= steps ? killed_at - steps : -1;
             memset(blob, i, sizeof blob);
             g_assert_true(first->class->save(first, HF_STATE_PERMANENT, blob, sizeof blob, NULL) ==
                           (i < 4));
         }
-        third = record.events->len > third ? third + 4 : third; /* two writes, two syncs */
+        third = record.events->len > third ? third + 2 * (guint)steps : third;
         hf_store_free(g_steal_pointer(&first));
         g_autoptr(HfStore) second = open_recorded(place, &record);
         memset(blob, 5, sizeof blob);
@@ -454,12 +465,97 @@ static void test_cost(Place *place, gconstpointer data)
     g_array_unref(record.events);
 }
 
+/* Each write and each sync fails, ten times in a row: on every disk that could be left is the state
+ * that was acknowledged, or one of those that were tried; and the next save works. */
+static void test_slot_failures(Place *place, gconstpointer data)
+{
+    uint8_t blob[3000];
+
+    (void)data;
+    for (int what = 0; what < 2; what++) {
+        Record record;
+
+        (void)g_remove(place->path);
+        record_init(&record);
+        g_autoptr(HfStore) store = open_recorded(place, &record);
+        memset(blob, 1, sizeof blob);
+        store_saves(store, HF_STATE_PERMANENT, blob, sizeof blob);
+        g_autoptr(GByteArray) disk = place_content(place);
+        guint before = record.events->len;
+        for (uint8_t i = 2; i < 12; i++) {
+            memset(blob, i, sizeof blob);
+            record.fail_write = what == 0 ? 0 : -1;
+            record.fail_sync = what == 1 ? 0 : -1;
+            g_assert_false(store->class->save(store, HF_STATE_PERMANENT, blob, sizeof blob, NULL));
+        }
+        GRand *choice = g_rand_new_with_seed(7);
+        for (int round = 0; round < 50; round++) {
+            g_autoptr(GByteArray) left = g_byte_array_new();
+
+            g_byte_array_append(left, disk->data, disk->len);
+            for (guint e = before; e < record.events->len; e++) {
+                if (g_array_index(record.events, Event, e).data) {
+                    apply_sectors(left, &g_array_index(record.events, Event, e), choice, 2 * round);
+                }
+            }
+            check_fill(place, left, 1, 11);
+        }
+        g_rand_free(choice);
+        record.fail_write = -1;
+        record.fail_sync = -1;
+        place_put(place, disk->data, disk->len);
+        memset(blob, 99, sizeof blob);
+        store_saves(store, HF_STATE_PERMANENT, blob, sizeof blob);
+        store_loads(store, HF_STATE_PERMANENT, blob, sizeof blob);
+        g_array_unref(record.events);
+    }
+}
+
+/* A save is one sync, the first one under a lock two; the first of a TPM three. */
+static void test_slot_cost(Place *place, gconstpointer data)
+{
+    Record record;
+
+    (void)data;
+    record_init(&record);
+    g_autoptr(HfStore) store = open_recorded(place, &record);
+    store_saves(store, HF_STATE_PERMANENT, "x", 1);
+    g_assert_cmpuint(record.syncs, ==, 3);
+    guint before = record.events->len;
+    store_saves(store, HF_STATE_PERMANENT, "y", 1);
+    g_assert_cmpuint(record.syncs, ==, 4);
+    g_assert_cmpuint(record.events->len, ==, before + 2); /* one write, one sync */
+    store_saves(store, HF_STATE_VOLATILE, "v", 1);
+    g_assert_cmpuint(record.syncs, ==, 5);
+    store_removes(store, HF_STATE_VOLATILE);
+    g_assert_cmpuint(record.syncs, ==, 6);
+    store_removes(store, HF_STATE_VOLATILE);
+    g_assert_cmpuint(record.syncs, ==, 6);
+    store->class->unlock(store);
+    g_assert_true(store->class->lock(store, 0, NULL));
+    store_saves(store, HF_STATE_PERMANENT, "z", 1);
+    g_assert_cmpuint(record.syncs, ==, 8);
+    store_removes(store, HF_STATE_PERMANENT);
+    g_assert_cmpuint(record.syncs, ==, 10);
+    const HfStoreConfig quick = { .tpm2 = true, .medium_ops = &record_ops, .medium_user = &record };
+    g_autoptr(HfStore) fast = place_open(place, &quick);
+    store_saves(fast, HF_STATE_PERMANENT, "z", 1);
+    g_assert_cmpuint(record.syncs, ==, 10);
+    g_array_unref(record.events);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add("/linear/crashes", Place, NULL, place_new, test_crashes, place_free);
-    g_test_add("/linear/kill-then-crash", Place, NULL, place_new, test_kill_then_crash, place_free);
-    g_test_add("/linear/failures", Place, NULL, place_new, test_failures, place_free);
-    g_test_add("/linear/cost", Place, NULL, place_new, test_cost, place_free);
+    g_test_add("/linear/crashes", Place, "file", place_new, test_crashes, place_free);
+    g_test_add("/slots/crashes", Place, "slots", place_new, test_crashes, place_free);
+    g_test_add("/linear/kill-then-crash", Place, "file", place_new, test_kill_then_crash,
+               place_free);
+    g_test_add("/slots/kill-then-crash", Place, "slots", place_new, test_kill_then_crash,
+               place_free);
+    g_test_add("/linear/failures", Place, "file", place_new, test_failures, place_free);
+    g_test_add("/slots/failures", Place, "slots", place_new, test_slot_failures, place_free);
+    g_test_add("/linear/cost", Place, "file", place_new, test_cost, place_free);
+    g_test_add("/slots/cost", Place, "slots", place_new, test_slot_cost, place_free);
     return g_test_run();
 }

@@ -21,7 +21,7 @@ static const HfOption setup_options[] = {
     { .name = "tpm-state",
       .kind = HF_KIND_PATH,
       .arg = "DIR",
-      .help = "directory of the TPM's state, also as dir://DIR; or file://FILE" },
+      .help = "directory of the TPM's state, also as dir://DIR; or file://FILE, slots://FILE" },
     { .name = "tpmstate", .kind = HF_KIND_PATH, .arg = "DIR", .help = "the same as --tpm-state" },
     { .name = "tpm2", .help = "make a TPM 2.0; without this, a TPM 1.2" },
     { .name = "createek",
