@@ -12,6 +12,7 @@
 #include <tss2/tss2_tctildr.h>
 
 #include "hwtpm/esys.h"
+#include "hwtpm/hwsession.h"
 
 void hf_esys_free(void *p)
 {
@@ -46,7 +47,8 @@ HfConnection *hf_connection_open(const char *tcti, GError **error)
                      connection->tcti_name, rc);
         return NULL;
     }
-    rc = Esys_Initialize(&connection->esys, connection->tcti, NULL);
+    connection->watch = hf_watch_new(connection->tcti);
+    rc = Esys_Initialize(&connection->esys, hf_watch_tcti(connection->watch), NULL);
     if (rc != TSS2_RC_SUCCESS) {
         connection->esys = NULL;
         hf_error_set(error, HF_ERROR_IO, "host TPM not reachable over TCTI \"%s\" (0x%x)",
@@ -116,12 +118,18 @@ void hf_connection_free(HfConnection *connection)
         }
         Esys_Finalize(&connection->esys);
     }
+    hf_watch_free(connection->watch);
     if (connection->tcti) {
         Tss2_TctiLdr_Finalize(&connection->tcti);
     }
     g_array_unref(connection->owned);
     g_free(connection->tcti_name);
     g_free(connection);
+}
+
+void hf_connection_watch(HfConnection *connection, HfConnectionNote note, void *data)
+{
+    hf_watch_tell(connection->watch, note, data);
 }
 
 bool hf_connection_set_auth(HfConnection *connection, HfHierarchy hierarchy, const HfSecret *secret,
@@ -144,14 +152,23 @@ bool hf_connection_set_auth(HfConnection *connection, HfHierarchy hierarchy, con
     return done;
 }
 
-/* A property of the TPM; found by its tag, since a TPM may start at the next one it has. */
+/* A property of the TPM; found by its tag, since a TPM may start at the next one it has. In the
+ * salted session once there is one: who made the TPM goes into certificates. */
 static bool property(HfConnection *connection, TPM2_PT tag, uint32_t *ret_value, GError **error)
 {
     hf_autoesys TPMS_CAPABILITY_DATA *data = NULL;
+    bool done;
 
-    if (!HF_TPM("read properties", error,
-                Esys_GetCapability(connection->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-                                   TPM2_CAP_TPM_PROPERTIES, tag, 1, NULL, &data))) {
+    if (connection->session != ESYS_TR_NONE) {
+        hf_session_audit(connection);
+    }
+    done = HF_TPM("read properties", error,
+                  Esys_GetCapability(connection->esys, connection->session, ESYS_TR_NONE,
+                                     ESYS_TR_NONE, TPM2_CAP_TPM_PROPERTIES, tag, 1, NULL, &data));
+    if (connection->session != ESYS_TR_NONE) {
+        hf_session_mend(connection);
+    }
+    if (!done) {
         return false;
     }
     if (data->data.tpmProperties.count != 1 ||

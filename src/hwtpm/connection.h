@@ -29,6 +29,20 @@ typedef struct HfConnection HfConnection;
 HfConnection *hf_connection_open(const char *tcti, GError **error);
 void hf_connection_free(HfConnection *connection);
 
+/* What the TPM is doing for us. */
+typedef struct {
+    const char *command;  /* "TPM2_Create"; the one it has, or had last */
+    const char *patience; /* why we wait, where the TPM asked for it: "TPM_RC_NV_RATE"; or NULL */
+    unsigned count;       /* commands so far, this one among them */
+    int64_t spent_us;     /* in the TPM, since the connection was opened */
+} HfConnectionWork;
+
+typedef void (*HfConnectionNote)(const HfConnectionWork *work, void *data);
+
+/* Has `note` called when the TPM has taken two seconds of our time, and later from time to time,
+ * from within whatever call is waiting. */
+void hf_connection_watch(HfConnection *connection, HfConnectionNote note, void *data);
+
 typedef enum { HF_HIERARCHY_OWNER, HF_HIERARCHY_ENDORSEMENT } HfHierarchy;
 
 /* The password of a hierarchy, where the host's owner has set one; empty otherwise. */

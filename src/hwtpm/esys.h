@@ -16,11 +16,13 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "hwtpm/connection.h"
+#include "hwtpm/hwwatch.h"
 #include "tpm2/pcr.h"
 #include "tpm2/template.h"
 
 struct HfConnection {
     TSS2_TCTI_CONTEXT *tcti;
+    HfWatch *watch; /* around tcti; what ESYS speaks to */
     ESYS_CONTEXT *esys;
     char *tcti_name;
     ESYS_TR srk;     /* ESYS_TR_NONE until hf_storage_open */
@@ -47,7 +49,8 @@ typedef struct {
 /* True when `rc` means "again later" and it is not too late; has waited then. */
 bool hf_backoff_again(HfBackoff *backoff, TSS2_RC rc);
 
-/* True for success; else sets *error (HF_ERROR_TPM) "host TPM: WHAT: WORDS (0x...)". */
+/* True for success; else sets *error "host TPM: WHAT: WORDS (0x...)": HF_ERROR_UNSUPPORTED when the
+ * TPM has no such algorithm, size or command, HF_ERROR_TPM for everything else. */
 bool hf_esys_check(TSS2_RC rc, const char *what, GError **error);
 
 /* The code without layer and without parameter, handle or session number. */

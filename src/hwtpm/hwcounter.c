@@ -122,7 +122,10 @@ bool hf_counter_define(HfConnection *connection, uint32_t index, const HfPublic 
     rc = HF_TPM_RC(Esys_NV_DefineSpace(connection->esys, ESYS_TR_RH_OWNER, connection->session,
                                        ESYS_TR_NONE, ESYS_TR_NONE, &empty, &area, &handle));
     if (hf_esys_base_code(rc) == TPM2_RC_NV_DEFINED) {
-        g_autoptr(HfCounter) there = hf_counter_open(connection, index, approver, NULL);
+        g_autoptr(HfCounter) there = NULL;
+
+        hf_session_mend(connection);
+        there = hf_counter_open(connection, index, approver, NULL);
 
         if (!there) {
             return hf_error_set(error, HF_ERROR_EXISTS,

@@ -158,6 +158,7 @@ static bool choose_loaded(HfConnection *connection, HfLoadedEk *ret_ek, GBytes *
                           GError **error)
 {
     g_autoptr(GBytes) certificate = NULL;
+    g_autoptr(GError) local = NULL;
     HfTemplate which = HF_TEMPLATE_EK_RSA2048;
     bool fixed;
 
@@ -165,9 +166,15 @@ static bool choose_loaded(HfConnection *connection, HfLoadedEk *ret_ek, GBytes *
         return false;
     }
     fixed = certificate || connection->ek != HF_TEMPLATE_COUNT;
-    if (!load_ek(connection, which, ret_ek, fixed ? error : NULL) &&
-        (fixed || !load_ek(connection, HF_TEMPLATE_EK_P256, ret_ek, error))) {
-        return false;
+    if (!load_ek(connection, which, ret_ek, &local)) {
+        /* The other key only where the TPM cannot have this one, not where something went wrong. */
+        if (fixed || !hf_error_is(local, HF_ERROR_UNSUPPORTED)) {
+            g_propagate_error(error, g_steal_pointer(&local));
+            return false;
+        }
+        if (!load_ek(connection, HF_TEMPLATE_EK_P256, ret_ek, error)) {
+            return false;
+        }
     }
     if (ret_certificate) {
         *ret_certificate = g_steal_pointer(&certificate);
@@ -198,6 +205,19 @@ bool hf_endorsement_read(HfConnection *connection, HfPublic *ret_public, GBytes 
     *ret_public = pub;
     *ret_certificate = g_steal_pointer(&certificate);
     return true;
+}
+
+GBytes *hf_endorsement_digest(const HfPublic *ek, GError **error)
+{
+    g_autoptr(HfPublicKey) key = hf_public_key_of(ek, error);
+    g_autoptr(GBytes) spki = key ? hf_public_key_spki(key) : NULL;
+    HfDigest digest;
+
+    if (!spki) {
+        return NULL;
+    }
+    digest = hf_digest_of(HF_HASH_SHA256, g_bytes_get_data(spki, NULL), g_bytes_get_size(spki));
+    return g_bytes_new(digest.data, digest.size);
 }
 
 GBytes *hf_endorsement_above(HfConnection *connection)

@@ -24,6 +24,9 @@ void hf_endorsement_use(HfConnection *connection, HfTemplate which);
 bool hf_endorsement_read(HfConnection *connection, HfPublic *ret_public, GBytes **ret_certificate,
                          GError **error);
 
+/* SHA-256 of the key's DER SubjectPublicKeyInfo: what a host is known by. */
+GBytes *hf_endorsement_digest(const HfPublic *ek, GError **error);
+
 /* What the vendor left in NV from 0x01c00100 on: certificates above the endorsement key's, DER one
  * after the other. NULL when there is nothing that can be read as such: it is a convenience. */
 GBytes *hf_endorsement_above(HfConnection *connection);

@@ -6,6 +6,7 @@
 #include "hwtpm/hwquote.h"
 
 #include "hwtpm/esys_bytes.h"
+#include "hwtpm/hwsession.h"
 #include "hwtpm/hwpolicy.h"
 
 /* A TPM gives at most eight PCRs a call; with the update counter unchanged over all calls the
@@ -64,7 +65,7 @@ static bool read_once(HfConnection *connection, const HfPcrSelection *selection,
 
         hf_esys_selection(&left, &wanted);
         if (!HF_TPM("read PCRs", error,
-                    Esys_PCR_Read(connection->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                    Esys_PCR_Read(connection->esys, connection->session, ESYS_TR_NONE, ESYS_TR_NONE,
                                   &wanted, &update, &got, &digests))) {
             return false;
         }
@@ -84,13 +85,16 @@ HfPcrValues *hf_hwpcr_read(HfConnection *connection, const HfPcrSelection *selec
                            GError **error)
 {
     HfPcrValues *values = NULL;
+    bool done = true;
 
-    for (int i = 0; i < READS_MAX && !values; i++) {
-        if (!read_once(connection, selection, &values, error)) {
-            return NULL;
-        }
+    /* Authenticated, since somebody may approve what is read here. */
+    g_assert(connection->session != ESYS_TR_NONE);
+    hf_session_audit(connection);
+    for (int i = 0; i < READS_MAX && done && !values; i++) {
+        done = read_once(connection, selection, &values, error);
     }
-    if (!values) {
+    hf_session_mend(connection);
+    if (done && !values) {
         hf_error_set(error, HF_ERROR_TPM, "host TPM: the PCRs do not hold still");
     }
     return values;

@@ -83,6 +83,19 @@ bool hf_backoff_again(HfBackoff *backoff, TSS2_RC rc)
     return true;
 }
 
+/* Codes that tell of the TPM, not of this attempt: it has no such algorithm, size or command. */
+static HfErrorCode kind_of(TSS2_RC base)
+{
+    switch (base) {
+    case TPM2_RC_ASYMMETRIC:
+    case TPM2_RC_KEY_SIZE:
+    case TPM2_RC_CURVE:
+    case TPM2_RC_VALUE:
+    case TPM2_RC_COMMAND_CODE: return HF_ERROR_UNSUPPORTED;
+    default: return HF_ERROR_TPM;
+    }
+}
+
 bool hf_esys_check(TSS2_RC rc, const char *what, GError **error)
 {
     TSS2_RC base;
@@ -93,10 +106,10 @@ bool hf_esys_check(TSS2_RC rc, const char *what, GError **error)
     base = hf_esys_base_code(rc);
     for (size_t i = 0; i < G_N_ELEMENTS(meanings); i++) {
         if (meanings[i].code == base) {
-            return hf_error_set(error, HF_ERROR_TPM, "host TPM: %s: %s (0x%x)", what,
+            return hf_error_set(error, kind_of(base), "host TPM: %s: %s (0x%x)", what,
                                 meanings[i].words, rc);
         }
     }
-    return hf_error_set(error, HF_ERROR_TPM, "host TPM: %s: %s (0x%x)", what, Tss2_RC_Decode(rc),
+    return hf_error_set(error, kind_of(base), "host TPM: %s: %s (0x%x)", what, Tss2_RC_Decode(rc),
                         rc);
 }

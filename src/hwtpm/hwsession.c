@@ -14,10 +14,18 @@ static const TPMT_SYM_DEF aes_128_cfb = {
     .mode.aes = TPM2_ALG_CFB,
 };
 
+#define ATTRIBUTES (TPMA_SESSION_CONTINUESESSION | TPMA_SESSION_DECRYPT | TPMA_SESSION_ENCRYPT)
+
+static bool set_attributes(HfConnection *connection, ESYS_TR session, TPMA_SESSION attributes,
+                           GError **error)
+{
+    return hf_esys_check(
+        Esys_TRSess_SetAttributes(connection->esys, session, attributes, (TPMA_SESSION)0xff),
+        "set session attributes", error);
+}
+
 static bool start(HfConnection *connection, TPM2_SE type, ESYS_TR *ret_session, GError **error)
 {
-    const TPMA_SESSION attributes =
-        TPMA_SESSION_CONTINUESESSION | TPMA_SESSION_DECRYPT | TPMA_SESSION_ENCRYPT;
     ESYS_TR session = ESYS_TR_NONE;
 
     g_assert(connection->srk != ESYS_TR_NONE);
@@ -28,9 +36,7 @@ static bool start(HfConnection *connection, TPM2_SE type, ESYS_TR *ret_session, 
         return false;
     }
     hf_esys_own(connection, session);
-    if (!hf_esys_check(
-            Esys_TRSess_SetAttributes(connection->esys, session, attributes, (TPMA_SESSION)0xff),
-            "set session attributes", error)) {
+    if (!set_attributes(connection, session, ATTRIBUTES, error)) {
         return false;
     }
     *ret_session = session;
@@ -40,6 +46,17 @@ static bool start(HfConnection *connection, TPM2_SE type, ESYS_TR *ret_session, 
 bool hf_session_open(HfConnection *connection, GError **error)
 {
     return start(connection, TPM2_SE_HMAC, &connection->session, error);
+}
+
+void hf_session_mend(HfConnection *connection)
+{
+    (void)set_attributes(connection, connection->session, ATTRIBUTES, NULL);
+}
+
+void hf_session_audit(HfConnection *connection)
+{
+    (void)set_attributes(connection, connection->session,
+                         TPMA_SESSION_CONTINUESESSION | TPMA_SESSION_AUDIT, NULL);
 }
 
 bool hf_session_policy(HfConnection *connection, ESYS_TR *ret_session, GError **error)

@@ -13,6 +13,12 @@
 
 /* Starts the connection's HMAC session; connection->srk must be there. */
 bool hf_session_open(HfConnection *connection, GError **error);
+/* To go on with the HMAC session after a command that the TPM refused: ESYS keeps the attributes
+ * it had for that command, which another command need not allow. */
+void hf_session_mend(HfConnection *connection);
+/* For a command that has neither an authorisation nor a parameter to encrypt: its answer is
+ * authenticated all the same. Afterwards hf_session_mend. */
+void hf_session_audit(HfConnection *connection);
 
 /* A fresh salted policy session that stays open after use; the connection flushes it at the end. */
 bool hf_session_policy(HfConnection *connection, ESYS_TR *ret_session, GError **error);

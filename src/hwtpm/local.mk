@@ -12,5 +12,6 @@ libhwtpm_a_SOURCES = \
     src/hwtpm/hwquote.c src/hwtpm/hwquote.h \
     src/hwtpm/hwresponse.c \
     src/hwtpm/hwsession.c src/hwtpm/hwsession.h \
-    src/hwtpm/hwsigner.c src/hwtpm/hwsigner.h
+    src/hwtpm/hwsigner.c src/hwtpm/hwsigner.h \
+    src/hwtpm/hwwatch.c src/hwtpm/hwwatch.h
 libhwtpm_a_CFLAGS = $(AM_CFLAGS) $(TSS2_CFLAGS)

@@ -15,7 +15,7 @@ bus_pid=
 bus() {
     [ -z "$bus_pid" ] || stop "$bus_pid"
     rm -rf bus
-    start bus python3 "$top_srcdir/tests/cli/tpm-bus.py" "$tap_dir/bus" "$tap_dir/one/sock" "$1"
+    start bus python3 "$top_srcdir/tests/cli/tpmbus.py" "$tap_dir/bus" "$tap_dir/one/sock" "$1"
     bus_pid=$started
     bus_tcti=swtpm:path=$tap_dir/bus/sock
     wait_socket bus/sock "$bus_pid" || bail "the bus did not start"
@@ -65,6 +65,18 @@ bus busy
 is "$(codes "$bus_tcti")" "no-certificate" "a TPM that is busy is asked again"
 wait_file bus/seen "$bus_pid"
 is "$(grep -c 15d bus/seen)" 3 "twice"
+
+bus rate
+before=$(generation)
+ok "a TPM that limits NV writes is waited for" \
+    "$authority" bump-generation --dir A --tcti "$bus_tcti" --approver-key key
+is "$(generation)" "$((before + 1))" "and it was done once"
+
+bus slow
+ok "a TPM that takes 200 ms for a command does for a request" \
+    "$authority" request --dir A --tcti "$bus_tcti" --out slow
+like "$(cat ok.log)" "host TPM: at work on TPM2_[A-Za-z_]* .[0-9]* commands, [0-9.]* s so far" \
+    "and what it is doing is told meanwhile"
 
 bus always
 like "$("$authority" status --dir A --tcti "$bus_tcti")" "dictionary attack lockout .0x921" \

@@ -135,12 +135,40 @@ static bool add_attestation(HfAuthorityDir *authority, HfSigner *signer, HfEvide
     return true;
 }
 
+/* The endorsement key must still be the one that init found; another one is another TPM, or
+ * somebody on the way to it who makes it look as if it could not make that key. */
+static bool read_endorsement(HfAuthorityDir *authority, HfPublic *ret_ek, GBytes **ret_certificate,
+                             GError **error)
+{
+    g_autoptr(GBytes) certificate = NULL;
+    g_autoptr(GBytes) digest = NULL;
+
+    if (!hf_endorsement_read(authority->connection, ret_ek, &certificate, error)) {
+        return false;
+    }
+    digest = hf_endorsement_digest(ret_ek, error);
+    if (!digest) {
+        return false;
+    }
+    if (!g_bytes_equal(digest, authority->manifest->host_ek)) {
+        g_autofree char *wanted = hf_hex(g_bytes_get_data(authority->manifest->host_ek, NULL),
+                                         g_bytes_get_size(authority->manifest->host_ek));
+        g_autofree char *found = hf_hex(g_bytes_get_data(digest, NULL), g_bytes_get_size(digest));
+
+        return hf_error_set(error, HF_ERROR_STATE,
+                            "endorsement key of the host TPM: SHA-256 %s expected, found %s; TPM "
+                            "replaced, or something on the way to it answers in its place",
+                            wanted, found);
+    }
+    *ret_certificate = g_steal_pointer(&certificate);
+    return true;
+}
+
 static bool add_endorsement(HfAuthorityDir *authority, HfEvidence *evidence, GError **error)
 {
     HfPublic ek;
 
-    if (!hf_endorsement_read(authority->connection, &ek,
-                             &evidence->parts[HF_EVIDENCE_EK_CERTIFICATE], error)) {
+    if (!read_endorsement(authority, &ek, &evidence->parts[HF_EVIDENCE_EK_CERTIFICATE], error)) {
         return false;
     }
     evidence->parts[HF_EVIDENCE_EK] = public_bytes(&ek);
@@ -228,8 +256,8 @@ static bool introduce_host(HfAuthorityDir *authority, HfIntroduction *introducti
     g_autoptr(HfHostKey) ak = NULL;
     HfPublic ek;
 
-    if (!hf_endorsement_read(connection, &ek, &introduction->parts[HF_INTRODUCTION_EK_CERTIFICATE],
-                             error)) {
+    if (!read_endorsement(authority, &ek, &introduction->parts[HF_INTRODUCTION_EK_CERTIFICATE],
+                          error)) {
         return false;
     }
     ak = hf_key_attestation(connection, error);

@@ -21,6 +21,7 @@
 #include "tools/authority/authority_key.h"
 #include "tools/common/authority_parts.h"
 #include "tools/common/blob_file.h"
+#include "tools/common/host_connection.h"
 #include "tpm2/approval.h"
 
 typedef struct {
@@ -99,7 +100,7 @@ static bool connect_tpm(HfInit *init, GError **error)
     g_autoptr(HfPcrValues) values = NULL;
     HfHostTpmFacts facts;
 
-    init->connection = hf_connection_open(manifest->tcti, error);
+    init->connection = hf_host_connection(manifest->tcti, error);
     if (!init->connection ||
         !hf_authority_auth(init->options, "owner-auth-file", init->connection, HF_HIERARCHY_OWNER,
                            error) ||
@@ -123,21 +124,15 @@ static bool read_identity(HfInit *init, GError **error)
 {
     g_autoptr(HfHostKey) ak = NULL;
     g_autoptr(GBytes) certificate = NULL;
-    g_autoptr(HfPublicKey) key = NULL;
-    g_autoptr(GBytes) spki = NULL;
     HfPublic ek;
-    HfDigest digest;
 
     if (!hf_endorsement_read(init->connection, &ek, &certificate, error)) {
         return false;
     }
-    key = hf_public_key_of(&ek, error);
-    if (!key) {
+    init->manifest->host_ek = hf_endorsement_digest(&ek, error);
+    if (!init->manifest->host_ek) {
         return false;
     }
-    spki = hf_public_key_spki(key);
-    digest = hf_digest_of(HF_HASH_SHA256, g_bytes_get_data(spki, NULL), g_bytes_get_size(spki));
-    init->manifest->host_ek = g_bytes_new(digest.data, digest.size);
     ak = hf_key_attestation(init->connection, error);
     return ak != NULL;
 }

@@ -17,6 +17,7 @@
 #include "pki/pem.h"
 #include "tools/common/authority_parts.h"
 #include "tools/common/blob_file.h"
+#include "tools/common/host_connection.h"
 #include "tpm2/approval.h"
 
 char *hf_authority_label(const HfAuthorityDir *authority, const char *name)
@@ -401,7 +402,7 @@ HfConnection *hf_authority_connection(HfAuthorityDir *authority, GError **error)
                      authority->path);
         return NULL;
     }
-    connection = hf_connection_open(authority->tcti, error);
+    connection = hf_host_connection(authority->tcti, error);
     if (!connection || !hf_storage_open(connection, authority->manifest->srk_handle,
                                         authority->manifest->srk_name, NULL, error)) {
         return NULL;

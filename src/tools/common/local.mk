@@ -10,6 +10,7 @@ libtools_a_SOURCES = \
     src/tools/common/enrolment_kinds.c src/tools/common/enrolment_kinds.h \
     src/tools/common/evidence.c src/tools/common/evidence.h \
     src/tools/common/fields.c src/tools/common/fields.h \
+    src/tools/common/host_connection.c src/tools/common/host_connection.h \
     src/tools/common/firmware_log.c src/tools/common/firmware_log.h \
     src/tools/common/manifest.c src/tools/common/manifest.h \
     src/tools/common/parcel.c src/tools/common/parcel.h \

@@ -1,0 +1,14 @@
+/*
+ * host_connection.h - the host TPM as the tools open it: when it is slow, the log says so.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef HOLDFAST_TOOLS_COMMON_HOST_CONNECTION_H
+#define HOLDFAST_TOOLS_COMMON_HOST_CONNECTION_H
+
+#include "hwtpm/connection.h"
+
+/* hf_connection_open, with progress in lines on the log (base/log.h) from two seconds on. */
+HfConnection *hf_host_connection(const char *tcti, GError **error);
+
+#endif
