@@ -204,14 +204,14 @@ ok "another host" make host2 --createek --reproducible-from vm.conf
 isnt "$(keys host2)" "$(keys first)" "gives other keys"
 
 ### A bus that lies, a TPM that lacks the command
-start bus python3 "$top_srcdir/tests/cli/tpm-bus.py" "$tap_dir/bus" "$tap_dir/two/sock" hmacless
+start bus python3 "$top_srcdir/tests/cli/tpmbus.py" "$tap_dir/bus" "$tap_dir/two/sock" hmacless
 wait_socket bus/sock "$started" || bail "the bus did not start"
 refuses 1 'has no command 0x155|has no TPM2_HMAC' "a host TPM without TPM2_HMAC" \
     make hmacless --createek --reproducible-from vm.conf --tcti "swtpm:path=$tap_dir/bus/sock"
 nothing hmacless "nothing was made"
 stop "$started"
 rm -r bus
-start bus python3 "$top_srcdir/tests/cli/tpm-bus.py" "$tap_dir/bus" "$tap_dir/two/sock" hmac
+start bus python3 "$top_srcdir/tests/cli/tpmbus.py" "$tap_dir/bus" "$tap_dir/two/sock" hmac
 wait_socket bus/sock "$started" || bail "the bus did not start"
 refuses 1 'host TPM: derive a secret' "a secret that was changed on the bus" \
     make forged --createek --reproducible-from vm.conf --tcti "swtpm:path=$tap_dir/bus/sock"
