@@ -1,5 +1,6 @@
 noinst_LIBRARIES += libbase.a
 libbase_a_SOURCES = \
+    src/base/activation.c src/base/activation.h \
     src/base/error.c src/base/error.h \
     src/base/bytes.c src/base/bytes.h \
     src/base/secret.c src/base/secret.h \

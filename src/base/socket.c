@@ -160,7 +160,7 @@ int hf_socket_connect_unix(const char *path, GError **error)
     return hf_fd_steal(&fd);
 }
 
-int hf_socket_connect_tcp(const char *host, uint16_t port, GError **error)
+int hf_socket_connect_tcp_within(const char *host, uint16_t port, unsigned seconds, GError **error)
 {
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
     struct addrinfo *list = NULL;
@@ -174,10 +174,17 @@ int hf_socket_connect_tcp(const char *host, uint16_t port, GError **error)
     int found = -1;
     for (struct addrinfo *a = list; a && found < 0; a = a->ai_next) {
         hf_autofd int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        /* connect() obeys the time for sending, and says "in progress" when it is over. */
+        const struct timeval time = { .tv_sec = seconds };
+        const struct timeval none = { 0 };
+        if (fd >= 0) {
+            (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof(time));
+        }
         if (fd >= 0 && connect(fd, a->ai_addr, a->ai_addrlen) == 0) {
+            (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof(none));
             found = hf_fd_steal(&fd);
         }
-        last = errno;
+        last = errno == EINPROGRESS ? ETIMEDOUT : errno;
     }
     freeaddrinfo(list);
     if (found < 0) {
@@ -186,6 +193,11 @@ int hf_socket_connect_tcp(const char *host, uint16_t port, GError **error)
     }
     hf_socket_no_delay(found);
     return found;
+}
+
+int hf_socket_connect_tcp(const char *host, uint16_t port, GError **error)
+{
+    return hf_socket_connect_tcp_within(host, port, 0, error);
 }
 
 int hf_socket_accept(int listener, GError **error)

@@ -29,6 +29,8 @@ int hf_socket_listen_tcp(const char *bindaddr, uint16_t port, const char *ifname
 int hf_socket_connect_unix(const char *path, GError **error);
 /* host: name or literal. */
 int hf_socket_connect_tcp(const char *host, uint16_t port, GError **error);
+/* The same with a time for each address of the host. HF_ERROR_TIMEOUT when it has passed. */
+int hf_socket_connect_tcp_within(const char *host, uint16_t port, unsigned seconds, GError **error);
 /* TCP_NODELAY, which accepted connections inherit from their listener; for sockets handed to us,
  * the functions above do it themselves. Nothing happens to a UNIX socket. */
 void hf_socket_no_delay(int fd);

@@ -7,4 +7,6 @@ libnet_a_SOURCES = \
     src/net/stream.c src/net/stream.h \
     src/net/source.c src/net/source.h \
     src/net/caller.c src/net/caller.h \
-    src/net/server.c src/net/server.h
+    src/net/server.c src/net/server.h \
+    src/net/address.c src/net/address.h \
+    src/net/link.c src/net/link.h

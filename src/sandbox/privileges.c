@@ -152,6 +152,16 @@ static bool look_up(const char *user, Target *ret, GError **error)
     return number ? parse_number(user, ret, error) : look_up_name(user, ret, error);
 }
 
+bool hf_sandbox_look_up(const char *user, uid_t *ret_uid, GError **error)
+{
+    g_auto(Target) target = { 0 };
+    if (!look_up(user, &target, error)) {
+        return false;
+    }
+    *ret_uid = target.uid;
+    return true;
+}
+
 static bool change_root(const char *root, GError **error)
 {
     if (root != NULL && (chroot(root) != 0 || chdir("/") != 0)) {

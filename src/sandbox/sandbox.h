@@ -18,8 +18,12 @@
 #include <glib.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 bool hf_sandbox_stage1(GError **error);
+
+/* The number of a user given by name or number. HF_ERROR_NOT_FOUND: no such user. */
+bool hf_sandbox_look_up(const char *user, uid_t *ret_uid, GError **error);
 
 /* Becomes another user for good: a name (its group and supplementary groups) or a number (group =
  * the same number, no supplementary groups). NULL, or the user that the process is already: nothing

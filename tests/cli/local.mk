@@ -1,5 +1,5 @@
 # cli_tests += tests/cli/NAME.sh
-EXTRA_DIST += tests/cli/vtpm.py tests/cli/cloud-hypervisor.py
+EXTRA_DIST += tests/cli/serve-client.py tests/cli/vtpm.py tests/cli/cloud-hypervisor.py
 check_PROGRAMS += tests/cli/pki-probe
 tests_cli_pki_probe_SOURCES = tests/cli/pki-probe.c
 tests_cli_pki_probe_LDADD = $(pki_test_libs)
@@ -14,6 +14,7 @@ cli_tests += tests/cli/authority-bus.sh
 cli_tests += tests/cli/enrol.sh
 cli_tests += tests/cli/ak-enrol.sh
 cli_tests += tests/cli/ca-records.sh
+cli_tests += tests/cli/serve.sh
 EXTRA_DIST += tests/cli/host-tpm.sh tests/cli/tpmbus.py
 cli_tests += tests/cli/attest.sh
 cli_tests += tests/cli/setup.sh

@@ -10,6 +10,7 @@
 #include "pki/oid.h"
 #include "tools/authority/authority_commands.h"
 #include "tools/authority/authority_files.h"
+#include "tools/authority/authority_install.h"
 
 /* All certificates of all files, in order. */
 static GPtrArray *load_all(const char *const *files, GError **error)
@@ -30,13 +31,18 @@ static GPtrArray *load_all(const char *const *files, GError **error)
 }
 
 /* The authority's public key, wherever the private one is. */
-static GBytes *own_spki(HfAuthorityDir *authority, GError **error)
+GBytes *hf_authority_own_spki(HfAuthorityDir *authority, GError **error)
 {
     g_autoptr(HfPublicKey) key = NULL;
     HfSigner *signer;
 
     if (authority->manifest->host_tpm) {
-        key = hf_public_key_of(&authority->key, error);
+        GBytes *area = authority->blob->public_area; /* of the key as it is now */
+        HfPublic public;
+
+        key = hf_public_parse(g_bytes_get_data(area, NULL), g_bytes_get_size(area), &public, error)
+                  ? hf_public_key_of(&public, error)
+                  : NULL;
         return key ? hf_public_key_spki(key) : NULL;
     }
     signer = hf_authority_signer(authority, error);
@@ -67,7 +73,7 @@ static bool check_mandate(const HfMandate *mandate, const HfAuthorityKey *key, G
 
 static bool check_own(const HfCertificate *own, HfAuthorityDir *authority, GError **error)
 {
-    g_autoptr(GBytes) spki = own_spki(authority, error);
+    g_autoptr(GBytes) spki = hf_authority_own_spki(authority, error);
     gint64 now = g_get_real_time() / G_USEC_PER_SEC;
     HfRooted rooted = HF_ROOTED_NESTED;
 
@@ -147,7 +153,7 @@ static HfAuthorityDir *find_key(const char *dir, GPtrArray *keys, const HfCertif
         const HfAuthorityKey *key = g_ptr_array_index(keys, i);
         const HfKeyWish wish = { .name = key->name };
         g_autoptr(HfAuthorityDir) authority = hf_authority_open_key(dir, NULL, &wish, error);
-        g_autoptr(GBytes) spki = authority ? own_spki(authority, error) : NULL;
+        g_autoptr(GBytes) spki = authority ? hf_authority_own_spki(authority, error) : NULL;
 
         if (!spki) {
             return NULL;
@@ -159,6 +165,22 @@ static HfAuthorityDir *find_key(const char *dir, GPtrArray *keys, const HfCertif
     hf_error_set(error, HF_ERROR_INVALID,
                  "certificate: it is for another key than the %u of this authority", keys->len);
     return NULL;
+}
+
+static bool check_root(GPtrArray *all, const HfCertificate *root, GError **error)
+{
+    const HfCertificate *found = g_ptr_array_index(all, all->len - 1);
+
+    return !root || g_bytes_equal(root->der, found->der) ||
+           hf_error_set(error, HF_ERROR_POLICY,
+                        "certificate: its chain leads to another root than the one expected");
+}
+
+bool hf_authority_install(HfAuthorityDir *authority, GPtrArray *all, const HfCertificate *root,
+                          GError **error)
+{
+    return check_own(g_ptr_array_index(all, 0), authority, error) && check_chain(all, error) &&
+           check_root(all, root, error) && save(authority, all, error);
 }
 
 bool hf_authority_command_install(const HfOptions *options, GError **error)
@@ -175,8 +197,7 @@ bool hf_authority_command_install(const HfOptions *options, GError **error)
     authority = wish.name || wish.migration_policy || wish.device_model || keys->len == 1
                     ? hf_authority_open_key(dir, NULL, &wish, error)
                     : find_key(dir, keys, g_ptr_array_index(all, 0), error);
-    if (!authority || !check_own(g_ptr_array_index(all, 0), authority, error) ||
-        !check_chain(all, error) || !save(authority, all, error)) {
+    if (!authority || !hf_authority_install(authority, all, NULL, error)) {
         return false;
     }
     printf("%s: certificate installed\n", authority->key_path);

@@ -19,6 +19,7 @@ bool hf_ca_command_delegate(const HfOptions *options, GError **error);
 bool hf_ca_command_certify(const HfOptions *options, GError **error);
 bool hf_ca_command_revoke(const HfOptions *options, GError **error);
 bool hf_ca_command_crl(const HfOptions *options, GError **error);
+bool hf_ca_command_serve(const HfOptions *options, GError **error);
 bool hf_ca_command_list(const HfOptions *options, GError **error);
 
 #endif

@@ -78,6 +78,11 @@ GBytes *hf_ca_challenge(HfCaDir *ca, const HfCaRules *rules, GBytes *introductio
     g_autoptr(HfCaNonce) nonce = hf_ca_nonce_new();
     hf_autofd int lock = -1;
 
+    if (read && read->rooted == HF_ROOTED_SOFTWARE && rules->only_delegable &&
+        !rules->allow_software) {
+        hf_error_set(error, HF_ERROR_POLICY, "the host is software-rooted: that is not allowed");
+        return NULL;
+    }
     challenge->nonce = g_bytes_ref(nonce->nonce);
     if (!read || (read->rooted == HF_ROOTED_HARDWARE &&
                   !challenge_host(rules->voucher, read, nonce, challenge, error))) {
@@ -208,9 +213,8 @@ static HfCertificate *grant(HfCaDir *ca, const HfCaRules *rules, const HfEvidenc
 static HfCaDelegated *judge(HfCaDir *ca, const HfCaRules *rules, const HfEvidence *evidence,
                             GError **error)
 {
-    g_autoptr(GPtrArray) known = known_keys(ca, error);
-    g_autoptr(HfCaNonce) nonce =
-        known ? hf_ca_nonce_find(ca, evidence->parts[HF_EVIDENCE_NONCE], error) : NULL;
+    g_autoptr(HfCaNonce) nonce = hf_ca_nonce_find(ca, evidence->parts[HF_EVIDENCE_NONCE], error);
+    g_autoptr(GPtrArray) known = nonce ? known_keys(ca, error) : NULL;
     const HfCaExpected expected = {
         .approver = rules->has_approver ? &rules->approver : NULL,
         .environments = rules->environments,
@@ -222,7 +226,7 @@ static HfCaDelegated *judge(HfCaDir *ca, const HfCaRules *rules, const HfEvidenc
     g_autoptr(HfCaDelegated) delegated = g_new0(HfCaDelegated, 1);
     HfCaVerdict verdict = { 0 };
 
-    if (!nonce || !hf_ca_verify(evidence, &expected, &verdict, error)) {
+    if (!known || !hf_ca_verify(evidence, &expected, &verdict, error)) {
         return NULL;
     }
     if (!hf_ca_revoked_allows(ca, verdict.key_name, error)) {

@@ -19,6 +19,7 @@
 typedef struct {
     /* To challenge. */
     HfCaVoucher *voucher;
+    bool only_delegable; /* a nonce only for whom could be delegated to by these rules */
     /* To delegate: what a host must show. */
     bool has_approver; /* without: only software-rooted requests can pass */
     HfPublic approver;

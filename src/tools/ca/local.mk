@@ -17,8 +17,10 @@ holdfast_ca_SOURCES = \
     src/tools/ca/ca_revoked.c src/tools/ca/ca_revoked.h \
     src/tools/ca/ca_select.c src/tools/ca/ca_select.h \
     src/tools/ca/ca_rules.c src/tools/ca/ca_rules.h \
+    src/tools/ca/ca_serve.c \
+    src/tools/ca/ca_service.c src/tools/ca/ca_service.h \
     src/tools/ca/ca_verify.c src/tools/ca/ca_verify.h \
     src/tools/ca/ca_voucher.c src/tools/ca/ca_voucher.h
 holdfast_ca_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
-holdfast_ca_LDADD = libtools.a libpki.a libtpm2.a libcrypto.a libbase.a \
+holdfast_ca_LDADD = libtools.a libnet.a libsandbox.a libpki.a libtpm2.a libcrypto.a libbase.a \
     $(GNUTLS_LIBS) $(LIBCRYPTO_LIBS) $(JSON_LIBS) $(GLIB_LIBS)

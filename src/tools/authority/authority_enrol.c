@@ -1,0 +1,232 @@
+/*
+ * authority_enrol.c - `holdfast-authority enrol`: request, respond and install-certificate as one
+ * command against a CA that serves.
+ *
+ * Each letter goes over a connection of its own: a TPM may take its time in between. Until the
+ * certificate that came back is found good nothing counts: whatever goes wrong, the authority is as
+ * it was, its key too. What is there already and good is left alone, so the command can be repeated.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "net/link.h"
+#include "tools/authority/authority_commands.h"
+#include "tools/authority/authority_evidence.h"
+#include "tools/authority/authority_files.h"
+#include "tools/authority/authority_install.h"
+#include "tools/common/blob_file.h"
+#include "tools/common/enrolment_kinds.h"
+#include "tools/common/parcel.h"
+
+typedef struct {
+    const HfOptions *options;
+    HfAuthorityDir *authority;
+    HfCertificate
+        *root; /* the only one believed; NULL: whoever the server is believed to be says */
+    HfTls *tls;
+    bool progress;
+} Enrolment;
+
+static void step(const Enrolment *enrolment, const char *text)
+{
+    if (enrolment->progress) {
+        fprintf(stderr, "holdfast-authority: %s\n", text);
+    }
+}
+
+static bool load_tls(Enrolment *enrolment, GError **error)
+{
+    const HfOptions *options = enrolment->options;
+    const HfTlsFiles files = {
+        .certificate = hf_options_string(options, "client-certificate"),
+        .key = hf_options_string(options, "client-key"),
+        .believed = hf_options_string(options, "server-ca"),
+    };
+    bool needs_tls = false;
+
+    if (!hf_link_check(hf_options_string(options, "server"), &needs_tls, error)) {
+        g_prefix_error(error, "--");
+        return false;
+    }
+    if ((files.certificate == NULL) != (files.key == NULL)) {
+        return hf_error_set(error, HF_ERROR_USAGE,
+                            "--client-certificate and --client-key: both or none expected");
+    }
+    enrolment->tls = needs_tls ? hf_tls_client(&files, error) : NULL;
+    return enrolment->tls || !needs_tls;
+}
+
+/* --root, or the root of the chain that is installed: a renewal does not change fleets. */
+static bool load_root(Enrolment *enrolment, GError **error)
+{
+    const char *path = hf_options_string(enrolment->options, "root");
+    const HfAuthorityDir *authority = enrolment->authority;
+    g_autoptr(GPtrArray) bundle = NULL;
+
+    if (!path) {
+        if (authority->above && authority->above->len > 0) {
+            enrolment->root =
+                hf_certificate_ref(g_ptr_array_index(authority->above, authority->above->len - 1));
+        }
+        return true;
+    }
+    bundle = hf_certificate_load_bundle(path, error);
+    if (!bundle) {
+        return false;
+    }
+    if (bundle->len != 1) {
+        return hf_error_set(error, HF_ERROR_INVALID, "%s: one certificate expected, found %u", path,
+                            bundle->len);
+    }
+    enrolment->root = hf_certificate_ref(g_ptr_array_index(bundle, 0));
+    return true;
+}
+
+static GBytes *ask(const Enrolment *enrolment, uint16_t kind, GBytes *payload, GError **error)
+{
+    const char *url = hf_options_string(enrolment->options, "server");
+    unsigned seconds = (unsigned)hf_options_int(enrolment->options, "timeout");
+    const HfExchange *exchange = hf_exchange_find(hf_enrolment_kinds(), kind);
+    g_autoptr(HfLink) link = NULL;
+
+    if (g_bytes_get_size(payload) > exchange->request_max) {
+        hf_error_set(error, HF_ERROR_INVALID, "%s: at most %u bytes can be sent, it has %zu",
+                     exchange->name, exchange->request_max, g_bytes_get_size(payload));
+        return NULL;
+    }
+    link = hf_link_open(url, enrolment->tls, seconds, error);
+    return link ? hf_link_ask(link, exchange, payload, seconds, error) : NULL;
+}
+
+static HfChallenge *get_challenge(Enrolment *enrolment, GError **error)
+{
+    g_autoptr(HfIntroduction) introduction = NULL;
+    g_autoptr(GBytes) letter = NULL;
+    g_autoptr(GBytes) answer = NULL;
+
+    step(enrolment, "1 of 4: the host TPM tells its keys (a TPM is slow: up to a minute)");
+    introduction = hf_authority_introduce(enrolment->authority, error);
+    if (!introduction) {
+        return NULL;
+    }
+    step(enrolment, "2 of 4: introducing this host to the CA");
+    letter = hf_introduction_write(introduction);
+    answer = ask(enrolment, HF_ASK_INTRODUCTION, letter, error);
+    return answer ? hf_challenge_read(answer, "the server's answer", error) : NULL;
+}
+
+static GPtrArray *get_certificates(Enrolment *enrolment, const HfChallenge *challenge,
+                                   GError **error)
+{
+    g_autoptr(GBytes) log = NULL;
+    g_autoptr(HfEvidence) evidence = NULL;
+    g_autoptr(GBytes) letter = NULL;
+    g_autoptr(GBytes) answer = NULL;
+
+    step(enrolment, "3 of 4: the host TPM answers the challenge, makes the signing key and "
+                    "quotes its PCRs (up to minutes)");
+    if (!hf_authority_event_log(enrolment->options, enrolment->authority, &log, error)) {
+        return NULL;
+    }
+    evidence = hf_authority_evidence(enrolment->authority, challenge, log, error);
+    if (!evidence) {
+        return NULL;
+    }
+    step(enrolment, "4 of 4: asking the CA for the certificate");
+    letter = hf_evidence_write(evidence);
+    answer = ask(enrolment, HF_ASK_DELEGATION, letter, error);
+    return answer ? hf_certificate_parse_bundle(answer, "the server's answer", error) : NULL;
+}
+
+static bool enrol(Enrolment *enrolment, GError **error)
+{
+    g_autoptr(HfChallenge) challenge = get_challenge(enrolment, error);
+    g_autoptr(GPtrArray) all = challenge ? get_certificates(enrolment, challenge, error) : NULL;
+
+    return all && hf_authority_install(enrolment->authority, all, enrolment->root, error);
+}
+
+/* Answering a challenge makes the signing key anew where none has a certificate yet. If it comes to
+ * no certificate, the key of before comes back. */
+static bool enrol_or_leave(Enrolment *enrolment, GError **error)
+{
+    HfAuthorityDir *authority = enrolment->authority;
+    g_autofree char *label = hf_authority_key_label(authority, HF_BLOB_FILE);
+    g_autoptr(GBytes) before = NULL;
+    g_autoptr(GBytes) now = NULL;
+    g_autoptr(GError) again = NULL;
+
+    if (authority->manifest->host_tpm) {
+        before = hf_file_read_at(authority->key_fd, HF_BLOB_FILE, HF_PARCEL_FILE_MAX, label, error);
+        if (!before) {
+            return false;
+        }
+    }
+    if (enrol(enrolment, error)) {
+        return true;
+    }
+    now = before ? hf_file_read_at(authority->key_fd, HF_BLOB_FILE, HF_PARCEL_FILE_MAX, label, NULL)
+                 : NULL;
+    if (before && (!now || !g_bytes_equal(before, now)) &&
+        !hf_file_replace_at(authority->key_fd, HF_BLOB_FILE, g_bytes_get_data(before, NULL),
+                            g_bytes_get_size(before), 0600, label, &again)) {
+        g_prefix_error(error, "(the signing key of before could not be put back: %s) ",
+                       again->message);
+    }
+    return false;
+}
+
+static bool is_enrolled(HfAuthorityDir *authority, GError **error)
+{
+    const HfCertificate *own = hf_authority_certificate(authority, NULL);
+    g_autoptr(GBytes) spki = own ? hf_authority_own_spki(authority, error) : NULL;
+
+    return spki && g_bytes_equal(spki, own->spki);
+}
+
+static bool run(Enrolment *enrolment, GError **error)
+{
+    HfAuthorityDir *authority = enrolment->authority;
+
+    if (!hf_options_flag(enrolment->options, "renew") && is_enrolled(authority, NULL)) {
+        printf("%s: enrolled already; --renew asks for a new certificate\n", authority->key_path);
+        return true;
+    }
+    if (!load_root(enrolment, error) || !load_tls(enrolment, error) ||
+        !enrol_or_leave(enrolment, error)) {
+        return false;
+    }
+    printf("%s: enrolled, certificate installed\n", authority->key_path);
+    return true;
+}
+
+bool hf_authority_command_enrol(const HfOptions *options, GError **error)
+{
+    Enrolment enrolment = { .options = options,
+                            .progress =
+                                hf_options_flag(options, "progress") || isatty(STDERR_FILENO) };
+    hf_autofd int lock = hf_dir_open(hf_options_string(options, "dir"), error);
+    bool good;
+
+    if (lock < 0) {
+        return false;
+    }
+    if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
+        return errno == EWOULDBLOCK
+                   ? hf_error_set(error, HF_ERROR_BUSY, "%s: it is being enrolled just now",
+                                  hf_options_string(options, "dir"))
+                   : hf_error_errno(error, errno, "%s", hf_options_string(options, "dir"));
+    }
+    enrolment.authority = hf_authority_open_connected(options, error);
+    good = enrolment.authority && run(&enrolment, error);
+    g_clear_pointer(&enrolment.root, hf_certificate_unref);
+    hf_tls_unref(enrolment.tls);
+    hf_authority_free(enrolment.authority);
+    return good;
+}

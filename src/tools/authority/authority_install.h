@@ -1,0 +1,19 @@
+/*
+ * authority_install.h - which certificates an authority takes for its own.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef HOLDFAST_TOOLS_AUTHORITY_AUTHORITY_INSTALL_H
+#define HOLDFAST_TOOLS_AUTHORITY_AUTHORITY_INSTALL_H
+
+#include "tools/common/authority_parts.h"
+
+/* The authority's public key (DER SPKI), wherever the private one is. */
+GBytes *hf_authority_own_spki(HfAuthorityDir *authority, GError **error);
+/* all: HfCertificate, the delegation first, the root last. Checked: it is for this authority's key,
+ * valid, a delegation of the right kind, and each is signed by the next. root: which root it must be;
+ * NULL: any. Nothing is written when it is refused. */
+bool hf_authority_install(HfAuthorityDir *authority, GPtrArray *all, const HfCertificate *root,
+                          GError **error);
+
+#endif

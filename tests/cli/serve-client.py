@@ -1,0 +1,141 @@
+#!/usr/bin/python3
+"""serve-client.py - clients of a CA that serves which mean no good, and a man in the middle.
+
+Usage: serve-client.py plain ADDR | magic|version|kind|long|many PATH | loris PATH ADDR N |
+       replay PATH FILE | between PATH SERVER MODE [ARG...]
+Modes of `between`: record; cut LETTER BYTES; keep LETTER; swap LETTER FILE; flip LETTER.
+Used by serve.sh.
+SPDX-License-Identifier: BSD-3-Clause
+"""
+import socket
+import struct
+import sys
+import time
+
+
+def unix(path):
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(20)
+    connection.connect(path)
+    return connection
+
+
+def tcp(address):
+    host, port = address.rsplit(":", 1)
+    return socket.create_connection((host, int(port)), 20)
+
+
+def exactly(connection, size):
+    data = b""
+    while len(data) < size:
+        more = connection.recv(size - len(data))
+        if not more:
+            return data
+        data += more
+    return data
+
+
+def frame(connection):
+    head = exactly(connection, 12)
+    if len(head) < 12:
+        return head
+    return head + exactly(connection, struct.unpack(">I", head[8:])[0])
+
+
+def refused(connection, head, code, text):
+    connection.sendall(head)
+    answer = frame(connection)
+    assert answer[:4] == b"HFEN" and answer[6:8] == b"\xff\xff", answer
+    assert struct.unpack(">H", answer[12:14])[0] == code, answer
+    assert text in answer[14:], answer
+    assert connection.recv(1) == b"", "the connection goes on"
+
+
+def head(kind, length, magic=b"HFEN", version=1):
+    return magic + struct.pack(">HHI", version, kind, length)
+
+
+def plain(address):
+    connection = tcp(address)
+    connection.sendall(head(1, 4) + b"oops")
+    while True:
+        try:
+            data = connection.recv(4096)
+        except ConnectionError:
+            break
+        if not data:
+            break
+        assert b"HFEN" not in data, data
+
+
+def many(path):
+    connection = unix(path)
+    for number in range(16):
+        connection.sendall(head(1, 4) + b"oops")
+        answer = frame(connection)
+        assert answer[6:8] == b"\xff\xff" and answer[12:14] == b"\0\1", (number, answer)
+    assert connection.recv(1) == b"", "the 17th is possible"
+
+
+def loris(path, address, count):
+    held = []
+    for number in range(int(count)):
+        connection = unix(path) if number % 2 else tcp(address)
+        try:
+            connection.sendall(b"HFEN"[:number % 4 + 1] if number % 2 else b"\x16\x03")
+        except OSError:
+            pass
+        held.append(connection)
+    print("ready", flush=True)
+    time.sleep(120)
+
+
+def replay(path, name):
+    connection = unix(path)
+    connection.sendall(open(name, "rb").read())
+    answer = frame(connection)
+    assert answer[6:8] == b"\xff\xff" and b"used already" in answer, answer
+
+
+def between(path, server, mode, *args):
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(8)
+    letter = 0
+    while True:
+        client, _ = listener.accept()
+        letter += 1
+        request = frame(client)
+        target = unix(server)
+        target.sendall(request)
+        answer = frame(target)
+        mine = mode == "record" or int(args[0]) == letter
+        if mode == "record":
+            open(f"letter-{letter}", "wb").write(request)
+            open(f"answer-{letter}", "wb").write(answer)
+        elif mine and mode == "cut":
+            answer = answer[:int(args[1])]
+        elif mine and mode == "keep":
+            time.sleep(30)
+        elif mine and mode == "swap":
+            answer = open(args[1], "rb").read()
+        elif mine and mode == "flip":
+            answer = answer[:-20] + bytes([answer[-20] ^ 1]) + answer[-19:]
+        try:
+            client.sendall(answer)
+        except OSError:
+            pass
+        client.close()
+        target.close()
+
+
+COMMANDS = {
+    "plain": plain,
+    "magic": lambda p: refused(unix(p), head(1, 4, magic=b"GET "), 1, b"does not speak"),
+    "version": lambda p: refused(unix(p), head(1, 4, version=2), 2, b"version 1 expected"),
+    "kind": lambda p: refused(unix(p), head(999, 4), 2, b"kind 999"),
+    "long": lambda p: refused(unix(p), head(1, 0xffffffff), 1, b"at most 65536"),
+    "many": many, "loris": loris, "replay": replay, "between": between,
+}
+
+COMMANDS[sys.argv[1]](*sys.argv[2:])
