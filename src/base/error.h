@@ -33,6 +33,7 @@ typedef enum {
     HF_ERROR_UNSUPPORTED, /* well formed, but this build or version cannot do it */
     HF_ERROR_STATE,       /* not now: the object is in a state that does not allow it */
     HF_ERROR_AUTH,        /* a signature, MAC or secret does not verify */
+    HF_ERROR_KEY,         /* a key has the wrong size */
     HF_ERROR_POLICY,      /* the policy of a key or of the fleet forbids it */
     HF_ERROR_TPM,         /* a TPM answered with a response code */
 } HfErrorCode;

@@ -16,6 +16,7 @@
 static struct {
     int fd;
     unsigned level;
+    bool dumps;
     char *prefix;
 } the_log = { .fd = STDERR_FILENO, .level = 1 };
 
@@ -32,6 +33,11 @@ void hf_log_set_level(unsigned level)
 unsigned hf_log_level(void)
 {
     return the_log.level;
+}
+
+void hf_log_set_dumps(bool dumps)
+{
+    the_log.dumps = dumps;
 }
 
 void hf_log_set_prefix(const char *prefix)
@@ -116,15 +122,15 @@ void hf_log_take_glib(void)
 
 void hf_log_dump(unsigned level, const char *title, const void *data, size_t n)
 {
-    if (level > the_log.level) {
+    if (level > the_log.level || !the_log.dumps) {
         return;
     }
     const uint8_t *p = data;
-    hf_log(level, "%s (%zu bytes)", title, n);
+    hf_log(level, "%s length %zu", title, n);
     for (size_t i = 0; i < n; i += 16) {
         g_autoptr(GString) line = g_string_new(" ");
         for (size_t k = i; k < n && k < i + 16; k++) {
-            g_string_append_printf(line, "%02x ", p[k]);
+            g_string_append_printf(line, "%02X ", p[k]);
         }
         hf_log(level, "%s", line->str);
     }

@@ -31,7 +31,9 @@ void hf_log_error(const char *context, const GError *error);
 /* GLib's own last words (no memory) come here, too: its handler would ask the kernel for things
  * that a sandbox refuses. GLib then ends the process. */
 void hf_log_take_glib(void);
-/* Hex dump, 16 bytes a line, at `level`. */
+/* Whether hf_log_dump prints: traffic holds passwords and keys. Default: no. */
+void hf_log_set_dumps(bool dumps);
+/* Hex dump at `level`, in the shape of swtpm's log: "TITLE length N", then 16 bytes a line. */
 void hf_log_dump(unsigned level, const char *title, const void *data, size_t n);
 
 #endif

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -26,6 +27,12 @@ HfChannels *hf_channels_new(const HfFrontendClass *class, const HfSettings *sett
     channels->control_sockets = none;
     channels->data_sockets = none;
     return channels;
+}
+
+static bool is_device(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode);
 }
 
 /* An inherited descriptor is what the option says, and is not inherited further. */
@@ -59,6 +66,11 @@ static bool adopt(int fd, bool listens, const char *label, int *ret_fd, GError *
 bool hf_channels_open(const HfEndpoint *endpoint, const char *label, HfLeftovers *leftovers,
                       HfChannelSockets *sockets, GError **error)
 {
+    if (endpoint->connection >= 0 && endpoint->device && is_device(endpoint->connection)) {
+        sockets->connection = endpoint->connection;
+        return fcntl(endpoint->connection, F_SETFD, FD_CLOEXEC) == 0 ||
+               hf_error_errno(error, errno, "%s: descriptor %d", label, endpoint->connection);
+    }
     if (endpoint->connection >= 0) {
         return adopt(endpoint->connection, false, label, &sockets->connection, error);
     }

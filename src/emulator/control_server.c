@@ -135,6 +135,7 @@ static void respond(Server *server, HfControlResponse *response)
 {
     g_autoptr(GByteArray) out = g_byte_array_new();
     hf_control_response_put(out, &response->message);
+    hf_log_dump(2, " Ctrl Rsp:", out->data, out->len); /* without a blob's seeds */
     if (response->tail) {
         gsize size = 0;
         const uint8_t *data = g_bytes_get_data(response->tail, &size);
@@ -303,6 +304,7 @@ static bool step_request(Server *server)
             refuse_long(server);
             return true;
         }
+        hf_log_dump(2, " Ctrl Cmd:", server->input, used);
         consume(server, used);
         begin(server);
         return true;

@@ -418,9 +418,11 @@ size_t hf_emulator_execute(HfEmulator *emulator, const uint8_t *command, size_t 
                            uint8_t *response)
 {
     hf_capture_command(emulator->config.capture, command, size);
+    hf_log_dump(2, " SWTPM_IO_Read:", command, size);
     size_t n = execute(emulator, command, size, response);
     if (n > 0) {
         hf_capture_response(emulator->config.capture, response, n);
+        hf_log_dump(2, " SWTPM_IO_Write:", response, n);
     }
     return n;
 }

@@ -10,6 +10,7 @@
 
 #include "emulator/emulator_options.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -218,6 +219,11 @@ static const HfSubOption profile_options[] = {
     { .name = "profile", .kind = HF_KIND_STRING, .arg = "JSON", .help = "the profile itself" },
     PATH("file", "file of the profile"),
     FD("fd", "descriptor to read the profile from"),
+    { .name = "remove-disabled",
+      .kind = HF_KIND_CHOICE,
+      .arg = "HOW",
+      .choices = "check|fips-host",
+      .help = "leave out of a custom profile what the host does not allow" },
     { .name = NULL },
 };
 
@@ -235,7 +241,7 @@ static const HfSubOption pcap_options[] = {
 };
 
 #ifdef HAVE_TPMLIB_SETPROFILE
-#define PROFILE_FEATURES "cmdarg-profile cmdarg-print-profiles"
+#define PROFILE_FEATURES "cmdarg-profile cmdarg-print-profiles profile-opt-remove-disabled"
 #else
 #define PROFILE_FEATURES NULL
 #endif
@@ -369,10 +375,8 @@ static const HfOption options[] = {
       .kind = HF_KIND_FLAG,
       .help = "Print which profiles the TPM library has (JSON) and end" },
     { .name = "print-info",
-      .kind = HF_KIND_INT,
+      .kind = HF_KIND_STRING,
       .arg = "FLAGS",
-      .min = 0,
-      .max = G_MAXINT64,
       .help = "Print what the TPM library tells about itself (JSON) and end",
       .features = "cmdarg-print-info tpmstate-opt-lock tpmstate-dir-backend-opt-backup "
                   "tpmstate-dir-backend-opt-fsync" },
@@ -429,10 +433,17 @@ static bool contradiction(GError **error, const char *text)
     return hf_error_set(error, HF_ERROR_USAGE, "%s", text);
 }
 
+/* As swtpm has it: a data channel of no type is of type tcp, a control channel must say. */
+static const char *endpoint_type(const HfSubOptions *sub, const char *option)
+{
+    const char *type = hf_suboptions_string(sub, "type");
+    return !type && strcmp(option, "--server") == 0 ? "tcp" : type;
+}
+
 static bool read_endpoint(const HfSubOptions *sub, const char *option, HfEndpoint *endpoint,
                           GError **error)
 {
-    const char *type = hf_suboptions_string(sub, "type");
+    const char *type = endpoint_type(sub, option);
     bool has_path = hf_suboptions_has(sub, "path");
     bool has_port = hf_suboptions_has(sub, "port");
     bool has_fd = hf_suboptions_has(sub, "fd");
@@ -502,7 +513,7 @@ static bool read_server(HfSettings *settings, GError **error)
         return false;
     }
     settings->data_disconnect = hf_suboptions_flag(sub, "disconnect");
-    if (strcmp(hf_suboptions_string(sub, "type"), "tcp") == 0) {
+    if (strcmp(endpoint_type(sub, "--server"), "tcp") == 0) {
         /* As swtpm has it: of this type, a descriptor is connected. */
         settings->data.connection = settings->data.listener;
         settings->data.listener = -1;
@@ -586,6 +597,7 @@ static bool read_data(HfSettings *settings, GError **error)
     }
     if (hf_options_has(given, "fd")) {
         settings->data.connection = (int)hf_options_int(given, "fd");
+        settings->data.device = true;
     }
     return read_server(settings, error) && read_environment_port(settings, error);
 }
@@ -806,12 +818,28 @@ static bool read_profile(HfSettings *settings, GError **error)
            contradiction(error, "--profile: expected one of name, profile, file and fd");
 }
 
+/* Decimal, octal or, mostly, hexadecimal. */
+static bool read_info_flags(HfSettings *settings, GError **error)
+{
+    const char *text = hf_options_string(settings->options, "print-info");
+    char *end = NULL;
+    if (!text) {
+        return true;
+    }
+    errno = 0;
+    settings->info_flags = g_ascii_strtoull(text, &end, 0);
+    return (g_ascii_isdigit(*text) && *end == '\0' && errno == 0) ||
+           hf_error_set(error, HF_ERROR_USAGE, "--print-info: expected a number, found '%s'", text);
+}
+
 static bool read_task(HfSettings *settings, GError **error)
 {
     const HfOptions *given = settings->options;
     settings->interface = (HfInterface)g_bit_nth_lsf(hf_options_command(given)->bit, -1);
     settings->version = hf_options_flag(given, "tpm2") ? HF_TPM_2_0 : HF_TPM_1_2;
-    settings->info_flags = (uint64_t)hf_options_int(given, "print-info");
+    if (!read_info_flags(settings, error)) {
+        return false;
+    }
     int tasks = hf_options_flag(given, "print-capabilities") +
                 hf_options_flag(given, "print-states") + hf_options_has(given, "print-info") +
                 hf_options_flag(given, "print-profiles");
@@ -916,6 +944,7 @@ HfSettings *hf_settings_parse(const HfProgram *program, int argc, char **argv, G
     settings->control = nowhere;
     settings->data = nowhere;
     settings->options = hf_options_parse_or_exit(program, argc, argv);
+    settings->log_dumps = strcmp(program->name, "swtpm") == 0;
     bool valid = read_task(settings, error) && read_state(settings, error) &&
                  read_keys(settings, error) && read_control(settings, error) &&
                  read_data(settings, error) && read_flags(settings, error) &&

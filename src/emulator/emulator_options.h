@@ -45,6 +45,7 @@ typedef struct {
     const char *ifname; /* NULL: none */
     int listener;       /* inherited, listens; or -1 */
     int connection;     /* inherited, connected; or -1 */
+    bool device;        /* the connection may be a character device */
 } HfEndpoint;
 
 /* Record of commands and responses. */
@@ -97,6 +98,7 @@ typedef struct {
     unsigned log_level;
     const char *log_prefix;
     bool log_truncate;
+    bool log_dumps; /* as swtpm: from level 2 on the traffic itself */
 
     const char *pid_file;
     int pid_fd; /* -1 */

@@ -13,6 +13,9 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "engine/engine_profile.h"
+#include "sandbox/sandbox.h"
+#include "state/keys.h"
 
 /* The engine is only asked, never powered on. */
 static GBytes *no_load(void *user, HfBlobKind kind, GError **error)
@@ -53,6 +56,68 @@ static char *library_info(HfTpmVersion version, uint64_t flags, GError **error)
     return text;
 }
 
+/* --- of a TPM that is there ------------------------------------------------------------------- */
+
+static GBytes *load_read(void *user, HfBlobKind kind, GError **error)
+{
+    if (kind != HF_BLOB_PERMANENT) {
+        hf_error_set(error, HF_ERROR_NOT_FOUND, "only its permanent state is looked at");
+        return NULL;
+    }
+    return g_bytes_ref(user);
+}
+
+/* *ret_blob NULL: there is none. Only looked at, so a running process may have it, too. */
+static bool read_permanent(const HfSettings *settings, GBytes **ret_blob, GError **error)
+{
+    HfStoreConfig config = settings->store;
+    bool encrypted = settings->key.size > 0;
+    g_autoptr(HfSecret) key = encrypted ? hf_key_read(&settings->key, error) : NULL;
+    if (encrypted && !key) {
+        return false;
+    }
+    g_autoptr(HfEnvelope) envelope = encrypted ? hf_envelope_aes_new(key) : NULL;
+    config.look_only = true;
+    config.envelope = envelope;
+    g_autoptr(HfStore) store = hf_store_open_uri(settings->state, &config, error);
+    int64_t size = -1;
+    if (!store || !store->class->stat(store, HF_STATE_PERMANENT, &size, error)) {
+        return false;
+    }
+    *ret_blob = size < 0 ? NULL : store->class->load(store, HF_STATE_PERMANENT, error);
+    return size < 0 || *ret_blob;
+}
+
+/* The state may have been made to do harm, and nothing but standard output is needed any more. */
+static bool confine(const HfSettings *settings, GError **error)
+{
+    const HfSandboxPaths nothing = { 0 };
+    bool active = false;
+    return hf_sandbox_drop_capabilities(error) && hf_sandbox_landlock(&nothing, &active, error) &&
+           hf_sandbox_seccomp(HF_PROFILE_MANUFACTURE, settings->seccomp, error);
+}
+
+/* With a TPM in the state, the library knows its profile and what it may do. */
+static char *print_info(const HfSettings *settings, GError **error)
+{
+    static const HfEngineStorage in_memory = { load_read, no_save, no_remove };
+    g_autoptr(GBytes) blob = NULL;
+    if (settings->state && settings->info_flags != 0 && !read_permanent(settings, &blob, error)) {
+        return NULL;
+    }
+    if (!blob) {
+        return library_info(settings->version, settings->info_flags, error);
+    }
+    g_autoptr(HfEngine) engine = hf_engine_new(settings->version, &in_memory, blob, error);
+    if (!engine || !confine(settings, error) ||
+        hf_engine_power_on(engine, false, error) != HF_TPM_SUCCESS) {
+        return NULL;
+    }
+    return hf_engine_info(engine, settings->info_flags);
+}
+
+/* --- capabilities ----------------------------------------------------------------------------- */
+
 static void add_word(GString *json, const char *word)
 {
     const char *comma = g_str_has_suffix(json->str, "[ ") ? "" : ", ";
@@ -78,6 +143,39 @@ static bool add_rsa_sizes(GString *json, HfTpmVersion version, GError **error)
         add_word(json, word);
         at = *end == ',' ? end + 1 : end;
     }
+    return true;
+}
+
+/* What can be chosen in a custom profile, of one kind. */
+static void add_choices(GString *json, const char *title, const char *info, const char *section)
+{
+    g_autofree char *can = hf_profile_fact(info, section, "CanBeDisabled");
+    g_autofree char *all = hf_profile_fact(info, section, "Implemented");
+    g_string_append_printf(json, ", \"%s\": { \"canbedisabled\": \"%s\", \"implemented\": \"%s\" }",
+                           title, can ? can : "", all ? all : "");
+}
+
+static bool add_profiles(GString *json, HfTpmVersion version, GError **error)
+{
+    static const char key[] = "{\"Name\":\"";
+    g_string_append(json, "\"profiles\": { ");
+    if (version == HF_TPM_2_0 && hf_engine_has_profiles()) {
+        g_autofree char *info = library_info(version, HF_ENGINE_INFO_PROFILES | 0x18u, error);
+        if (!info) {
+            return false;
+        }
+        g_string_append(json, "\"names\": [ ");
+        for (const char *at = strstr(info, key); at; at = strstr(at, key)) {
+            at += strlen(key);
+            g_autofree char *name = g_strndup(at, strcspn(at, "\""));
+            add_word(json, name);
+        }
+        g_string_append(json, " ]");
+        add_choices(json, "algorithms", info, "\"RuntimeAlgorithms\":");
+        add_choices(json, "commands", info, "\"RuntimeCommands\":");
+        g_string_append_c(json, ' ');
+    }
+    g_string_append(json, "}, ");
     return true;
 }
 
@@ -109,7 +207,11 @@ static bool capabilities(const HfProgram *program, const HfSettings *settings, G
             return false;
         }
     }
-    g_string_append_printf(json, " ], \"version\": \"%s\" }\n", PACKAGE_VERSION);
+    g_string_append(json, " ], ");
+    if (!add_profiles(json, version, error)) {
+        return false;
+    }
+    g_string_append_printf(json, "\"version\": \"%s\" }\n", PACKAGE_VERSION);
     return true;
 }
 
@@ -146,8 +248,8 @@ static bool make_text(const HfProgram *program, const HfSettings *settings, GStr
     case HF_TASK_PRINT_CAPABILITIES: return capabilities(program, settings, text, error);
     case HF_TASK_PRINT_STATES: return states(settings, text, error);
     case HF_TASK_PRINT_INFO:
-        info = library_info(settings->version, settings->info_flags, error);
-        g_string_append(text, info ? info : "");
+        info = print_info(settings, error);
+        g_string_append_printf(text, "%s\n", info ? info : "");
         return info != NULL;
     case HF_TASK_PRINT_PROFILES:
         info = library_info(settings->version, HF_ENGINE_INFO_PROFILES, error);

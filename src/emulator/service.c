@@ -22,9 +22,8 @@
 #include "emulator/emulator.h"
 #include "emulator/frontend.h"
 #include "emulator/leftovers.h"
+#include "engine/engine_profile.h"
 #include "holdfast/control.h"
-
-#define PROFILE_MAX (64u * 1024u)
 
 struct HfService {
     const HfSettings *settings;
@@ -99,6 +98,7 @@ static bool open_log(HfService *service, GError **error)
     const HfSettings *settings = service->settings;
     hf_log_set_level(settings->log_level);
     hf_log_set_prefix(settings->log_prefix);
+    hf_log_set_dumps(settings->log_dumps);
     if (settings->log_fd >= 0) {
         if (fcntl(settings->log_fd, F_SETFD, FD_CLOEXEC) != 0) {
             return hf_error_errno(error, errno, "--log: descriptor %d", settings->log_fd);
@@ -132,6 +132,19 @@ static bool open_signals(HfService *service, GError **error)
     return service->signal_fd >= 0 || hf_error_errno(error, errno, "cannot set up signals");
 }
 
+/* A pid file that was inherited is removed at the end as well, when it has a name. */
+static void remove_inherited(HfService *service, int fd)
+{
+    char self[32];
+    struct stat given, named;
+    g_snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+    g_autofree char *path = g_file_read_link(self, NULL);
+    if (path && fstat(fd, &given) == 0 && S_ISREG(given.st_mode) && lstat(path, &named) == 0 &&
+        given.st_dev == named.st_dev && given.st_ino == named.st_ino) {
+        (void)hf_leftovers_add(service->leftovers, path, NULL);
+    }
+}
+
 static bool write_pid(HfService *service, GError **error)
 {
     const HfSettings *settings = service->settings;
@@ -139,6 +152,7 @@ static bool write_pid(HfService *service, GError **error)
     int n = snprintf(text, sizeof(text), "%ld", (long)getpid());
     if (settings->pid_fd >= 0) {
         hf_autofd int given = settings->pid_fd;
+        remove_inherited(service, given);
         return hf_fd_write_all(given, text, (size_t)n, "--pid", error);
     }
     if (!settings->pid_file) {
@@ -171,33 +185,47 @@ static bool open_keys(HfService *service, GError **error)
     return true;
 }
 
-/* --profile, as the JSON object that libtpms wants. */
+/* The JSON object of --profile, or NULL. */
+static char *read_profile(const HfSubOptions *sub, GError **error)
+{
+    g_autoptr(GBytes) bytes = NULL;
+    if (hf_suboptions_has(sub, "name")) {
+        return hf_profile_by_name(hf_suboptions_string(sub, "name"), error);
+    }
+    if (hf_suboptions_has(sub, "profile")) {
+        return g_strdup(hf_suboptions_string(sub, "profile"));
+    }
+    if (hf_suboptions_has(sub, "file")) {
+        bytes = hf_file_read(hf_suboptions_string(sub, "file"), HF_PROFILE_MAX, error);
+    } else {
+        hf_autofd int fd = (int)hf_suboptions_int(sub, "fd");
+        bytes = hf_fd_read_all(fd, HF_PROFILE_MAX, "fd", error);
+    }
+    return bytes ? g_strndup(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes)) : NULL;
+}
+
+static bool set_profile(HfEngine *engine, const HfSubOptions *sub, GError **error)
+{
+    const char *remove = hf_suboptions_string(sub, "remove-disabled");
+    HfProfileRemoval removal = HF_PROFILE_KEEP;
+    if (remove && !hf_profile_removal_parse(remove, &removal, error)) {
+        return false;
+    }
+    g_autofree char *available = hf_engine_info(engine, HF_ENGINE_INFO_PROFILES);
+    g_autofree char *json = hf_engine_has_profiles() ? read_profile(sub, error) : g_strdup("");
+    g_autofree char *ready = !json || *json == '\0'
+                                 ? g_steal_pointer(&json)
+                                 : hf_profile_prepare(json, available, removal, error);
+    return ready && hf_engine_set_profile(engine, ready, error);
+}
+
 static bool apply_profile(HfService *service, GError **error)
 {
     const HfSubOptions *sub = service->settings->profile;
-    g_autoptr(GBytes) bytes = NULL;
-    g_autofree char *json = NULL;
     if (!sub) {
         return true;
     }
-    if (hf_suboptions_has(sub, "name")) {
-        g_autofree char *name = g_strescape(hf_suboptions_string(sub, "name"), NULL);
-        json = g_strdup_printf("{\"Name\":\"%s\"}", name);
-    } else if (hf_suboptions_has(sub, "profile")) {
-        json = g_strdup(hf_suboptions_string(sub, "profile"));
-    } else if (hf_suboptions_has(sub, "file")) {
-        bytes = hf_file_read(hf_suboptions_string(sub, "file"), PROFILE_MAX, error);
-    } else {
-        hf_autofd int fd = (int)hf_suboptions_int(sub, "fd");
-        bytes = hf_fd_read_all(fd, PROFILE_MAX, "--profile fd", error);
-    }
-    if (!json && !bytes) {
-        return false;
-    }
-    if (bytes) {
-        json = g_strndup(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
-    }
-    bool set = hf_engine_set_profile(hf_emulator_enter(service->emulator), json, error);
+    bool set = set_profile(hf_emulator_enter(service->emulator), sub, error);
     hf_emulator_leave(service->emulator);
     if (!set) {
         g_prefix_error(error, "--profile: ");
@@ -233,9 +261,12 @@ static bool open_emulator(HfService *service, GError **error)
     if (service->emulator && settings->log_level >= 5) {
         int fd = settings->log_fd >= 0 ? settings->log_fd : service->log_fd;
         bool nowhere = g_strcmp0(settings->log_file, "-") == 0;
+        /* Four blanks: the library's messages are those of level 5 and up. */
+        g_autofree char *prefix =
+            g_strconcat(settings->log_prefix ? settings->log_prefix : "", "    ", NULL);
         hf_engine_set_debug(hf_emulator_enter(service->emulator),
                             fd < 0 && !nowhere ? STDERR_FILENO : fd, settings->log_level - 4,
-                            settings->log_prefix);
+                            prefix);
         hf_emulator_leave(service->emulator);
     }
     return service->emulator != NULL;

@@ -29,6 +29,19 @@ uint32_t hf_engine_failure(const HfEngine *engine)
     return engine->version == HF_TPM_2_0 ? HF_TPM_RC_FAILURE : HF_TPM_FAIL;
 }
 
+/* The result for state that cannot be read. A TPM 1.2 tells what is wrong with its key, a TPM 2.0 has
+ * one answer for everything. */
+static uint32_t unreadable(const HfEngine *engine, const GError *error)
+{
+    if (engine->version == HF_TPM_1_2 && hf_error_is(error, HF_ERROR_KEY)) {
+        return TPM_BAD_KEY_PROPERTY;
+    }
+    if (engine->version == HF_TPM_1_2 && hf_error_is(error, HF_ERROR_AUTH)) {
+        return TPM_DECRYPT_ERROR;
+    }
+    return hf_engine_failure(engine);
+}
+
 const char *hf_engine_result_words(uint32_t result)
 {
     static const struct {
@@ -185,15 +198,19 @@ static size_t supplied(const HfEngine *engine, HfBlobKind kind)
 /* A profile is for the TPM that is made by the power on; afterwards it is part of its state. */
 static uint32_t apply_profile(HfEngine *engine, GError **error)
 {
+    g_autofree char *said = NULL;
     uint32_t result = TPM_SUCCESS;
 #ifdef HAVE_TPMLIB_SETPROFILE
     if (engine->profile && !engine->profile_applied) {
+        hf_trace_begin(&engine->trace);
         result = TPMLIB_SetProfile(engine->profile);
+        said = hf_trace_end(&engine->trace);
     }
 #endif
     if (result != TPM_SUCCESS) {
-        hf_error_set(error, HF_ERROR_INVALID, "libtpms refuses the profile %s: %s (0x%x)",
-                     engine->profile, hf_engine_result_words(result), result);
+        hf_error_set(error, HF_ERROR_INVALID, "libtpms refuses the profile %s: %s (0x%x)%s%s",
+                     engine->profile, hf_engine_result_words(result), result, said ? "; " : "",
+                     said ? said : "");
     }
     return result;
 }
@@ -255,6 +272,7 @@ static void blobs_consumed(HfEngine *engine, uint32_t result)
 
 uint32_t hf_engine_power_on(HfEngine *engine, bool resume_volatile, GError **error)
 {
+    g_autoptr(GError) why = NULL;
     bool resumed;
     bool made;
     uint32_t result;
@@ -266,9 +284,11 @@ uint32_t hf_engine_power_on(HfEngine *engine, bool resume_volatile, GError **err
         return hf_engine_failure(engine);
     }
     g_clear_error(&engine->storage_error);
-    if (!hf_engine_supply(engine, resume_volatile, error)) {
+    if (!hf_engine_supply(engine, resume_volatile, &why)) {
         hf_engine_supply_end(engine);
-        return hf_engine_failure(engine);
+        result = unreadable(engine, why);
+        g_propagate_error(error, g_steal_pointer(&why));
+        return result;
     }
     resumed = hf_engine_supplies_volatile(engine);
     made = engine->supply[HF_BLOB_PERMANENT - 1].from == HF_SUPPLY_ABSENT;

@@ -173,7 +173,7 @@ static HfCipherFault check_key_size(const HfFormat *format, const HfCipherLayer 
     if (wanted == key->size) {
         return HF_CIPHER_OK;
     }
-    hf_error_set(error, HF_ERROR_AUTH,
+    hf_error_set(error, HF_ERROR_KEY,
                  "%s: expected a key of %zu bits (mode=aes-%zu-cbc), found one of %zu", label,
                  wanted * 8, wanted * 8, key->size * 8);
     return HF_CIPHER_KEY_SIZE;

@@ -51,7 +51,8 @@ void hf_cipher_layer_put(GByteArray *out, const HfCipherLayer *layer, const HfSe
                          const void *data, size_t size);
 
 /* The plaintext, which may be empty and is wiped with its last reference. `format` is the header, `body` what it describes or what an
- * outer layer held. HF_ERROR_AUTH (KEY_SIZE, NOT_AUTHENTIC) or HF_ERROR_INVALID; *ret_fault, which
+ * outer layer held. HF_ERROR_KEY (KEY_SIZE), HF_ERROR_AUTH
+ * (NOT_AUTHENTIC) or HF_ERROR_INVALID; *ret_fault, which
  * may be NULL, is always set. */
 GBytes *hf_cipher_layer_open(const HfFormat *format, HfReader body, const HfCipherLayer *layer,
                              const HfSecret *key, const char *label, HfCipherFault *ret_fault,

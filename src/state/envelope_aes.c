@@ -47,7 +47,7 @@ static bool check_flags(const HfFormat *format, const char *label, GError **erro
                             "%s: expected a state file, found a migration blob", label);
     }
     if (!(format->flags & HF_FORMAT_ENCRYPTED)) {
-        return hf_error_set(error, HF_ERROR_AUTH,
+        return hf_error_set(error, HF_ERROR_STATE,
                             "%s is not encrypted, and a key was given: expected encrypted state",
                             label);
     }

@@ -37,7 +37,7 @@ static bool check_flags(const HfFormat *format, const char *label, GError **erro
                             "%s: expected a state file, found a migration blob", label);
     }
     if (format->flags & HF_FORMAT_ENCRYPTED) {
-        return hf_error_set(error, HF_ERROR_AUTH, "%s is encrypted, and no key was given", label);
+        return hf_error_set(error, HF_ERROR_STATE, "%s is encrypted, and no key was given", label);
     }
     if (format->flags != 0) {
         return hf_error_set(error, HF_ERROR_INVALID, "%s: flags 0x%x make no sense in a state file",

@@ -187,21 +187,73 @@ def test_chroot():
     refuse("nobody-of-this-name", "--tpm2", "--chroot", root, "--runas", "nobody-of-this-name")
 
 
+def profile_of(state):
+    """What --print-info tells of the TPM that is there."""
+    result = run(PROGRAM, "socket", "--tpm2", "--tpmstate", f"dir={state}", "--print-info", "0x20")
+    return json.loads(result.stdout)["ActiveProfile"] if result.returncode == 0 else result.stderr
+
+
+def made_with(profile):
+    """The profile of a TPM that is made with this one."""
+    with Emulator("--profile", profile) as e:
+        e.start()
+        return profile_of(e.state)
+
+
+def check_profiles_made():
+    tap.equal(made_with("name=default-v1")["Name"], "default-v1", "a profile of the library's by its name")
+    path = os.path.join(BASE, "profile.json")
+    with open(path, "w", encoding="ascii") as f:
+        f.write(' {"Name": "custom:few", "Description": "d"} \n')
+    for spec, what in ((f"file={path}", "from a file"), ('profile={"Name":"custom:few","Description":"d"}', "as text")):
+        found = made_with(spec)
+        tap.equal((found["Name"], found["Description"]), ("custom:few", "d"), f"a custom profile {what}")
+    cut = made_with('profile={"Name":"custom"},remove-disabled=fips-host')
+    words = cut["Algorithms"].split(",")
+    tap.ok({"rsa-min-size=2048", "ecc-min-size=224"} <= set(words) and not {"camellia", "tdes", "rsaes"} & set(words) and
+           cut["Attributes"] == "no-sha1-signing,no-sha1-verification,no-unpadded-encryption",
+           "remove-disabled=fips-host cuts a custom profile", cut)
+    tap.ok("camellia" in made_with("name=default-v1,remove-disabled=fips-host")["Algorithms"], "and no other")
+    tap.ok("camellia" in made_with('profile={"Name":"custom"},remove-disabled=check')["Algorithms"],
+           "remove-disabled=check leaves what works here")
+    for spec in ("name=nonsense", 'profile={"Name":"custom","Algorithms":"rsa"}'):
+        refuse("libtpms refuses the profile", "--tpm2", "--flags", "not-need-init", "--profile", spec)
+    for spec in ("profile={", 'profile={"Name":7}', "name=a/b", f"file={BASE}/missing", "fd=77"):
+        refuse("--profile: ", "--tpm2", "--profile", spec)
+    tap.equal([n for n in os.listdir(NEW) if not n.startswith(".")], [], "none of these makes a TPM")
+    with Emulator() as e:
+        e.start()
+        e.kill()
+        before = profile_of(e.state)
+        tap.equal(before["Name"], "null", "without one the profile is that of libtpms 0.9")
+        with Emulator("--profile", "name=default-v1", state=e.state) as again:
+            tap.ok(again.control().init() != 0 and "exists already" in again.messages(),
+                   "a TPM that is there keeps its profile", again.messages())
+        tap.equal(profile_of(e.state), before, "and itself")
+
+
 def test_profiles():
     result = run(PROGRAM, "socket", "--tpm2", "--print-profiles")
     known = json.loads(result.stdout)
     tap.ok(result.returncode == 0 and isinstance(known, dict), "--print-profiles")
     refuse("is for --tpm2", "--profile", "name=default-v1")
     refuse("one of name, profile", "--tpm2", "--profile", "name=a,file=b")
+    refuse("often", "--tpm2", "--profile", "name=null,remove-disabled=often", code=2)
     refuse("exclude each other", "--tpm2", "--print-profiles", "--print-states")
+    facts = json.loads(run(PROGRAM, "socket", "--tpm2", "--print-capabilities").stdout)
     if known:
+        tap.equal(facts["profiles"]["names"], [p["Name"] for p in known["AvailableProfiles"]],
+                  "--print-capabilities names them")
+        tap.ok({"sha1", "camellia"} <= set(facts["profiles"]["algorithms"]["canbedisabled"].split(",")) and
+               facts["profiles"]["commands"]["implemented"], "and what a custom one can leave out", facts["profiles"])
         tap.skip("--profile without profiles", "this libtpms has profiles")
+        check_profiles_made()
         return
     for spec in ("name=default-v1", 'profile={"Name":"custom","Algorithms":"rsa,aes"}'):
         refuse("--profile: libtpms 0[.]9[.][0-9]+ has no profiles, libtpms 0[.]10 is the first", "--tpm2",
                "--profile", spec)
-    words = run(PROGRAM, "socket", "--tpm2", "--print-capabilities").stdout
-    tap.ok("profile" not in words, "and none is promised")
+    tap.ok(facts["profiles"] == {} and not [f for f in facts["features"] if "profile" in f], "and none is promised")
+    tap.skip("--profile", "libtpms 0.9 has no profiles")
     tap.equal([n for n in os.listdir(NEW) if n[0] != "."], [], "nothing was made by all these refusals")
 
 

@@ -58,7 +58,6 @@ def test_usage():
             (("--port", "12x"), "12x"),
             (("--fd", "1"), "--fd"),
             (("--seccomp", "action=maybe"), "maybe"),
-            (("--print-info", "x"), "--print-info"),
             (("--log", "level=-1"), "-1")]:
         refuse(2, pattern, "--tpm2", *state, *options)
     for options, pattern in [
@@ -78,6 +77,9 @@ def test_usage():
             (("--ctrl", CTRL, "--log", f"file={BASE}/log,fd=3"), "exclude each other"),
             (("--ctrl", CTRL, "--pid", f"file={BASE}/pid,fd=3"), "file or fd"),
             (("--print-states", "--print-capabilities"), "exclude each other"),
+            (("--print-info", "x"), "--print-info"),
+            (("--print-info", "-1"), "--print-info"),
+            (("--print-info", "0x7z"), "--print-info"),
             (("--ctrl", "type=unixio,clientfd=5", "--fd", "5"), "5 twice"),
             (("--ctrl", "type=unixio,fd=5", "--server", "type=unixio,fd=5"), "5 twice"),
             (("--ctrl", CTRL, "--pid", "fd=5", "--log", "fd=5"), "5 twice"),
@@ -177,7 +179,9 @@ def test_facts():
                 for n in ("permall", "volatilestate")}
         tap.equal(sizes, real, "--print-states: names and sizes")
     refuse(1, "/nonexistent", "--tpm2", "--tpmstate", "dir=/nonexistent", "--print-states")
+    tap.equal(json.loads(socket_run("--print-capabilities").stdout)["profiles"], {}, "a TPM 1.2 has no profiles")
     info = json.loads(socket_run("--tpm2", "--print-info", "7").stdout)
+    tap.equal(json.loads(socket_run("--tpm2", "--print-info", "0x7").stdout), info, "--print-info in hexadecimal")
     tap.equal(info["TPMSpecification"]["family"], "2.0", "--print-info")
 
 

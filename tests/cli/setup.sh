@@ -36,7 +36,7 @@ refuses 2 'requires --tpm2' 'a TPM 1.2 has no storage primary key' "$setup" --tp
 refuses 2 'exclude each other' 'two keys' \
     "$setup" --tpm2 --tpm-state "$tap_dir" --pwdfile /etc/hostname --keyfile-fd 3
 refuses 2 'encrypts nothing' 'a cipher without a key' "$setup" --tpm2 --tpm-state "$tap_dir" --cipher aes-256-cbc
-refuses 1 'no profiles' 'a profile' "$setup" --tpm2 --tpm-state "$tap_dir" --profile-name default-v1
+refuses 1 'sets no profiles' 'a profile' "$setup" --tpm2 --tpm-state "$tap_dir" --profile-name default-v1
 ln -s "$(realpath "$setup")" "$tap_dir/swtpm_setup"
 refuses 1 '^swtpm_setup: ' 'under the name swtpm_setup wrong usage is 1' "$tap_dir/swtpm_setup" --tpm2
 ok '--help' "$setup" --help

@@ -71,6 +71,15 @@ mkdir own
 ok "a site's own program" setup --tpm-state own --create-ek-cert --allow-signing --decryption --config own.conf --pcr-banks sha256
 like "$(cat own.calls)" "--allow-signing --decryption --tpm-spec-family .* --tpm2 --configfile c.conf " "is told what is wanted"
 
+{
+    cat own.conf
+    echo 'profile = {"Name": "default-v1"}'
+} >profile.conf
+mkdir profile
+ok "a profile in the configuration, as that of swtpm 0.10 has it" setup --tpm-state profile --create-ek-cert --config profile.conf \
+    --logfile profile.log
+like "$(cat profile.log)" 'Warning: profile.conf: the profile has no effect' "is left alone, and that is said"
+
 # A program that fails, or lies, changes nothing.
 before=$(sha256sum state/tpm2-00.permall)
 tool fails 'echo "no such luck" >&2; exit 3'

@@ -156,8 +156,8 @@ exits made 1 1 --tpm2 --reconfigure --pcr-banks sm3-256
 exits empty 1 1 --reconfigure
 exits empty 1 1 --tpm2 --take-ownership
 exits empty 1 1 --ecc
-exits empty 0 0 --allow-signing
-exits empty 0 0 --overwrite --pcr-banks sha1
+exits empty 1 0 --allow-signing
+exits empty 1 0 --overwrite --pcr-banks sha1
 exits empty 1 1 --tpm2 --pcr-banks md5
 exits empty 1 1 --tpm2 --rsa-keysize 1024
 exits empty 1 1 --tpm2 --cipher des

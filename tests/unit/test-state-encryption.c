@@ -227,9 +227,9 @@ static void test_wrong_keys(void)
     g_autoptr(HfSecret) other = key_of(16);
     g_autoptr(HfEnvelope) envelope = hf_envelope_aes_new(other);
 
-    refuses(small->data, small->len, 32, HF_ERROR_AUTH,
+    refuses(small->data, small->len, 32, HF_ERROR_KEY,
             "expected a key of 128 bits (mode=aes-128-cbc), found one of 256");
-    refuses(large->data, large->len, 16, HF_ERROR_AUTH,
+    refuses(large->data, large->len, 16, HF_ERROR_KEY,
             "expected a key of 256 bits (mode=aes-256-cbc), found one of 128");
     other->data[15] ^= 1;
     for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
@@ -249,21 +249,21 @@ static void test_flags(void)
     GError *error = NULL;
 
     /* With a key nothing plain, whatever the version, and no flag makes it so. */
-    refuses(plain, sizeof plain, 16, HF_ERROR_AUTH, "is not encrypted, and a key was given");
-    refuses(plain1, sizeof plain1, 16, HF_ERROR_AUTH, "is not encrypted, and a key was given");
+    refuses(plain, sizeof plain, 16, HF_ERROR_STATE, "is not encrypted, and a key was given");
+    refuses(plain1, sizeof plain1, 16, HF_ERROR_STATE, "is not encrypted, and a key was given");
     file->data[5] = 0;
-    refuses(file->data, file->len, 16, HF_ERROR_AUTH, "is not encrypted");
+    refuses(file->data, file->len, 16, HF_ERROR_STATE, "is not encrypted");
     g_assert_null(unwrap(without, file->data, file->len, &error));
     expect(g_steal_pointer(&error), HF_ERROR_INVALID, "no record with the state");
     file->data[5] = 1;
     g_assert_null(unwrap(without, file->data, file->len, &error));
-    expect(g_steal_pointer(&error), HF_ERROR_AUTH, "is encrypted, and no key was given");
+    expect(g_steal_pointer(&error), HF_ERROR_STATE, "is encrypted, and no key was given");
     file->data[5] = 5;
     refuses(file->data, file->len, 16, HF_ERROR_INVALID, "migration blob");
     file->data[5] = 3;
     refuses(file->data, file->len, 16, HF_ERROR_INVALID, "make no sense");
     file->data[5] = 9;
-    refuses(file->data, file->len, 16, HF_ERROR_AUTH, "expected a key of 256 bits");
+    refuses(file->data, file->len, 16, HF_ERROR_KEY, "expected a key of 256 bits");
     /* Said to be of version 1, it is not taken for one. */
     file->data[5] = 1;
     file->data[0] = 1;

@@ -101,6 +101,10 @@ static bool make_tpm(const Run *run, const HfEngines *engines, GError **error)
     for (unsigned i = 0; i < ignored->len && !run->swtpm; i++) {
         hf_log(1, "Warning: %s.", (const char *)g_ptr_array_index(ignored, i));
     }
+    if (config->profile && hf_options_flag(options, "tpm2")) {
+        hf_log(1, "Warning: %s: the profile has no effect, the TPM gets the profile \"null\".",
+               config->path);
+    }
     g_autoptr(HfSetupPlan) plan = hf_setup_plan_new(options, config, run->swtpm, rsa_limit, error);
     return plan && hf_setup_run(plan, engines, error);
 }

@@ -15,7 +15,7 @@
 
 #include "base/error.h"
 
-#define PROFILE_HELP "profile of a TPM 2.0: refused, this libtpms has none"
+#define PROFILE_HELP "profile of a TPM 2.0: refused, it is always \"null\""
 
 static const HfOption setup_options[] = {
     { .name = "tpm-state",
@@ -222,24 +222,24 @@ static bool check_unsupported(const HfOptions *o, GError **error)
                                             "profile-file-fd", "profile-remove-disabled" };
     const char *given = first_given(o, profiles, G_N_ELEMENTS(profiles));
     return !given || hf_error_set(error, HF_ERROR_UNSUPPORTED,
-                                  "--%s: this program knows no profiles (libtpms 0.9 has none); "
+                                  "--%s: this program sets no profiles; "
                                   "nothing was made",
                                   given);
 }
 
-static bool check_version(const HfOptions *o, bool swtpm, GError **error)
+static bool check_version(const HfOptions *o, GError **error)
 {
     static const char *const of_tpm2[] = {
-        "create-spk",  "ek1keyalgo",    "ek2keyalgo",        "iakkeyalgo", "ecc",
-        "reconfigure", "idevidkeyalgo", "reproducible-from", "decryption", "allow-signing"
+        "create-spk", "ek1keyalgo",    "ek2keyalgo",    "iakkeyalgo",
+        "ecc",        "reconfigure",   "idevidkeyalgo", "reproducible-from",
+        "decryption", "allow-signing", "pcr-banks"
     };
     bool tpm2 = hf_options_flag(o, "tpm2");
     if (tpm2 && hf_options_flag(o, "take-ownership")) {
         return hf_error_set(error, HF_ERROR_UNSUPPORTED,
                             "--take-ownership is for TPM 1.2; a TPM 2.0 has no such step");
     }
-    const char *given =
-        tpm2 ? NULL : first_given(o, of_tpm2, G_N_ELEMENTS(of_tpm2) - (swtpm ? 2 : 0));
+    const char *given = tpm2 ? NULL : first_given(o, of_tpm2, G_N_ELEMENTS(of_tpm2));
     return !given || hf_error_set(error, HF_ERROR_USAGE, "--%s requires --tpm2", given);
 }
 
@@ -331,7 +331,7 @@ static bool check_strictly(const HfOptions *o, GError **error)
 bool hf_setup_options_check(const HfOptions *o, bool swtpm, GError **error)
 {
     return check_state(o, swtpm, error) && (swtpm || check_strictly(o, error)) &&
-           check_exclusive(o, error) && check_version(o, swtpm, error) &&
+           check_exclusive(o, error) && check_version(o, error) &&
            check_reconfigure(o, swtpm, error) && check_examination(o, error) &&
            check_unsupported(o, error);
 }

@@ -241,11 +241,6 @@ static bool plan_all_keys(HfSetupPlan *plan, const HfOptions *o, const HfSetupCo
     if (plan->tpm12 || plan->reconfigure) {
         return true;
     }
-    if (c->profile) {
-        return hf_error_set(error, HF_ERROR_UNSUPPORTED,
-                            "%s, profile: this program knows no profiles (libtpms 0.9 has none)",
-                            c->path);
-    }
     return (!plan->create_ek || plan_keys(plan, o, c, limit, error)) &&
            (!(plan->create_ek || hf_options_has(o, "iakkeyalgo") ||
               hf_options_has(o, "idevidkeyalgo")) ||

@@ -1,0 +1,143 @@
+"""swtpm-emulator.py - the emulator under the name swtpm, where swtpm's own test suite and scripts look closely.
+
+Log shape, defaults of --server, descriptors of other kinds, the pid file of --pid fd=, results of INIT.
+
+SPDX-License-Identifier: BSD-3-Clause
+"""
+import os
+import re
+import socket
+import struct
+import sys
+import tempfile
+
+import vtpm
+from vtpm import Emulator, Tap, Tpm, run, wait_until
+
+tap = Tap()
+BASE = tempfile.mkdtemp(prefix="hf-test.")
+SWTPM = os.path.join(BASE, "swtpm")
+os.symlink(os.path.abspath(vtpm.emulator_program()), SWTPM)
+GET_RANDOM = Tpm.pack(0x17B, parameters=struct.pack(">H", 8))
+
+
+def dumps(lines, title):
+    """The bytes of every hex dump with this title."""
+    found, at = [], None
+    for line in lines:
+        begin = re.fullmatch(rf" {re.escape(title)} length (\d+)", line)
+        if begin:
+            found.append(b"")
+            at = int(begin.group(1))
+        elif at and re.fullmatch(r" (?:[0-9A-F]{2} )+", line):
+            found[-1] += bytes.fromhex(line)
+            at -= len(bytes.fromhex(line))
+        else:
+            at = None
+    return found
+
+
+def logged(level, program):
+    path = os.path.join(BASE, "log")
+    if os.path.exists(path):
+        os.unlink(path)
+    with Emulator("--log", f"file={path},level={level}", program=program) as e:
+        control, tpm = e.start()
+        answer = tpm.command(GET_RANDOM)
+        control.get_blob(1)
+    with open(path, encoding="utf-8") as f:
+        return f.read().splitlines(), answer
+
+
+def test_log():
+    lines, answer = logged(2, SWTPM)
+    tap.ok(GET_RANDOM in dumps(lines, "SWTPM_IO_Read:"), "level 2: commands in hex, in swtpm's shape")
+    tap.ok(answer in dumps(lines, "SWTPM_IO_Write:"), "level 2: and responses")
+    tap.ok(struct.pack(">II", 2, 0) in dumps(lines, "Ctrl Cmd:"), "level 2: control commands")
+    tap.equal({len(d) for d in dumps(lines, "Ctrl Rsp:")}, {4, 16}, "level 2: and results, a blob's without its seeds")
+    lines, _ = logged(1, SWTPM)
+    tap.equal([s for s in lines if s.startswith(" ")], [], "level 1: nothing of it")
+    path = os.path.join(BASE, "log12")
+    with Emulator("--log", f"file={path},level=20", tpm2=False, program=SWTPM) as e:
+        e.control().init()
+    with open(path, encoding="utf-8") as f:
+        lines = f.read().splitlines()
+    counts = [sum(re.match(" " * n + "[^ ]", s) is not None for s in lines) for n in range(1, 8)]
+    tap.ok(counts[0] > 0 and sum(counts[3:]) > 0, "level 20: the library's messages have four blanks and more", counts)
+    lines, _ = logged(4, None)
+    tap.equal(dumps(lines, "SWTPM_IO_Read:") + dumps(lines, "Ctrl Cmd:"), [],
+              "under our own name no level shows what may hold secrets")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def test_server():
+    port = free_port()
+    with Emulator("--server", f"port={port},disconnect=true", program=SWTPM) as e:
+        e.control().init()
+        tpm = Tpm.tcp(port)
+        tap.equal(tpm.startup(), 0, "--server without a type is tcp")
+    result = run(SWTPM, "socket", "--tpmstate", f"dir={BASE}", "--ctrl", "path=/x")
+    tap.ok(result.returncode == 1 and "type is missing" in result.stderr, "--ctrl without a type is refused")
+    result = run(SWTPM, "socket", "--tpmstate", f"dir={BASE}", "--ctrl", f"type=unixio,path={BASE}/c", "--server",
+                 f"path={BASE}/d")
+    tap.ok(result.returncode == 1 and "type=unixio" in result.stderr, "a path without a type is refused")
+
+
+def test_descriptors():
+    master, slave = os.openpty()
+    with Emulator("--fd", str(master), pass_fds=(master,), program=SWTPM) as e:
+        tap.equal(e.control().init(), 0, "--fd takes a character device")
+    os.close(master)
+    os.close(slave)
+    with open(os.path.join(BASE, "plain"), "wb") as f:
+        result = run(SWTPM, "socket", "--tpmstate", f"dir={BASE}", "--ctrl", f"type=unixio,path={BASE}/c", "--fd",
+                     str(f.fileno()), pass_fds=(f.fileno(),))
+    tap.ok(result.returncode == 1 and "stream socket" in result.stderr, "but no regular file")
+    pid = os.path.join(BASE, "pid")
+    with open(pid, "wb") as f:
+        e = Emulator("--pid", f"fd={f.fileno()}", pass_fds=(f.fileno(),), program=SWTPM)
+    with e:
+        wait_until(lambda: os.path.getsize(pid) > 0, "the pid file")
+        with open(pid, encoding="ascii") as f:
+            tap.equal(f.read(), str(e.process.pid), "--pid fd= has the process number")
+        e.control().shutdown()
+        tap.equal(e.wait(), 0, "SHUTDOWN ends it")
+        tap.ok(not os.path.exists(pid), "and the file that was inherited is gone")
+    read, write = os.pipe()
+    with Emulator("--pid", f"fd={write}", pass_fds=(write,), program=SWTPM) as e:
+        os.close(write)
+        tap.equal(os.read(read, 99).decode(), str(e.process.pid), "--pid fd= may be a pipe")
+    os.close(read)
+
+
+def test_init():
+    """What INIT answers for state that cannot be read: swtpm's results."""
+    keys = {"right": "00" * 16, "wrong": "11" * 16, "long": "00" * 32}
+    for name, text in keys.items():
+        with open(os.path.join(BASE, name), "w", encoding="ascii") as f:
+            f.write(text)
+    right, wrong = (f"file={BASE}/{name}" for name in ("right", "wrong"))
+    long = f"file={BASE}/long,mode=aes-256-cbc"
+    for tpm2, results in ((False, (0x21, 0x28, 9)), (True, (0x101,) * 3)):
+        state = tempfile.mkdtemp(dir=BASE)
+        with Emulator("--key", right, state=state, tpm2=tpm2) as e:
+            e.control().init()
+        for what, options, wanted in (("another key", ("--key", wrong), results[0]),
+                                      ("a key of another size", ("--key", long), results[1]),
+                                      ("no key", (), results[2])):
+            with Emulator(*options, state=state, tpm2=tpm2) as e:
+                tap.equal(e.control().init(), wanted, f"INIT, TPM {'2.0' if tpm2 else '1.2'}, {what}")
+        with Emulator("--key", right, state=state, tpm2=tpm2) as e:
+            tap.equal(e.control().init(), 0, "and the right one still opens it")
+
+
+test_log()
+test_server()
+test_descriptors()
+test_init()
+sys.exit(tap.finish())
