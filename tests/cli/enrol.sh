@@ -358,7 +358,6 @@ parcel bad response 20^-1
 refuses 1 "generation: signature" "an altered one" named bad
 parcel bad response 19^3
 refuses 1 "generation: index name" "one of another index" named bad
-record response.b 20 >counter.b
 record response.old 20 >counter.old
 record response.old 21 >counter.sig
 parcel bad response 20=counter.old 21=counter.sig
