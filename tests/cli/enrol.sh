@@ -113,6 +113,14 @@ like "$(cat ok.log)" "renewed" "as a renewal"
 is "$(openssl x509 -in out.pem -noout -pubkey)" "$(openssl x509 -in A/vma.pem -noout -pubkey)" \
     "of the same key"
 
+### Somebody plays an introduction again and again
+for _ in {1..20}; do
+    challenge introduction --ek-roots vendor/issuercert.pem >/dev/null
+done
+is "$(find C/nonces -type f | wc -l)" 16 "one endorsement key has 16 challenges at a time"
+ok "the last of them is answered" auth respond --challenge challenge --out response
+ok "and delegated to" delegate response
+
 ### Who vouches
 refuses 1 "nobody vouches for it: no vendor root is pinned .--ek-roots., and .*--ek-digest.*$(ek_of A)" \
     "no vendor, not listed" challenge introduction

@@ -20,7 +20,8 @@ from vtpm import Emulator, Tap
 INDEX = 0x01500000
 SETUP = os.path.join(os.environ.get("top_builddir", "."), "holdfast-setup")
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
-STORES = (("dir", "dir://%s"), ("file", "file://%s/state"))
+STORES = (("dir", "dir://%s"), ("file", "file://%s/state"),
+          ("slots", "slots://%s/state"))
 
 tap = Tap()
 

@@ -24,7 +24,8 @@ from vtpm import Control, Emulator, Tap
 INDEX = 0x01500000
 SETUP = os.path.join(os.environ.get("top_builddir", "."), "holdfast-setup")
 BASE = tempfile.mkdtemp(prefix="hf-fault.", dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
-STORES = (("dir", "%s"), ("file", "file://%s/state"))
+STORES = (("dir", "%s"), ("file", "file://%s/state"),
+          ("slots", "slots://%s/state"))
 # Calls that a signal may interrupt; they are made again.
 RESTARTED = {"open", "openat", "read", "pread", "write", "pwrite", "fsync", "fdatasync",
              "ftruncate", "fcntl(F_SETLK)"}

@@ -90,38 +90,6 @@ static bool tidy(int fd, unsigned *ret_count, GError **error)
     return true;
 }
 
-bool hf_ca_nonce_give(HfCaDir *ca, const HfCaNonce *nonce, GError **error)
-{
-    hf_autofd int fd = open_nonces(ca, error);
-    g_autofree char *name = name_of(nonce->nonce);
-    JsonBuilder *builder;
-    char *text;
-    unsigned waiting = 0;
-    bool done;
-
-    if (fd < 0 || !tidy(fd, &waiting, error)) {
-        return false;
-    }
-    if (waiting >= HF_CA_NONCES_MAX) {
-        return hf_error_set(error, HF_ERROR_NO_SPACE,
-                            "%u nonces were given out and not used yet; no more are given",
-                            waiting);
-    }
-    builder = hf_fields_begin(FORMAT, FORMAT_VERSION, FORMAT_VERSION);
-    hf_fields_put_number(builder, "given", nonce->given);
-    if (nonce->secret) {
-        hf_fields_put_hex(builder, "secret", nonce->secret->data, nonce->secret->size);
-        hf_fields_put_bytes(builder, "ak", nonce->ak_name);
-        hf_fields_put_bytes(builder, "ek", nonce->ek_digest);
-        hf_fields_put(builder, "vouched", nonce->vouched);
-    }
-    text = hf_fields_end(builder);
-    done = hf_file_create_at(fd, name, text, strlen(text), 0600, "nonce", error);
-    explicit_bzero(text, strlen(text));
-    g_free(text);
-    return done;
-}
-
 static HfCaNonce *parse(GBytes *file, GBytes *bytes, GError **error)
 {
     g_autoptr(HfFields) fields = hf_fields_parse(file, "nonce", FORMAT, FORMAT_VERSION, error);
@@ -144,6 +112,88 @@ static HfCaNonce *parse(GBytes *file, GBytes *bytes, GError **error)
         nonce->secret = hf_secret_copy(g_bytes_get_data(secret, NULL), g_bytes_get_size(secret));
     }
     return g_steal_pointer(&nonce);
+}
+
+/* The nonce in one file; NULL when it is none, or gone by now. */
+static HfCaNonce *load(int fd, const char *name)
+{
+    g_autoptr(GBytes) bytes = NULL;
+    g_autoptr(GBytes) file = NULL;
+
+    if (strlen(name) == 2 * HF_NONCE_SIZE) {
+        bytes = hf_hex_parse(name, "nonce", NULL);
+        file = hf_file_read_at(fd, name, FILE_MAX, name, NULL);
+    }
+    return bytes && file ? parse(file, bytes, NULL) : NULL;
+}
+
+/* One endorsement key has so many challenges at a time: whoever plays its introduction again and
+ * again makes the oldest go, and takes no other host's place. */
+static bool make_room(int fd, GBytes *ek, GError **error)
+{
+    g_autofree char *oldest = NULL;
+    int copy = dup(fd);
+    DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
+    struct dirent *entry;
+    int64_t given = G_MAXINT64;
+    unsigned count = 0;
+
+    if (!dir) {
+        hf_fd_close(&copy);
+        return hf_error_errno(error, errno, "%s", HF_CA_NONCES);
+    }
+    rewinddir(dir);
+    while ((entry = readdir(dir))) {
+        g_autoptr(HfCaNonce) other = load(fd, entry->d_name);
+
+        if (!other || !other->ek_digest || !g_bytes_equal(other->ek_digest, ek)) {
+            continue;
+        }
+        count++;
+        if (other->given < given) {
+            given = other->given;
+            g_free(oldest);
+            oldest = g_strdup(entry->d_name);
+        }
+    }
+    (void)closedir(dir);
+    if (count >= HF_CA_NONCES_PER_EK) {
+        (void)unlinkat(fd, oldest, 0);
+    }
+    return true;
+}
+
+bool hf_ca_nonce_give(HfCaDir *ca, const HfCaNonce *nonce, GError **error)
+{
+    hf_autofd int fd = open_nonces(ca, error);
+    g_autofree char *name = name_of(nonce->nonce);
+    JsonBuilder *builder;
+    char *text;
+    unsigned waiting = 0;
+    bool done;
+
+    if (fd < 0 || (nonce->ek_digest && !make_room(fd, nonce->ek_digest, error)) ||
+        !tidy(fd, &waiting, error)) {
+        return false;
+    }
+    if (waiting >= HF_CA_NONCES_MAX) {
+        return hf_error_set(error, HF_ERROR_NO_SPACE,
+                            "%u nonces were given out and not used yet; no more are given",
+                            waiting);
+    }
+    builder = hf_fields_begin(FORMAT, FORMAT_VERSION, FORMAT_VERSION);
+    hf_fields_put_number(builder, "given", nonce->given);
+    if (nonce->secret) {
+        hf_fields_put_hex(builder, "secret", nonce->secret->data, nonce->secret->size);
+        hf_fields_put_bytes(builder, "ak", nonce->ak_name);
+        hf_fields_put_bytes(builder, "ek", nonce->ek_digest);
+        hf_fields_put(builder, "vouched", nonce->vouched);
+    }
+    text = hf_fields_end(builder);
+    done = hf_file_create_at(fd, name, text, strlen(text), 0600, "nonce", error);
+    explicit_bzero(text, strlen(text));
+    g_free(text);
+    return done;
 }
 
 HfCaNonce *hf_ca_nonce_find(HfCaDir *ca, GBytes *bytes, GError **error)

@@ -16,6 +16,8 @@
 
 /* Nonces that wait for their request at a time; more are not given out. */
 #define HF_CA_NONCES_MAX 10000u
+/* Of these, challenges of one endorsement key; the oldest goes when there is one more. */
+#define HF_CA_NONCES_PER_EK 16u
 
 typedef struct {
     GBytes *nonce;
