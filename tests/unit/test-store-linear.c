@@ -135,7 +135,7 @@ static void test_wrong_blobs(Place *place, gconstpointer data)
     good->data[193 + 4] ^= 1; /* the flags: encrypted */
     place_put(place, good->data, good->len);
     g_assert_null(store->class->load(store, HF_STATE_PERMANENT, &error));
-    expect_error(g_steal_pointer(&error), HF_ERROR_AUTH, "is encrypted");
+    expect_error(g_steal_pointer(&error), HF_ERROR_STATE, "is encrypted");
     /* Larger than any blob, in a file that has all of it. */
     g_autofree uint8_t *zeros = g_malloc0(HF_STATE_FILE_MAX);
     g_byte_array_append(good, zeros, HF_STATE_FILE_MAX);

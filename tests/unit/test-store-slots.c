@@ -264,14 +264,15 @@ static HfSecret *key_of(uint8_t fill)
     return key;
 }
 
-static void expect_auth(const Place *place, HfEnvelope *envelope, const char *words)
+static void expect_auth(const Place *place, HfEnvelope *envelope, HfErrorCode code,
+                        const char *words)
 {
     const HfStoreConfig config = { .tpm2 = true, .envelope = envelope };
     g_autoptr(HfStore) store = place_open(place, &config);
     GError *error = NULL;
 
     g_assert_null(store->class->load(store, HF_STATE_PERMANENT, &error));
-    expect_error(g_steal_pointer(&error), HF_ERROR_AUTH, words);
+    expect_error(g_steal_pointer(&error), code, words);
     g_assert_false(store->class->save(store, HF_STATE_VOLATILE, (const uint8_t *)"x", 1, &error));
     expect_error(error, HF_ERROR_AUTH, "not put together with this key");
 }
@@ -295,8 +296,8 @@ static void test_key(Place *place, gconstpointer data)
     }
     g_autoptr(GByteArray) good = place_content(place);
     g_assert_null(memmem(good->data, good->len, "secret", 6));
-    expect_auth(place, other, "(permall)");
-    expect_auth(place, plain, "is encrypted, and no key was given");
+    expect_auth(place, other, HF_ERROR_AUTH, "(permall)");
+    expect_auth(place, plain, HF_ERROR_STATE, "is encrypted, and no key was given");
     /* Both blobs as they are, one in the place of the other. */
     g_assert_cmpint(hf_slot_head_read(&head, good->data + SECOND, 1, good->data + 32), ==,
                     HF_SLOT_HEAD);
@@ -308,12 +309,12 @@ static void test_key(Place *place, gconstpointer data)
     seal_slot(good, SECOND, plain);
     memcpy(good->data + SECOND + 96, tag, 32);
     place_put(place, good->data, good->len);
-    expect_auth(place, aes, "not put together with this key");
-    expect_auth(place, other, "(permall)");
+    expect_auth(place, aes, HF_ERROR_AUTH, "not put together with this key");
+    expect_auth(place, other, HF_ERROR_AUTH, "(permall)");
     /* Plain state with a key. */
     g_assert_cmpint(g_remove(place->path), ==, 0);
     g_autoptr(GByteArray) clear = two_states(place);
-    expect_auth(place, aes, "is not encrypted, and a key was given");
+    expect_auth(place, aes, HF_ERROR_STATE, "is not encrypted, and a key was given");
 }
 
 int main(int argc, char **argv)
