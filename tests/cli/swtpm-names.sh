@@ -182,10 +182,11 @@ done
 
 # How many retries travel: a server that only listens says it.
 cat >server.py <<'PY'
-import socket, sys
+import os, socket, sys
 listener = socket.socket(socket.AF_UNIX)
-listener.bind("retries")
+listener.bind("retries.new")
 listener.listen(1)
+os.rename("retries.new", "retries")  # who sees it can connect
 connection, _ = listener.accept()
 data = b""
 while len(data) < 8:

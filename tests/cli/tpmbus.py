@@ -131,11 +131,10 @@ class Bus:
 
     @staticmethod
     def listen(path, serve):
-        if os.path.exists(path):
-            os.unlink(path)
         server = socket.socket(socket.AF_UNIX)
-        server.bind(path)
+        server.bind(path + ".new")
         server.listen(4)
+        os.rename(path + ".new", path)  # who sees it can connect
 
         def loop():
             while True:
