@@ -7,6 +7,7 @@ Modes of `between`: record; cut LETTER BYTES; keep LETTER; swap LETTER FILE; fli
 Used by serve.sh.
 SPDX-License-Identifier: BSD-3-Clause
 """
+import os
 import socket
 import struct
 import sys
@@ -99,8 +100,9 @@ def replay(path, name):
 
 def between(path, server, mode, *args):
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path)
+    listener.bind(path + ".new")
     listener.listen(8)
+    os.rename(path + ".new", path)  # who sees it can connect
     letter = 0
     while True:
         client, _ = listener.accept()
