@@ -7,6 +7,7 @@
 # tap.sh's; sh -c expands its own words
 . "${top_srcdir:-.}/tests/tap.sh"
 . "$top_srcdir/tests/cli/host-tpm.sh"
+. "$top_srcdir/tests/cli/letters.sh"
 need swtpm swtpm_setup swtpm_localca tpm2_createak openssl python3
 
 attest=$top_builddir/holdfast-attest
@@ -15,43 +16,6 @@ ca=$top_builddir/holdfast-ca
 probe=$top_builddir/tests/cli/pki-probe
 cd "$tap_dir" || exit 1
 
-# parcel NEW OLD [TAG=FILE | TAG^OFFSET | TAG-]...: records replaced, with a bit flipped, left out.
-parcel() {
-    python3 - "$@" <<'PY'
-import struct, sys
-new, old, *edits = sys.argv[1:]
-data = open(old, "rb").read()
-records, at = {}, 18
-while at < len(data):
-    tag, size = struct.unpack(">HI", data[at:at + 6])
-    records[tag] = data[at + 6:at + 6 + size]
-    at += 6 + size
-for edit in edits:
-    if "=" in edit:
-        tag, name = edit.split("=")
-        records[int(tag)] = open(name, "rb").read()
-    elif "^" in edit:
-        tag, offset = map(int, edit.split("^"))
-        value = bytearray(records[tag])
-        value[offset] ^= 1
-        records[tag] = bytes(value)
-    else:
-        del records[int(edit[:-1])]
-body = b"".join(struct.pack(">HI", t, len(v)) + v for t, v in sorted(records.items()))
-open(new, "wb").write(data[:12] + struct.pack(">IH", 18 + len(body), len(records)) + body)
-PY
-}
-record() { # FILE TAG: a record's bytes
-    python3 - "$@" <<'PY'
-import struct, sys
-data, at = open(sys.argv[1], "rb").read(), 18
-while at < len(data):
-    tag, size = struct.unpack(">HI", data[at:at + 6])
-    if tag == int(sys.argv[2]):
-        sys.stdout.buffer.write(data[at + 6:at + 6 + size])
-    at += 6 + size
-PY
-}
 request() { local name=$1; shift; "$attest" enroll --dir "$name.ak" --tcti "swtpm:path=$tap_dir/$name.sock" --request "$name.request" "$@"; }
 activate() { local name=$1 answer=$2; shift 2; "$attest" enroll --dir "$name.ak" --activate "$answer" "$@"; }
 certify() { local file=$1; shift; "$ca" certify --dir P --request "$file" --out answer "$@"; }

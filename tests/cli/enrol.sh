@@ -6,6 +6,7 @@
 # shellcheck disable=SC2317  # functions are called by ok and refuses
 . "${top_srcdir:-.}/tests/tap.sh"
 . "$top_srcdir/tests/cli/host-tpm.sh"
+. "$top_srcdir/tests/cli/letters.sh"
 need swtpm swtpm_setup swtpm_localca tpm2_nvdefine openssl python3
 
 authority=${HOLDFAST_AUTHORITY:-$top_builddir/holdfast-authority}
@@ -32,45 +33,6 @@ issued() { "$ca" list --dir C --json | python3 -c '
 import json, sys
 print(json.load(sys.stdin)["issued"][-1].get(sys.argv[1]))' "$1"; }
 host_tpm2() { local tool=$1; shift; TPM2TOOLS_TCTI=$host_tcti "tpm2_$tool" "$@" >/dev/null 2>&1; }
-
-# parcel NEW OLD [TAG=FILE | TAG^OFFSET | TAG-]...: records replaced by a file, with one bit
-# flipped (OFFSET below 0: from the end), or left out.
-parcel() {
-    python3 - "$@" <<'PY'
-import struct, sys
-new, old, *edits = sys.argv[1:]
-data = open(old, "rb").read()
-records, at = {}, 18
-while at < len(data):
-    tag, size = struct.unpack(">HI", data[at:at + 6])
-    records[tag] = data[at + 6:at + 6 + size]
-    at += 6 + size
-for edit in edits:
-    if "=" in edit:
-        tag, name = edit.split("=")
-        records[int(tag)] = open(name, "rb").read()
-    elif "^" in edit:
-        tag, offset = map(int, edit.split("^"))
-        value = bytearray(records[tag])
-        value[offset] ^= 1
-        records[tag] = bytes(value)
-    else:
-        del records[int(edit[:-1])]
-body = b"".join(struct.pack(">HI", t, len(v)) + v for t, v in sorted(records.items()))
-open(new, "wb").write(data[:12] + struct.pack(">IH", 18 + len(body), len(records)) + body)
-PY
-}
-record() { # FILE TAG: a record's bytes
-    python3 - "$@" <<'PY'
-import struct, sys
-data, at = open(sys.argv[1], "rb").read(), 18
-while at < len(data):
-    tag, size = struct.unpack(">HI", data[at:at + 6])
-    if tag == int(sys.argv[2]):
-        sys.stdout.buffer.write(data[at + 6:at + 6 + size])
-    at += 6 + size
-PY
-}
 
 ### Two hosts whose TPMs are of the same vendor
 host_tpm_make two || { diag_file two.log; bail "no second TPM could be made"; }
@@ -140,14 +102,12 @@ refuses 1 "approver.pub" "with something else in it" challenge introduction --ek
 mkdir empty
 refuses 1 "empty: certificates expected" "an empty one" challenge introduction --ek-roots empty
 refuses 1 "No such file|nowhere" "none" challenge introduction --ek-roots nowhere
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout foreign.key \
-    -subj "/CN=Foreign Vendor" -days 10 -out foreign.pem 2>/dev/null
+issuer_make foreign "/CN=Foreign Vendor"
 refuses 1 "no pinned vendor root stands above it" "another vendor" \
     challenge introduction --ek-roots foreign.pem
 # A vendor of the same name, whose key is another.
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout same.key \
-    -subj "$(openssl x509 -in vendor/issuercert.pem -noout -subject -nameopt compat | sed 's/^subject= *\(.*\)/\/\1/; s/^\/\//\//')" \
-    -days 10 -out same.pem 2>/dev/null
+issuer_make same "$(openssl x509 -in vendor/issuercert.pem -noout -subject -nameopt compat |
+    sed 's/^subject= *\(.*\)/\/\1/; s/^\/\//\//')"
 refuses 1 "EK certificate: " "a vendor of the same name" challenge introduction --ek-roots same.pem
 ok "an endorsement key can be listed" challenge introduction --ek-digest "$(ek_of A)"
 like "$(cat ok.log)" "endorsement key: listed" "and the CA says so"
@@ -184,33 +144,18 @@ forged virtual foreign.pem foreign.key "certificatePolicies=$arc.1.1"
 refuses 1 "it is one of a virtual TPM" "one of a virtual TPM" challenge virtual --ek-roots foreign.pem
 forged weak foreign.pem foreign.key "basicConstraints=critical,CA:FALSE" -sha1
 refuses 1 "algorithm that is not safe|does not verify" "one signed over SHA-1" challenge weak --ek-roots foreign.pem
-cat >ca.conf <<'END'
-[ca]
-default_ca = here
-[here]
-database = index
-new_certs_dir = .
-rand_serial = yes
-default_md = sha256
-policy = any
-[any]
-commonName = supplied
-END
-: >index
 openssl req -new -key scrap.key -subj /CN=forged -out scrap.csr
-openssl ca -batch -config ca.conf -in scrap.csr -cert foreign.pem -keyfile foreign.key \
-    -startdate 20200101000000Z -enddate 20210101000000Z -out old.pem -notext 2>/dev/null
+openssl_ca -in scrap.csr -cert foreign.pem -keyfile foreign.key -out old.pem "${EXPIRED[@]}"
 openssl x509 -in old.pem -outform DER -out old.der
 record introduction 6 >good.der
 # Its key is another one: that is found first.
 parcel other_key introduction 6=old.der
 refuses 1 "its certificate is for another key" "one for another key" \
     challenge other_key --ek-roots foreign.pem
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout late.key \
-    -subj "/CN=Late" -days 1 -out late.tmp 2>/dev/null
-openssl ca -batch -config ca.conf -selfsign -in <(openssl req -new -key late.key -subj /CN=Late) \
-    -keyfile late.key -startdate 20200101000000Z -enddate 20210101000000Z -extensions ext \
-    -extfile <(printf '[ext]\nbasicConstraints=critical,CA:TRUE\n') -out late.pem -notext 2>/dev/null
+issuer_make late /CN=Late
+openssl_ca -selfsign -in <(openssl req -new -key late.key -subj /CN=Late) -keyfile late.key \
+    -extensions ext -extfile <(printf '[ext]\nbasicConstraints=critical,CA:TRUE\n') -out late.pem \
+    "${EXPIRED[@]}"
 forged late late.pem late.key "basicConstraints=critical,CA:FALSE"
 refuses 1 "has expired" "an expired vendor" challenge late --ek-roots late.pem
 parcel bad introduction 6^-1

@@ -6,6 +6,7 @@
 # shellcheck disable=SC2317  # functions are called by ok and refuses
 . "${top_srcdir:-.}/tests/tap.sh"
 . "$top_srcdir/tests/cli/host-tpm.sh"
+. "$top_srcdir/tests/cli/letters.sh"
 need swtpm swtpm_setup swtpm_localca openssl python3
 
 authority=${HOLDFAST_AUTHORITY:-$top_builddir/holdfast-authority}
@@ -28,46 +29,18 @@ auth approve --approver-key approver.key >/dev/null
 auth pcrs >values
 
 ### Keys and certificates of servers and clients
-authority_of() { # NAME: a CA for TLS
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$1.key" \
-        -subj "/CN=$1" -days 10 -out "$1.pem" 2>/dev/null
-}
-leaf() { # NAME CA EXTENSIONS
-    printf '%s\n' "$3" >leaf.ext
-    openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$1.key" \
-        -subj "/CN=$1" -out leaf.csr 2>/dev/null
-    openssl x509 -req -in leaf.csr -CA "$2.pem" -CAkey "$2.key" -extfile leaf.ext -out "$1.pem" \
-        -days 5 2>/dev/null
-}
 server_ext='subjectAltName=DNS:localhost,IP:127.0.0.1
 extendedKeyUsage=serverAuth'
-authority_of tlsca
-authority_of otherca
-leaf server tlsca "$server_ext"
-leaf client tlsca "extendedKeyUsage=clientAuth"
-leaf stranger otherca "extendedKeyUsage=clientAuth"
-leaf purpose tlsca "subjectAltName=IP:127.0.0.1
+issuer_make tlsca
+issuer_make otherca
+leaf_make server tlsca "$server_ext"
+leaf_make client tlsca "extendedKeyUsage=clientAuth"
+leaf_make stranger otherca "extendedKeyUsage=clientAuth"
+leaf_make purpose tlsca "subjectAltName=IP:127.0.0.1
 extendedKeyUsage=clientAuth"
-leaf elsewhere tlsca "subjectAltName=DNS:elsewhere.example
+leaf_make elsewhere tlsca "subjectAltName=DNS:elsewhere.example
 extendedKeyUsage=serverAuth"
-openssl req -new -key server.key -subj /CN=expired -out leaf.csr 2>/dev/null
-cat >ca.conf <<'END'
-[ca]
-default_ca = here
-[here]
-database = index
-new_certs_dir = .
-rand_serial = yes
-default_md = sha256
-policy = any
-[any]
-commonName = supplied
-END
-: >index
-openssl ca -batch -config ca.conf -in leaf.csr -cert tlsca.pem -keyfile tlsca.key \
-    -startdate 20200101000000Z -enddate 20210101000000Z -extfile <(printf '%s\n' "$server_ext") \
-    -out expired.pem -notext 2>/dev/null
-cp server.key expired.key
+leaf_make expired tlsca "$server_ext" expired
 
 serving=
 serve() { # [OPTION...]: a server at ./s and on $port
