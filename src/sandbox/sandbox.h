@@ -83,6 +83,7 @@ typedef struct {
     int number;            /* on this processor; negative: it has no such call */
     const char *condition; /* in words, which arguments; NULL: any */
     const char *reason;    /* which code needs it */
+    int refused;           /* the call is not made, the caller gets this errno; 0: it is made */
 } HfSeccompRule;
 
 /* The rule at `index`; false past the last one. Builds with sanitizers have more rules. */

@@ -3,7 +3,8 @@
  *
  * An allow-list: one row a permitted call, with the code that needs it; two rows when two kinds of
  * arguments are permitted. What is not in the table kills the process (SIGSYS), so a call that is
- * missing shows in the first test that reaches it. What is left out on purpose: socket, connect and
+ * missing shows in the first test that reaches it. A few rows answer with an error instead: the C
+ * library asks something that nobody here needs to know. What is left out on purpose: socket, connect and
  * bind (all sockets exist), clone and execve (all threads exist, no program is started), signal
  * handlers (there are none), prctl, ptrace, memory that is executable, signals to others.
  * Paths cannot be seen from here: where openat and unlinkat may go is Landlock's part. Other
@@ -48,16 +49,19 @@ typedef struct {
     const char *condition; /* `compare` in words; NULL: any arguments */
     HfSeccompCompare compare;
     bool own_process; /* the first argument must be the process itself */
+    int refused;      /* errno that the caller gets, the call is not made; 0: it is permitted */
 } Row;
 
 #define CALL(call) #call, SCMP_SYS(call)
 /* clang-format off */
-#define ANY NULL, { 0 }, false
-#define OWN_PROCESS "on the process itself", { 0 }, true
+#define ANY NULL, { 0 }, false, 0
+#define REFUSED(error) NULL, { 0 }, false, error
+#define OWN_PROCESS "on the process itself", { 0 }, true, 0
 /* The kernel looks at the lower half of an int argument, so the filter does the same. */
-#define ONLY(arg, value) #value, { true, arg, 0xffffffff, value }, false
-#define NOT_EXECUTABLE "memory that is not executable", { true, 2, PROT_EXEC, 0 }, false
-#define FUTEX_ONLY(op) #op, { true, 1, (uint32_t)FUTEX_CMD_MASK, op }, false
+#define ONLY(arg, value) #value, { true, arg, 0xffffffff, value }, false, 0
+#define REFUSED_ONLY(arg, value, error) #value, { true, arg, 0xffffffff, value }, false, error
+#define NOT_EXECUTABLE "memory that is not executable", { true, 2, PROT_EXEC, 0 }, false, 0
+#define FUTEX_ONLY(op) #op, { true, 1, (uint32_t)FUTEX_CMD_MASK, op }, false, 0
 /* clang-format on */
 
 static const Row rows[] = {
@@ -106,8 +110,11 @@ static const Row rows[] = {
     { CALL(getpid), BOTH, "libcrypto: has the process forked; abort", ANY },
     { CALL(clock_gettime), BOTH, "processor time; any time where the vDSO has none", ANY },
     { CALL(gettimeofday), BOTH, "libtpms: time where the vDSO has none", ANY },
-    { CALL(lseek), BOTH, "libtpms: its messages (dprintf asks where its descriptor stands)", ANY },
-    { CALL(ioctl), BOTH, "libtpms: its messages (dprintf: is this a terminal?)", ONLY(1, TCGETS) },
+    /* libtpms says what it has to say with dprintf, which asks about its descriptor first and is as
+     * content with an error: the log is then a stream, and no terminal. */
+    { CALL(lseek), BOTH, "libtpms: messages, where the log stands", REFUSED(ESPIPE) },
+    { CALL(ioctl), BOTH, "libtpms: messages, is the log a terminal",
+      REFUSED_ONLY(1, TCGETS, ENOTTY) },
 
     /* threads and their end */
     { CALL(futex), BOTH, "mutexes, condition variables", FUTEX_ONLY(FUTEX_WAIT) },
@@ -148,7 +155,8 @@ bool hf_seccomp_rule(HfSeccompProfile profile, size_t index, HfSeccompRule *ret_
             continue;
         }
         if (index-- == 0) {
-            *ret_rule = (HfSeccompRule){ row->name, row->number, row->condition, row->reason };
+            *ret_rule = (HfSeccompRule){ row->name, row->number, row->condition, row->reason,
+                                         row->refused };
             return true;
         }
     }
@@ -169,8 +177,8 @@ static void add_row(HfSeccompFilter *filter, const Row *row)
 {
     const HfSeccompCompare own = { true, 0, 0xffffffff, (uint32_t)getpid() };
     if (row->number >= 0) { /* else this processor has no such call */
-        hf_seccomp_filter_allow(filter, (uint32_t)row->number,
-                                row->own_process ? &own : &row->compare);
+        hf_seccomp_filter_add(filter, (uint32_t)row->number,
+                              row->own_process ? &own : &row->compare, row->refused);
     }
 }
 

@@ -64,18 +64,28 @@ void hf_seccomp_filter_begin(HfSeccompFilter *filter, uint32_t otherwise)
 #endif
 }
 
-void hf_seccomp_filter_allow(HfSeccompFilter *filter, uint32_t number,
-                             const HfSeccompCompare *compare)
+void hf_seccomp_filter_add(HfSeccompFilter *filter, uint32_t number,
+                           const HfSeccompCompare *compare, int refused)
 {
+    /* A refusal stands after the last test of its rule, which is jumped over by what does not fit. */
+    unsigned fits = refused != 0 ? 0 : TO_ALLOW;
+    unsigned over = refused != 0 ? 1 : 0;
+
     if (!compare->used) {
-        jump(filter, BPF_JEQ, number, TO_ALLOW, 0);
-        return;
+        jump(filter, BPF_JEQ, number, fits, over);
+    } else {
+        jump(filter, BPF_JEQ, number, 0, 4 + over);
+        load_word(filter, offsetof(struct seccomp_data, args) + 8u * compare->argument + LOW_HALF);
+        add(filter, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, compare->mask));
+        jump(filter, BPF_JEQ, compare->value, fits, over);
     }
-    jump(filter, BPF_JEQ, number, 0, 4);
-    load_word(filter, offsetof(struct seccomp_data, args) + 8u * compare->argument + LOW_HALF);
-    add(filter, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, compare->mask));
-    jump(filter, BPF_JEQ, compare->value, TO_ALLOW, 0);
-    load_word(filter, offsetof(struct seccomp_data, nr)); /* for the next rule */
+    if (refused != 0) {
+        add(filter,
+            (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)refused));
+    }
+    if (compare->used) {
+        load_word(filter, offsetof(struct seccomp_data, nr)); /* for the next rule */
+    }
 }
 
 static uint8_t distance(unsigned mark, unsigned from, unsigned end)

@@ -32,3 +32,4 @@ cli_tests += tests/cli/swtpm-setup.sh
 cli_tests += tests/cli/attack-state.py
 cli_tests += tests/cli/swtpm-setup-calls.sh
 cli_tests += tests/cli/attack-bus.py
+cli_tests += tests/cli/attack-inside.py
