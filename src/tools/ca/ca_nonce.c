@@ -59,37 +59,6 @@ static int open_nonces(HfCaDir *ca, GError **error)
     return hf_dir_open_at(ca->fd, HF_CA_NONCES, error);
 }
 
-/* Removes what nobody can use any more; counts the rest. Files that are no nonces stay. */
-static bool tidy(int fd, unsigned *ret_count, GError **error)
-{
-    int64_t limit = g_get_real_time() / G_USEC_PER_SEC - LIFE_S;
-    int copy = dup(fd);
-    DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
-    struct dirent *entry;
-    unsigned count = 0;
-
-    if (!dir) {
-        hf_fd_close(&copy);
-        return hf_error_errno(error, errno, "%s", HF_CA_NONCES);
-    }
-    rewinddir(dir);
-    while ((entry = readdir(dir))) {
-        struct stat st;
-
-        if (strlen(entry->d_name) != 2 * HF_NONCE_SIZE) {
-            continue;
-        }
-        if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtime < limit) {
-            (void)unlinkat(fd, entry->d_name, 0);
-        } else {
-            count++;
-        }
-    }
-    (void)closedir(dir);
-    *ret_count = count;
-    return true;
-}
-
 static HfCaNonce *parse(GBytes *file, GBytes *bytes, GError **error)
 {
     g_autoptr(HfFields) fields = hf_fields_parse(file, "nonce", FORMAT, FORMAT_VERSION, error);
@@ -114,29 +83,54 @@ static HfCaNonce *parse(GBytes *file, GBytes *bytes, GError **error)
     return g_steal_pointer(&nonce);
 }
 
-/* The nonce in one file; NULL when it is none, or gone by now. */
-static HfCaNonce *load(int fd, const char *name)
+/* The nonce in the file `name`. HF_ERROR_NOT_FOUND when there is none. */
+static HfCaNonce *load(int fd, const char *name, GError **error)
 {
-    g_autoptr(GBytes) bytes = NULL;
-    g_autoptr(GBytes) file = NULL;
+    g_autoptr(GBytes) bytes = hf_hex_parse(name, "nonce", error);
+    g_autoptr(GBytes) file = bytes ? hf_file_read_at(fd, name, FILE_MAX, "nonce", error) : NULL;
 
-    if (strlen(name) == 2 * HF_NONCE_SIZE) {
-        bytes = hf_hex_parse(name, "nonce", NULL);
-        file = hf_file_read_at(fd, name, FILE_MAX, name, NULL);
-    }
-    return bytes && file ? parse(file, bytes, NULL) : NULL;
+    return file ? parse(file, bytes, error) : NULL;
 }
 
-/* One endorsement key has so many challenges at a time: whoever plays its introduction again and
- * again makes the oldest go, and takes no other host's place. */
-static bool make_room(int fd, GBytes *ek, GError **error)
+/* What waits in the directory. */
+typedef struct {
+    GBytes *ek; /* look for challenges of this endorsement key; NULL: for none */
+    int64_t limit;
+    unsigned waiting;
+    unsigned of_ek;
+    char *oldest; /* file of the first challenge of that key */
+    int64_t given;
+} Survey;
+
+/* Removes what nobody can use any more and looks at the rest. */
+static void survey_one(int fd, const char *name, Survey *survey)
 {
-    g_autofree char *oldest = NULL;
+    g_autoptr(HfCaNonce) nonce = NULL;
+    struct stat st;
+
+    if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtime < survey->limit) {
+        (void)unlinkat(fd, name, 0);
+        return;
+    }
+    survey->waiting++;
+    nonce = survey->ek ? load(fd, name, NULL) : NULL;
+    if (!nonce || !nonce->ek_digest || !g_bytes_equal(nonce->ek_digest, survey->ek)) {
+        return;
+    }
+    survey->of_ek++;
+    if (!survey->oldest || nonce->given < survey->given) {
+        survey->given = nonce->given;
+        g_free(survey->oldest);
+        survey->oldest = g_strdup(name);
+    }
+}
+
+/* Files that are no nonces stay and are not counted. */
+static bool survey_all(int fd, Survey *survey, GError **error)
+{
     int copy = dup(fd);
     DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
     struct dirent *entry;
-    int64_t given = G_MAXINT64;
-    unsigned count = 0;
 
     if (!dir) {
         hf_fd_close(&copy);
@@ -144,44 +138,21 @@ static bool make_room(int fd, GBytes *ek, GError **error)
     }
     rewinddir(dir);
     while ((entry = readdir(dir))) {
-        g_autoptr(HfCaNonce) other = load(fd, entry->d_name);
-
-        if (!other || !other->ek_digest || !g_bytes_equal(other->ek_digest, ek)) {
-            continue;
-        }
-        count++;
-        if (other->given < given) {
-            given = other->given;
-            g_free(oldest);
-            oldest = g_strdup(entry->d_name);
+        if (strlen(entry->d_name) == 2 * HF_NONCE_SIZE) {
+            survey_one(fd, entry->d_name, survey);
         }
     }
     (void)closedir(dir);
-    if (count >= HF_CA_NONCES_PER_EK) {
-        (void)unlinkat(fd, oldest, 0);
-    }
     return true;
 }
 
-bool hf_ca_nonce_give(HfCaDir *ca, const HfCaNonce *nonce, GError **error)
+static bool create(int fd, const HfCaNonce *nonce, GError **error)
 {
-    hf_autofd int fd = open_nonces(ca, error);
+    JsonBuilder *builder = hf_fields_begin(FORMAT, FORMAT_VERSION, FORMAT_VERSION);
     g_autofree char *name = name_of(nonce->nonce);
-    JsonBuilder *builder;
     char *text;
-    unsigned waiting = 0;
     bool done;
 
-    if (fd < 0 || (nonce->ek_digest && !make_room(fd, nonce->ek_digest, error)) ||
-        !tidy(fd, &waiting, error)) {
-        return false;
-    }
-    if (waiting >= HF_CA_NONCES_MAX) {
-        return hf_error_set(error, HF_ERROR_NO_SPACE,
-                            "%u nonces were given out and not used yet; no more are given",
-                            waiting);
-    }
-    builder = hf_fields_begin(FORMAT, FORMAT_VERSION, FORMAT_VERSION);
     hf_fields_put_number(builder, "given", nonce->given);
     if (nonce->secret) {
         hf_fields_put_hex(builder, "secret", nonce->secret->data, nonce->secret->size);
@@ -196,29 +167,55 @@ bool hf_ca_nonce_give(HfCaDir *ca, const HfCaNonce *nonce, GError **error)
     return done;
 }
 
+/* One endorsement key has so many challenges at a time: whoever plays its introduction again and
+ * again makes the oldest go, and takes no other host's place. */
+bool hf_ca_nonce_give(HfCaDir *ca, const HfCaNonce *nonce, GError **error)
+{
+    hf_autofd int fd = open_nonces(ca, error);
+    g_autofree char *oldest = NULL;
+    Survey survey = {
+        .ek = nonce->ek_digest,
+        .limit = g_get_real_time() / G_USEC_PER_SEC - LIFE_S,
+    };
+    bool known = fd >= 0 && survey_all(fd, &survey, error);
+
+    oldest = survey.oldest;
+    if (!known) {
+        return false;
+    }
+    if (survey.of_ek >= HF_CA_NONCES_PER_EK) {
+        (void)unlinkat(fd, oldest, 0);
+        survey.waiting--;
+    }
+    if (survey.waiting >= HF_CA_NONCES_MAX) {
+        return hf_error_set(error, HF_ERROR_NO_SPACE,
+                            "%u nonces were given out and not used yet; no more are given",
+                            survey.waiting);
+    }
+    return create(fd, nonce, error);
+}
+
 HfCaNonce *hf_ca_nonce_find(HfCaDir *ca, GBytes *bytes, GError **error)
 {
     hf_autofd int fd = open_nonces(ca, error);
     g_autofree char *name = name_of(bytes);
     g_autoptr(HfCaNonce) nonce = NULL;
     g_autoptr(GError) local = NULL;
-    g_autoptr(GBytes) file = NULL;
 
     if (fd < 0) {
         return NULL;
     }
-    file = hf_file_read_at(fd, name, FILE_MAX, "nonce", &local);
+    nonce = load(fd, name, &local);
     if (hf_error_is(local, HF_ERROR_NOT_FOUND)) {
         hf_error_set(error, HF_ERROR_POLICY,
                      "nonce: this CA did not give it out, or it was used already");
         return NULL;
     }
-    if (!file) {
+    if (!nonce) {
         g_propagate_error(error, g_steal_pointer(&local));
         return NULL;
     }
-    nonce = parse(file, bytes, error);
-    if (nonce && g_get_real_time() / G_USEC_PER_SEC - nonce->given > LIFE_S) {
+    if (g_get_real_time() / G_USEC_PER_SEC - nonce->given > LIFE_S) {
         hf_error_set(error, HF_ERROR_POLICY, "nonce: older than a week; ask for a new one");
         return NULL;
     }
