@@ -7,6 +7,7 @@ pod_files = \
     man/holdfast-attest.1.pod \
     man/holdfast-ctl.1.pod \
     man/holdfast-setup.1.pod \
+    man/holdfast-attest.5.pod \
     man/holdfast-authority.5.pod \
     man/holdfast-ca.5.pod \
     man/holdfast-localca.1.pod \

@@ -157,7 +157,10 @@ char *hf_pcr_selection_text(const HfPcrSelection *selection)
         const char *name = hf_hash_name(bank->hash);
         const char *separator = ":";
 
-        g_string_append(text, i ? "+" : "");
+        if (bank->mask == 0 && hf_pcr_selection_total(selection) > 0) {
+            continue; /* digests skip it, too */
+        }
+        g_string_append(text, text->len > 0 ? "+" : "");
         if (name) {
             g_string_append(text, name);
         } else {

@@ -138,6 +138,30 @@ bool hf_pcr_values_digest(const HfPcrValues *values, const HfPcrSelection *selec
 }
 
 typedef struct {
+    const HfPcrValues *values;
+    GByteArray *out;
+} WriteJob;
+
+static bool write_one(uint16_t hash, unsigned index, void *user, GError **error)
+{
+    WriteJob *job = user;
+    const uint8_t *value = hf_pcr_values_get(job->values, hash, index);
+
+    (void)error;
+    g_assert(value != NULL);
+    hf_put_bytes(job->out, value, hf_hash_size(hash));
+    return true;
+}
+
+GBytes *hf_pcr_values_concatenated(const HfPcrValues *values, const HfPcrSelection *selection)
+{
+    WriteJob job = { values, g_byte_array_new() };
+
+    (void)each_selected(selection, write_one, &job, NULL);
+    return g_byte_array_free_to_bytes(job.out);
+}
+
+typedef struct {
     HfPcrValues *values;
     HfReader digests;
 } ReadJob;

@@ -8,44 +8,16 @@
 . "${top_srcdir:-.}/tests/tap.sh"
 . "$top_srcdir/tests/cli/host-tpm.sh"
 . "$top_srcdir/tests/cli/letters.sh"
+. "$top_srcdir/tests/cli/fleet.sh"
 need swtpm swtpm_setup swtpm_localca tpm2_createak openssl python3
 
-attest=$top_builddir/holdfast-attest
-authority=$top_builddir/holdfast-authority
-ca=$top_builddir/holdfast-ca
 probe=$top_builddir/tests/cli/pki-probe
 cd "$tap_dir" || exit 1
-
-request() { local name=$1; shift; "$attest" enroll --dir "$name.ak" --tcti "swtpm:path=$tap_dir/$name.sock" --request "$name.request" "$@"; }
-activate() { local name=$1 answer=$2; shift 2; "$attest" enroll --dir "$name.ak" --activate "$answer" "$@"; }
 certify() { local file=$1; shift; "$ca" certify --dir P --request "$file" --out answer "$@"; }
-tool() { local name=$1; shift; TPM2TOOLS_TCTI=swtpm:path=$tap_dir/$name.sock "$@" >tool.log 2>&1; }
 
-### A fleet: CA, host, authority in the host TPM; and a privacy CA of somebody else
-host_tpm_make host || { diag_file host.log; bail "no host TPM could be made"; }
-host_tpm_start host || bail "the host TPM did not start"
-"$ca" init --dir C >/dev/null || bail "no CA"
-"$ca" init --dir P --subject "privacy CA" >/dev/null || bail "no CA"
-{ "$authority" init --dir A --tcti "$host_tcti" --make-approver approver.key &&
-    openssl pkey -in approver.key -pubout -out approver.pub &&
-    "$authority" approve --dir A --approver-key approver.key &&
-    "$authority" pcrs --dir A >values &&
-    "$authority" request --dir A --out introduction &&
-    "$ca" challenge --dir C --request introduction --out challenge --ek-roots vendor/issuercert.pem &&
-    "$authority" respond --dir A --challenge challenge --out response &&
-    "$ca" delegate --dir C --request response --out vma.pem --approver-public approver.pub \
-        --approved-pcrs values &&
-    "$authority" install-certificate --dir A vma.pem; } >fleet.log 2>&1 ||
-    { diag_file fleet.log; bail "no authority could be made"; }
+fleet_make
 for name in one two; do
-    mkdir "$name"
-    "$top_builddir/holdfast-setup" --tpm2 --tpm-state "$name" --authority A --create-ek-cert \
-        --create-platform-cert >"$name.log" 2>&1 || { diag_file "$name.log"; bail "no vTPM"; }
-    start "$name" "$top_builddir/holdfast" socket --tpm2 --tpmstate "dir=$name" \
-        --server "type=unixio,path=$name.sock" --ctrl "type=unixio,path=$name.sock.ctrl" \
-        --flags not-need-init,startup-clear
-    wait_socket "$name.sock.ctrl" "$started" || bail "no vTPM"
-    wait_socket "$name.sock" "$started" || bail "no vTPM"
+    vtpm_make "$name"
 done
 
 ### The straight path

@@ -5,7 +5,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck disable=SC2317  # the functions are called through ok and refuses
 # shellcheck source-path=SCRIPTDIR source=../tap.sh
-. "$top_srcdir/tests/tap.sh"
+. "${top_srcdir:-.}/tests/tap.sh"
 need swtpm tpm2_createek tpm2_quote tpm2_activatecredential tpm2_makecredential python3 openssl
 
 attest=$top_builddir/holdfast-attest

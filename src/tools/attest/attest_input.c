@@ -14,6 +14,7 @@
 #include "tpm2/template.h"
 
 #define PUBLIC_MAX 2048u
+#define NONCE_MAX (HF_HASH_MAX + 2u)
 
 bool hf_attest_input_public(const char *path, HfPublic *ret_public, GError **error)
 {
@@ -56,6 +57,31 @@ bool hf_attest_input_ek(const HfCertificate *certificate, const char *path, HfPu
                             "%s: expected the key in the EK certificate, found another", path);
     }
     *ret_public = pub;
+    return true;
+}
+
+bool hf_attest_input_nonce(const HfOptions *options, GBytes **ret_nonce, GError **error)
+{
+    const char *hex = hf_options_string(options, "nonce");
+    const char *path = hf_options_string(options, "nonce-file");
+    g_autoptr(GBytes) nonce = NULL;
+    g_autoptr(GError) why = NULL;
+
+    if (!hex == !path) {
+        return hf_error_set(error, HF_ERROR_USAGE, "one of --nonce and --nonce-file expected");
+    }
+    nonce = hex ? hf_hex_parse(hex, "--nonce", &why) : hf_file_read(path, NONCE_MAX, error);
+    if (why) {
+        return hf_error_set(error, HF_ERROR_USAGE, "%s", why->message);
+    }
+    if (!nonce) {
+        return false;
+    }
+    if (g_bytes_get_size(nonce) == 0 || g_bytes_get_size(nonce) > NONCE_MAX) {
+        return hf_error_set(error, HF_ERROR_USAGE, "%s: expected 1 to %u bytes, found %zu",
+                            hex ? "--nonce" : path, NONCE_MAX, g_bytes_get_size(nonce));
+    }
+    *ret_nonce = g_steal_pointer(&nonce);
     return true;
 }
 

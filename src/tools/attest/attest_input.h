@@ -9,6 +9,7 @@
 #ifndef HOLDFAST_TOOLS_ATTEST_INPUT_H
 #define HOLDFAST_TOOLS_ATTEST_INPUT_H
 
+#include "base/options.h"
 #include "pki/certificate.h"
 #include "tpm2/public.h"
 
@@ -19,6 +20,9 @@ bool hf_attest_input_public(const char *path, HfPublic *ret_public, GError **err
  * NULL, made from the standard template for the certificate's kind of key. */
 bool hf_attest_input_ek(const HfCertificate *certificate, const char *path, HfPublic *ret_public,
                         GError **error);
+
+/* --nonce or --nonce-file: one of them, 1 to 66 bytes; else HF_ERROR_USAGE. */
+bool hf_attest_input_nonce(const HfOptions *options, GBytes **ret_nonce, GError **error);
 
 #define HF_CHALLENGE_SIZE 32u /* bytes of the verifier's secret and of what the TPM gives back */
 

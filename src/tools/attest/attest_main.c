@@ -2,9 +2,9 @@
  * attest_main.c - holdfast-attest: the verifier's and the guest's side of proving what a guest's TPM
  * is and says.
  *
- * Command line and exit codes; `challenge` is in challenge.c, `verify` in verdict.c, `enroll` in
- * guest_enroll.c. `enroll` alone talks to a TPM, none to a network: everything comes and goes as
- * files. A further command is a row in both tables below and a file of its own.
+ * Command line and exit codes; `challenge` is in challenge.c, `verify` in verdict.c, `enroll` and
+ * `quote` in guest_enroll.c and guest_quote.c. Those two talk to a TPM, none to a network:
+ * everything comes and goes as files. A further command is a row in both tables below and a file of its own.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -18,8 +18,9 @@
 #include "tools/attest/challenge.h"
 #include "tools/attest/guest.h"
 #include "tools/attest/verdict.h"
+#include "tools/common/host_connection.h"
 
-enum { CHALLENGE = 1 << 0, VERIFY = 1 << 1, ENROLL = 1 << 2 };
+enum { CHALLENGE = 1 << 0, VERIFY = 1 << 1, ENROLL = 1 << 2, QUOTE = 1 << 3 };
 
 static const HfCommand commands[] = {
     { "challenge", CHALLENGE, "make a credential that only the TPM with this EK and AK can open",
@@ -28,6 +29,8 @@ static const HfCommand commands[] = {
       NULL, 0, 0 },
     { "enroll", ENROLL, "in the guest: ask a privacy CA for an AK certificate, install its answer",
       NULL, 0, 0 },
+    { "quote", QUOTE, "in the guest: have the TPM sign what is in its PCRs, for a verifier", NULL,
+      0, 0 },
     { .name = NULL },
 };
 
@@ -47,13 +50,13 @@ static const HfOption options_table[] = {
       .arg = "DIR",
       .help = "directory of the attestation key",
       .preset = HF_LOCALSTATEDIR "/lib/holdfast/attest",
-      .where = ENROLL },
+      .where = ENROLL | QUOTE },
     { .name = "tcti",
       .kind = HF_KIND_STRING,
       .arg = "TCTI",
       .help = "the TPM, in the words of tpm2-tss (default: as in the directory, or "
               "device:/dev/tpmrm0)",
-      .where = ENROLL },
+      .where = ENROLL | QUOTE },
     { .name = "ek",
       .kind = HF_KIND_CHOICE,
       .arg = "KIND",
@@ -79,7 +82,7 @@ static const HfOption options_table[] = {
       .kind = HF_KIND_PATH,
       .arg = "FILE",
       .help = "file with the password of the endorsement hierarchy",
-      .where = ENROLL },
+      .where = ENROLL | QUOTE },
     { .name = "ek-certificate",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
@@ -95,14 +98,17 @@ static const HfOption options_table[] = {
       .kind = HF_KIND_PATH,
       .arg = "FILE",
       .help = "public area of the attestation key, as tpm2_createak -u writes it",
-      .where = CHALLENGE | VERIFY,
-      .flags = HF_OPTION_REQUIRED },
+      .where = CHALLENGE | VERIFY | QUOTE,
+      .flags = HF_OPTION_REQUIRED,
+      .optional = QUOTE },
     { .name = "out",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
-      .help = "where the credential goes, for tpm2_activatecredential -i",
-      .where = CHALLENGE,
-      .flags = HF_OPTION_REQUIRED },
+      .help = "where the credential goes, for tpm2_activatecredential -i; where a quote's evidence "
+              "goes",
+      .where = CHALLENGE | QUOTE,
+      .flags = HF_OPTION_REQUIRED,
+      .optional = QUOTE },
     { .name = "secret-out",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
@@ -113,32 +119,46 @@ static const HfOption options_table[] = {
       .kind = HF_KIND_PATH,
       .arg = "FILE",
       .help = "what the TPM signed, as tpm2_quote -m writes it",
-      .where = VERIFY,
-      .flags = HF_OPTION_REQUIRED },
+      .where = VERIFY | QUOTE,
+      .flags = HF_OPTION_REQUIRED,
+      .optional = QUOTE },
     { .name = "signature",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
       .help = "the signature, as tpm2_quote -s writes it",
-      .where = VERIFY,
-      .flags = HF_OPTION_REQUIRED },
+      .where = VERIFY | QUOTE,
+      .flags = HF_OPTION_REQUIRED,
+      .optional = QUOTE },
     { .name = "nonce",
       .kind = HF_KIND_STRING,
       .arg = "HEX",
-      .help = "the nonce the quote was asked with",
-      .where = VERIFY,
-      .flags = HF_OPTION_REQUIRED },
+      .help = "the verifier's nonce, which the quote is asked with",
+      .where = VERIFY | QUOTE },
+    { .name = "nonce-file",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "the same, the bytes as they are",
+      .where = VERIFY | QUOTE },
     { .name = "selection",
       .kind = HF_KIND_STRING,
       .arg = "BANK:PCRS",
-      .help = "the PCRs the quote must be over, as sha256:0,2,4,7",
-      .where = VERIFY,
-      .flags = HF_OPTION_REQUIRED },
+      .help = "the PCRs the quote is over",
+      .preset = "sha256:0,2,4,7",
+      .where = VERIFY | QUOTE },
     { .name = "pcrs",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
       .help = "PCR values the quote must match: from tpm2_quote -o or tpm2_pcrread -o, or lines "
               "BANK:PCR:HEX",
-      .where = VERIFY },
+      .where = VERIFY | QUOTE },
+    { .name = "event-log",
+      .kind = HF_KIND_STRING,
+      .arg = "FILE",
+      .help = "the firmware's event log, or \"none\" (default: the kernel's, where there is one)",
+      .where = QUOTE },
+    { .name = "without-ek",
+      .help = "leave out what names the TPM: its endorsement key and certificate",
+      .where = QUOTE },
     { .name = "chain",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
@@ -220,6 +240,7 @@ static bool run(const HfOptions *options, GError **error)
     switch (hf_options_command(options)->bit) {
     case CHALLENGE: return hf_attest_challenge(options, error);
     case ENROLL: return hf_guest_enroll(options, error);
+    case QUOTE: return hf_guest_quote(options, error);
     default: return verify(options, error);
     }
 }
@@ -231,6 +252,9 @@ int main(int argc, char **argv)
 
     if (run(options, &error)) {
         return EXIT_SUCCESS;
+    }
+    if (hf_options_command(options)->bit & (ENROLL | QUOTE)) {
+        hf_own_error(error);
     }
     fprintf(stderr, "%s: %s\n", program.name, error->message);
     return hf_error_is(error, HF_ERROR_USAGE) ? program.usage_exit : EXIT_FAILURE;

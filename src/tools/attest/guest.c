@@ -116,7 +116,7 @@ static bool connect_tpm(HfGuest *guest, const HfOptions *options, GError **error
         g_free(guest->tcti);
         guest->tcti = g_strdup(tcti ? tcti : HF_TCTI_DEFAULT);
     }
-    guest->connection = hf_host_connection(guest->tcti, error);
+    guest->connection = hf_own_connection(guest->tcti, error);
     if (!guest->connection || !set_auth(options, guest->connection, error) ||
         !hf_storage_open(guest->connection, HF_SRK_HANDLE, guest->srk_name, &name, error)) {
         return false;

@@ -40,8 +40,9 @@ void hf_guest_free(HfGuest *guest);
 /* "DIR/NAME". Caller frees. */
 char *hf_guest_label(const HfGuest *guest, const char *name);
 
-/* holdfast-attest enroll. */
+/* holdfast-attest enroll, quote. */
 bool hf_guest_enroll(const HfOptions *options, GError **error);
+bool hf_guest_quote(const HfOptions *options, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfGuest, hf_guest_free)
 

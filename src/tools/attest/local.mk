@@ -6,6 +6,8 @@ holdfast_attest_SOURCES = \
     src/tools/attest/challenge.c src/tools/attest/challenge.h \
     src/tools/attest/guest.c src/tools/attest/guest.h \
     src/tools/attest/guest_enroll.c \
+    src/tools/attest/guest_quote.c \
+    src/tools/attest/quote_file.c src/tools/attest/quote_file.h \
     src/tools/attest/verdict.c src/tools/attest/verdict.h \
     src/tools/attest/verdict_print.c \
     src/tools/attest/attest_main.c

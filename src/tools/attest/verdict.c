@@ -21,7 +21,6 @@
 
 #define SIGNATURE_MAX 2048u
 #define VALUES_MAX 65536u
-#define NONCE_MAX (HF_HASH_MAX + 2u)
 
 static bool check_chain(HfVerdict *v, GError **error)
 {
@@ -205,17 +204,8 @@ static bool load_values(HfVerdict *v, const char *path, GError **error)
 /* The two arguments that are not files. */
 static bool parse_words(HfVerdict *v, const HfOptions *options, GError **error)
 {
-    g_autoptr(GError) why = NULL;
-
-    v->nonce = hf_hex_parse(hf_options_string(options, "nonce"), "--nonce", &why);
-    if (!v->nonce) {
-        return hf_error_set(error, HF_ERROR_USAGE, "%s", why->message);
-    }
-    if (g_bytes_get_size(v->nonce) == 0 || g_bytes_get_size(v->nonce) > NONCE_MAX) {
-        return hf_error_set(error, HF_ERROR_USAGE, "--nonce: expected 1 to %u bytes, found %zu",
-                            NONCE_MAX, g_bytes_get_size(v->nonce));
-    }
-    return hf_pcr_selection_parse(hf_options_string(options, "selection"), &v->selection, error);
+    return hf_attest_input_nonce(options, &v->nonce, error) &&
+           hf_pcr_selection_parse(hf_options_string(options, "selection"), &v->selection, error);
 }
 
 static bool load_secrets(HfVerdict *v, const HfOptions *options, GError **error)
