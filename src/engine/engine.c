@@ -100,6 +100,7 @@ bool hf_engine_set_profile(HfEngine *engine, const char *json, GError **error)
     }
     g_free(engine->profile);
     engine->profile = g_strdup(json);
+    engine->profile_applied = false;
     return true;
 }
 

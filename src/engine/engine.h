@@ -70,7 +70,7 @@ void hf_engine_free(HfEngine *engine); /* powers off; NULL allowed */
  * included. */
 void hf_engine_set_debug(HfEngine *engine, int fd, unsigned level, const char *prefix);
 
-/* The profile (JSON object) of a TPM 2.0 that the first power on makes; that power on refuses when
+/* The profile (JSON object) of a TPM 2.0 that the next power on makes; that power on refuses when
  * there is a TPM already. HF_ERROR_UNSUPPORTED: this libtpms has no profiles. */
 bool hf_engine_set_profile(HfEngine *engine, const char *json, GError **error);
 
@@ -153,6 +153,7 @@ uint32_t hf_engine_buffer_size(HfEngine *engine, uint32_t wanted, uint32_t *ret_
                                uint32_t *ret_max);
 /* JSON of TPMLIB_GetInfo(flags). Caller frees. A libtpms without profiles tells {} of them. */
 #define HF_ENGINE_INFO_PROFILES 0x40u
+#define HF_ENGINE_INFO_PROFILE 0x20u /* that of the TPM that is on */
 char *hf_engine_info(HfEngine *engine, uint64_t flags);
 
 /* Whether the library supports a version at all; no engine needed, but none may exist. */

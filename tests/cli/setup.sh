@@ -36,7 +36,6 @@ refuses 2 'requires --tpm2' 'a TPM 1.2 has no storage primary key' "$setup" --tp
 refuses 2 'exclude each other' 'two keys' \
     "$setup" --tpm2 --tpm-state "$tap_dir" --pwdfile /etc/hostname --keyfile-fd 3
 refuses 2 'encrypts nothing' 'a cipher without a key' "$setup" --tpm2 --tpm-state "$tap_dir" --cipher aes-256-cbc
-refuses 1 'sets no profiles' 'a profile' "$setup" --tpm2 --tpm-state "$tap_dir" --profile-name default-v1
 ln -s "$(realpath "$setup")" "$tap_dir/swtpm_setup"
 refuses 1 '^swtpm_setup: ' 'under the name swtpm_setup wrong usage is 1' "$tap_dir/swtpm_setup" --tpm2
 ok '--help' "$setup" --help
@@ -49,7 +48,6 @@ assert caps["type"] == "swtpm_setup", caps
 for word in ("tpm-1.2", "tpm-2.0", "cmdarg-keyfile-fd", "cmdarg-pwdfile-fd", "cmdarg-write-ek-cert-files", "cmdarg-create-config-files",
              "cmdarg-reconfigure-pcr-banks", "tpm2-rsa-keysize-2048", "tpm2-rsa-keysize-3072"):
     assert word in caps["features"], word
-assert not [word for word in caps["features"] if "profile" in word], caps
 PY
 
 # --- making one

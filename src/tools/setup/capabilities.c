@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "tools/setup/ek_table.h"
+#include "tools/setup/setup_profile.h"
 
 #define INFO_SPECIFICATION 1u
 #define INFO_ATTRIBUTES 2u
@@ -127,6 +128,16 @@ bool hf_capabilities_print(const HfProgram *program, HfEngineChild *engine, bool
         if (row->rsa_bits > 0 && row->rsa_bits <= limit) {
             printf(", \"tpm2-rsa-keysize-%u\"", row->rsa_bits);
         }
+    }
+    g_auto(GStrv) profiles = hf_setup_profile_names(engine, error);
+    if (!profiles) {
+        return false;
+    }
+    if (profiles[0]) {
+        g_autofree char *names = g_strjoinv("\", \"", profiles);
+        printf(", \"cmdarg-profile\", \"cmdarg-profile-remove-disabled\" ], "
+               "\"profiles\": [ \"%s\"",
+               names);
     }
     puts(" ], \"version\": \"" PACKAGE_VERSION "\" }");
     return true;

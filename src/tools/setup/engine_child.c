@@ -30,7 +30,7 @@
 #define HEADER_SIZE 5u
 #define REPLY_SECONDS 120
 
-enum { ASK_POWER_ON = 1, ASK_COMMAND, ASK_INFO, ASK_SEED, ASK_FORGET, ASK_FINISH };
+enum { ASK_POWER_ON = 1, ASK_COMMAND, ASK_INFO, ASK_SEED, ASK_FORGET, ASK_FINISH, ASK_PROFILE };
 enum { REPLY_DONE = 1, REPLY_FAILED };
 
 struct HfEngineChild {
@@ -156,6 +156,20 @@ static bool answer_seed(Child *child, const HfSecret *payload)
                : reply_failed(child, error);
 }
 
+/* u8 what is removed, then the JSON text. */
+static bool answer_profile(Child *child, const HfSecret *payload)
+{
+    g_autoptr(GError) error = NULL;
+    HfProfileRemoval removal = payload->size > 0 ? payload->data[0] : HF_PROFILE_KEEP;
+    g_autofree char *json =
+        payload->size > 0 ? g_strndup((const char *)payload->data + 1, payload->size - 1) : NULL;
+    g_autofree char *available = hf_engine_info(child->engine, HF_ENGINE_INFO_PROFILES);
+    g_autofree char *ready = hf_profile_prepare(json ? json : "", available, removal, &error);
+    return ready && hf_engine_set_profile(child->engine, ready, &error)
+               ? send_message(child->fd, REPLY_DONE, NULL, 0, NULL)
+               : reply_failed(child, error);
+}
+
 static bool answer_forget(Child *child)
 {
     hf_engine_power_off(child->engine);
@@ -188,6 +202,7 @@ static bool answer(Child *child, uint8_t code, const HfSecret *payload)
     case ASK_POWER_ON: return answer_power_on(child, payload);
     case ASK_COMMAND: return answer_command(child, payload);
     case ASK_INFO: return answer_info(child, payload);
+    case ASK_PROFILE: return answer_profile(child, payload);
     case ASK_SEED: return answer_seed(child, payload);
     case ASK_FORGET: return answer_forget(child);
     case ASK_FINISH: return answer_finish(child);
@@ -340,6 +355,16 @@ bool hf_engine_child_power_on(HfEngineChild *child, const HfSecret *permanent, G
 bool hf_engine_child_set_seed(HfEngineChild *child, const HfSecret *seed, GError **error)
 {
     g_autoptr(HfSecret) reply = ask(child, ASK_SEED, seed->data, seed->size, error);
+    return reply != NULL;
+}
+
+bool hf_engine_child_set_profile(HfEngineChild *child, const char *json, HfProfileRemoval removal,
+                                 GError **error)
+{
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+    hf_put_u8(payload, (uint8_t)removal);
+    hf_put_bytes(payload, json, strlen(json));
+    g_autoptr(HfSecret) reply = ask(child, ASK_PROFILE, payload->data, payload->len, error);
     return reply != NULL;
 }
 

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "engine/engine.h"
+#include "engine/engine_profile.h"
 #include "tpm2/command.h"
 
 typedef struct HfEngineChild HfEngineChild;
@@ -33,6 +34,10 @@ void hf_engine_child_free(HfEngineChild *child);
 bool hf_engine_child_power_on(HfEngineChild *child, const HfSecret *permanent, GError **error);
 /* hf_engine_set_endorsement_seed, right after a power on that made a TPM. */
 bool hf_engine_child_set_seed(HfEngineChild *child, const HfSecret *seed, GError **error);
+/* The profile of a TPM 2.0 that the next power on makes, with what `removal` says removed
+ * (engine/engine_profile.h). That power on refuses when it is of a TPM that exists. */
+bool hf_engine_child_set_profile(HfEngineChild *child, const char *json, HfProfileRemoval removal,
+                                 GError **error);
 /* Power off and throw the TPM away: the next power on makes another. */
 bool hf_engine_child_forget(HfEngineChild *child, GError **error);
 /* For TPM commands (tpm2/command.h); good as long as the child. A command fails when the child

@@ -18,6 +18,7 @@ libsetup_a_SOURCES = \
     src/tools/setup/setup_config.c src/tools/setup/setup_config.h \
     src/tools/setup/setup_options.c src/tools/setup/setup_options.h \
     src/tools/setup/setup_plan.c \
+    src/tools/setup/setup_profile.c src/tools/setup/setup_profile.h \
     src/tools/setup/setup_run.c src/tools/setup/setup_run.h \
     src/tools/setup/swtpm_setup_config.c src/tools/setup/swtpm_setup_config.h \
     src/tools/setup/tool_run.c src/tools/setup/tool_run.h

@@ -56,6 +56,7 @@ void hf_manufacture_free(HfManufacture *made)
     g_ptr_array_unref(made->indices);
     g_ptr_array_unref(made->keys);
     g_clear_pointer(&made->ek12, hf_public_key_free);
+    g_free(made->profile);
     hf_secret_free(made->permanent);
     g_free(made);
 }
@@ -340,17 +341,35 @@ static bool finish(Job *job, HfEngineChild *engine, GError **error)
            (job->made->permanent = hf_engine_child_finish(engine, error));
 }
 
+bool hf_manufacture_set_profile(const HfSetupPlan *plan, HfEngineChild *engine, GError **error)
+{
+    return !plan->profile ||
+           hf_engine_child_set_profile(engine, plan->profile, plan->profile_removal, error);
+}
+
+/* On, with the profile and the seed it shall have. */
+static bool begin(Job *job, HfEngineChild *engine, const HfSecret *seed, GError **error)
+{
+    if (!hf_manufacture_set_profile(job->plan, engine, error) ||
+        !hf_engine_child_power_on(engine, NULL, error) ||
+        (seed && !hf_engine_child_set_seed(engine, seed, error))) {
+        return false;
+    }
+    job->made->profile = hf_engine_child_info(engine, HF_ENGINE_INFO_PROFILE, error);
+    if (job->made->profile) {
+        hf_say_profile(job->plan, job->made->profile);
+    }
+    return job->made->profile && hf_tpm_startup(job->tpm, TPM2_SU_CLEAR, error);
+}
+
 HfManufacture *hf_manufacture_new(const HfSetupPlan *plan, HfEngineChild *engine,
                                   HfCertifier *certifier, const HfSecret *seed, GError **error)
 {
     const HfTransport tpm = hf_engine_child_transport(engine);
     g_autoptr(HfManufacture) made = hf_manufacture_empty();
     g_auto(Job) job = { plan, certifier, &tpm, made, NULL };
-    if (!hf_engine_child_power_on(engine, NULL, error) ||
-        (seed && !hf_engine_child_set_seed(engine, seed, error)) ||
-        !hf_tpm_startup(&tpm, TPM2_SU_CLEAR, error) ||
-        !read_identity(&tpm, &made->identity, error) || !make_everything(&job, error) ||
-        !finish(&job, engine, error)) {
+    if (!begin(&job, engine, seed, error) || !read_identity(&tpm, &made->identity, error) ||
+        !make_everything(&job, error) || !finish(&job, engine, error)) {
         return NULL;
     }
     return g_steal_pointer(&made);

@@ -40,9 +40,12 @@ typedef struct {
     GPtrArray *indices; /* HfMadeIndex */
     HfPcrSelection banks;
     HfTpmIdentity identity;
+    char *profile; /* what the TPM says of its profile, JSON; of a TPM 2.0 */
     HfSecret *permanent;
 } HfManufacture;
 
+/* Gives the next TPM that `engine` makes the plan's profile, if there is one. */
+bool hf_manufacture_set_profile(const HfSetupPlan *plan, HfEngineChild *engine, GError **error);
 /* A new TPM as planned. certifier: NULL when the plan asks for no certificates. seed: of its
  * endorsement hierarchy (reproducible.h); NULL: random. */
 HfManufacture *hf_manufacture_new(const HfSetupPlan *plan, HfEngineChild *engine,

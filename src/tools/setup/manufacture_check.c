@@ -83,11 +83,20 @@ static bool check_contents(const HfManufacture *made, const HfTransport *tpm, GE
            hf_error_set(error, HF_ERROR_INVALID, "PCR banks: not those that were activated");
 }
 
+static bool check_profile(const HfManufacture *made, HfEngineChild *engine, GError **error)
+{
+    g_autofree char *found = hf_engine_child_info(engine, HF_ENGINE_INFO_PROFILE, error);
+    return found && (!made->profile || strcmp(made->profile, found) == 0 ||
+                     hf_error_set(error, HF_ERROR_INVALID,
+                                  "another profile than it was made with: %s", found));
+}
+
 bool hf_manufacture_check(const HfManufacture *made, HfEngineChild *engine, GError **error)
 {
     const HfTransport tpm = hf_engine_child_transport(engine);
     if (!hf_engine_child_power_on(engine, made->permanent, error) ||
-        !hf_tpm_startup(&tpm, TPM2_SU_CLEAR, error) || !check_contents(made, &tpm, error)) {
+        !check_profile(made, engine, error) || !hf_tpm_startup(&tpm, TPM2_SU_CLEAR, error) ||
+        !check_contents(made, &tpm, error)) {
         g_prefix_error(error, "the finished TPM does not pass its check: ");
         return false;
     }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "engine/engine_profile.h"
 
 static char *time_text(const char *format)
 {
@@ -39,6 +40,21 @@ void hf_say_begin(const HfSetupPlan *plan)
     g_autofree char *when = time_text("%a %d %b %Y %H:%M:%S %Z");
     hf_log(1, "%s a TPM %s in %s as user %s at %s.", plan->reconfigure ? "Reconfiguring" : "Making",
            plan->tpm12 ? "1.2" : "2.0", plan->state, name, when);
+}
+
+void hf_say_profile(const HfSetupPlan *plan, const char *active)
+{
+    static const char key[] = "{\"ActiveProfile\":";
+    if (plan->profile && plan->swtpm) {
+        hf_log(1, "Apply profile: %s", plan->profile);
+    }
+    if (g_str_has_prefix(active, key) && plan->swtpm) {
+        g_autofree char *profile = g_strndup(active + strlen(key), strlen(active) - sizeof(key));
+        hf_log(1, "Active profile: %s", profile);
+    } else if (plan->profile) {
+        g_autofree char *name = hf_profile_fact(active, NULL, "Name");
+        hf_log(1, "The TPM has the profile %s.", name ? name : "?");
+    }
 }
 
 void hf_say_end(const HfSetupPlan *plan, bool failed, bool changed)

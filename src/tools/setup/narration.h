@@ -13,6 +13,8 @@
 
 void hf_say_begin(const HfSetupPlan *plan);
 /* failed: nothing was stored. */
+/* active: what the TPM says of its profile, {} where libtpms has none. */
+void hf_say_profile(const HfSetupPlan *plan, const char *active);
 void hf_say_end(const HfSetupPlan *plan, bool failed, bool changed);
 void hf_say_kept(const HfSetupPlan *plan); /* there is a TPM, nothing to do */
 

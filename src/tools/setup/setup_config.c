@@ -43,6 +43,13 @@ static const ConfigKey config_keys[] = {
     { "ek2keyalgo", offsetof(HfSetupConfig, ek2keyalgo), false, NULL, NULL },
     { "iakkeyalgo", offsetof(HfSetupConfig, iakkeyalgo), false, NULL, NULL },
     { "idevidkeyalgo", offsetof(HfSetupConfig, idevidkeyalgo), false, NULL, NULL },
+    { "profile", offsetof(HfSetupConfig, profile), false,
+      "Profile of a new TPM 2.0 (libtpms 0.10 or later).", "{\"Name\":\"default-v1\"}" },
+    { "profile_file", offsetof(HfSetupConfig, profile_file), false,
+      "The same from a file, which comes before \"profile\".", "/etc/holdfast/profile.json" },
+    { "local_profiles_dir", offsetof(HfSetupConfig, local_profiles_dir), false,
+      "Directory of this site's profiles, NAME.json for --profile-name NAME.",
+      HF_SYSCONFDIR "/swtpm/profiles" },
     { "create_certs_tool", 0, true, NULL, NULL },
     { "create_certs_tool_config", 0, true, NULL, NULL },
     { "create_certs_tool_options", 0, true, NULL, NULL },
@@ -68,6 +75,8 @@ void hf_setup_config_free(HfSetupConfig *config)
     g_free(config->certs_tool_options);
     g_free(config->certs_tool_timeout);
     g_free(config->profile);
+    g_free(config->profile_file);
+    g_free(config->local_profiles_dir);
     g_clear_pointer(&config->ignored, g_ptr_array_unref);
     g_free(config);
 }

@@ -29,12 +29,14 @@ typedef struct {
     char *ek2keyalgo;
     char *iakkeyalgo;
     char *idevidkeyalgo;
+    char *profile;
+    char *profile_file; /* comes before `profile` */
+    char *local_profiles_dir;
     /* from swtpm_setup.conf only (swtpm_setup_config.h) */
     char *certs_tool;
     char *certs_tool_config;
     char *certs_tool_options;
     char *certs_tool_timeout;
-    char *profile;
     GPtrArray *ignored; /* char *: names of the keys that were read and have no effect */
 } HfSetupConfig;
 

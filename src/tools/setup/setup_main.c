@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "sandbox/sandbox.h"
 #include "tools/setup/capabilities.h"
+#include "tools/setup/setup_profile.h"
 #include "tools/setup/setup_run.h"
 #include "tools/setup/swtpm_setup_config.h"
 
@@ -101,12 +102,9 @@ static bool make_tpm(const Run *run, const HfEngines *engines, GError **error)
     for (unsigned i = 0; i < ignored->len && !run->swtpm; i++) {
         hf_log(1, "Warning: %s.", (const char *)g_ptr_array_index(ignored, i));
     }
-    if (config->profile && hf_options_flag(options, "tpm2")) {
-        hf_log(1, "Warning: %s: the profile has no effect, the TPM gets the profile \"null\".",
-               config->path);
-    }
     g_autoptr(HfSetupPlan) plan = hf_setup_plan_new(options, config, run->swtpm, rsa_limit, error);
-    return plan && hf_setup_run(plan, engines, error);
+    return plan && hf_setup_profile_choose(plan, options, config, engines->checker, error) &&
+           hf_setup_run(plan, engines, error);
 }
 
 static bool print_capabilities(const Run *run, GError **error)
@@ -114,6 +112,18 @@ static bool print_capabilities(const Run *run, GError **error)
     bool has_tpm12 = hf_engine_supports(HF_TPM_1_2);
     g_autoptr(HfEngineChild) engine = hf_engine_child_start(HF_TPM_2_0, error);
     return engine && hf_capabilities_print(&run->program, engine, has_tpm12, error);
+}
+
+static bool print_profiles(const Run *run, GError **error)
+{
+    if (!hf_options_flag(run->options, "tpm2")) {
+        puts("{}");
+        return true;
+    }
+    g_autoptr(HfEngineChild) engine = hf_engine_child_start(HF_TPM_2_0, error);
+    g_autoptr(HfSetupConfig) config =
+        engine ? load_config(run, hf_options_string(run->options, "config"), error) : NULL;
+    return config && hf_setup_profiles_print(config, engine, error);
 }
 
 /* The engines are forked before anything else is opened. */
@@ -144,8 +154,7 @@ static bool run_it(const Run *run, GError **error)
         return print_capabilities(run, error);
     }
     if (hf_options_flag(options, "print-profiles")) {
-        puts("{}");
-        return true;
+        return print_profiles(run, error);
     }
     return hf_setup_options_check(options, run->swtpm, error) &&
            hf_sandbox_become(hf_options_string(options, "runas"), error) && run_engines(run, error);

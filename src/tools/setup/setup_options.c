@@ -14,8 +14,7 @@
 #include <string.h>
 
 #include "base/error.h"
-
-#define PROFILE_HELP "profile of a TPM 2.0: refused, it is always \"null\""
+#include "engine/engine.h"
 
 static const HfOption setup_options[] = {
     { .name = "tpm-state",
@@ -176,15 +175,30 @@ static const HfOption setup_options[] = {
       .help = "create an initial device identity key",
       .features = "cmdarg-idevidkeyalgo" },
     { .name = "no-iak", .help = "create neither, whatever the configuration says" },
-    { .name = "profile", .kind = HF_KIND_STRING, .arg = "JSON", .help = PROFILE_HELP },
-    { .name = "profile-name", .kind = HF_KIND_STRING, .arg = "NAME", .help = PROFILE_HELP },
-    { .name = "profile-file", .kind = HF_KIND_PATH, .arg = "FILE", .help = PROFILE_HELP },
-    { .name = "profile-file-fd", .kind = HF_KIND_STRING, .arg = "FD", .help = PROFILE_HELP },
-    { .name = "profile-remove-disabled",
+    { .name = "profile",
       .kind = HF_KIND_STRING,
+      .arg = "JSON",
+      .help = "profile of the TPM 2.0 (libtpms 0.10 or later)" },
+    { .name = "profile-name",
+      .kind = HF_KIND_STRING,
+      .arg = "NAME",
+      .help = "the site's, the distribution's or libtpms' own profile of this name" },
+    { .name = "profile-file",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "read the profile from this file" },
+    { .name = "profile-file-fd",
+      .kind = HF_KIND_INT,
+      .arg = "FD",
+      .min = 0,
+      .max = INT32_MAX,
+      .help = "the same, read from a descriptor" },
+    { .name = "profile-remove-disabled",
+      .kind = HF_KIND_CHOICE,
       .arg = "MODE",
-      .help = PROFILE_HELP },
-    { .name = "print-profiles", .help = "show as JSON the profiles there are (none)" },
+      .choices = "check|fips-host",
+      .help = "leave out of a custom profile what the host does not allow" },
+    { .name = "print-profiles", .help = "with --tpm2: show as JSON the profiles there are" },
     { .name = NULL },
 };
 
@@ -216,15 +230,34 @@ static const char *first_given(const HfOptions *o, const char *const *names, siz
     return NULL;
 }
 
-static bool check_unsupported(const HfOptions *o, GError **error)
+static bool check_profile(const HfOptions *o, GError **error)
 {
     static const char *const profiles[] = { "profile", "profile-name", "profile-file",
                                             "profile-file-fd", "profile-remove-disabled" };
     const char *given = first_given(o, profiles, G_N_ELEMENTS(profiles));
-    return !given || hf_error_set(error, HF_ERROR_UNSUPPORTED,
-                                  "--%s: this program sets no profiles; "
-                                  "nothing was made",
-                                  given);
+    unsigned count = 0;
+    for (size_t i = 0; i + 1 < G_N_ELEMENTS(profiles); i++) {
+        count += hf_options_has(o, profiles[i]) ? 1 : 0;
+    }
+    if (!given) {
+        return true;
+    }
+    if (!hf_options_flag(o, "tpm2")) {
+        return usage(error, "There's no --profile support for TPM 1.2");
+    }
+    if (hf_options_flag(o, "reconfigure")) {
+        return usage(error, "Reconfiguration does not accept a (new) profile.");
+    }
+    if (count > 1) {
+        return usage(error, "Only one of --profile, --profile-name, --profile-file, and "
+                            "--profile-file-fd may be given.");
+    }
+    g_autofree char *version = hf_engine_library_version();
+    return hf_engine_has_profiles() ||
+           hf_error_set(error, HF_ERROR_UNSUPPORTED,
+                        "--%s: libtpms %s has no profiles, libtpms 0.10 is the first that has; "
+                        "nothing was made",
+                        given, version);
 }
 
 static bool check_version(const HfOptions *o, GError **error)
@@ -333,7 +366,7 @@ bool hf_setup_options_check(const HfOptions *o, bool swtpm, GError **error)
     return check_state(o, swtpm, error) && (swtpm || check_strictly(o, error)) &&
            check_exclusive(o, error) && check_version(o, error) &&
            check_reconfigure(o, swtpm, error) && check_examination(o, error) &&
-           check_unsupported(o, error);
+           check_profile(o, error);
 }
 
 /* --- what has no effect ---------------------------------------------------------------------- */

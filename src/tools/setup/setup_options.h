@@ -11,6 +11,7 @@
 #define HOLDFAST_TOOLS_SETUP_SETUP_OPTIONS_H
 
 #include "base/options.h"
+#include "engine/engine_profile.h"
 #include "state/keys.h"
 #include "tools/setup/ek_table.h"
 #include "tools/setup/pcr_banks.h"
@@ -64,6 +65,8 @@ typedef struct {
     char *certs_tool_config;  /* or NULL */
     char *certs_tool_options; /* or NULL */
     unsigned certs_tool_seconds;
+    char *profile; /* JSON, of the TPM 2.0 that is made (setup_profile.h); NULL: none */
+    HfProfileRemoval profile_removal;
 } HfSetupPlan;
 
 /* What can be said about the command line alone: contradictions and missing options

@@ -31,6 +31,7 @@ void hf_setup_plan_free(HfSetupPlan *plan)
     g_free(plan->certs_tool_config);
     g_free(plan->certs_tool_options);
     g_free(plan->logfile);
+    g_free(plan->profile);
     g_free(plan->key_file);
     hf_secret_free(plan->owner_auth);
     hf_secret_free(plan->srk_auth);

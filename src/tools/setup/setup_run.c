@@ -93,7 +93,9 @@ static HfManufacture *make_tpm2(const HfSetupPlan *plan, const HfEngines *engine
 {
     g_autoptr(HfManufacture) made =
         hf_manufacture_new(plan, engines->maker, certifier, seed, error);
-    if (made && seed && !hf_reproducible_check(plan, seed, made, engines->checker, error)) {
+    if (made && seed &&
+        (!hf_manufacture_set_profile(plan, engines->checker, error) ||
+         !hf_reproducible_check(plan, seed, made, engines->checker, error))) {
         return NULL;
     }
     return g_steal_pointer(&made);

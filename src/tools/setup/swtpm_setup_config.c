@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "engine/engine.h"
 #include "tools/common/swtpm_config.h"
 
 #define SETUP_CONFIG "swtpm_setup.conf"
@@ -72,13 +73,12 @@ static void take_keys(HfSetupConfig *config, const HfSwtpmConfig *file)
         { "create_certs_tool_options", offsetof(HfSetupConfig, certs_tool_options) },
         { "create_certs_tool_timeout", offsetof(HfSetupConfig, certs_tool_timeout) },
         { "profile", offsetof(HfSetupConfig, profile) },
+        { "profile_file", offsetof(HfSetupConfig, profile_file) },
+        { "local_profiles_dir", offsetof(HfSetupConfig, local_profiles_dir) },
     };
     for (size_t i = 0; i < G_N_ELEMENTS(keys); i++) {
         char **slot = G_STRUCT_MEMBER_P(config, keys[i].offset);
         *slot = get(file, keys[i].key);
-    }
-    if (!config->profile) {
-        config->profile = get(file, "profile_file");
     }
 }
 
@@ -194,15 +194,24 @@ typedef struct {
 
 #define NEW_FILES 3
 
+/* As swtpm since 0.10: a new TPM has all that this libtpms has. */
+static char *profile_lines(const char *dir)
+{
+    return g_strdup_printf("profile = {\"Name\":\"default-v1\"}\n# profile_file =\n"
+                           "local_profiles_dir = %s/etc/swtpm/profiles\n",
+                           dir);
+}
+
 static char *setup_config_text(const char *dir)
 {
     g_autofree char *tool = own_localca();
+    g_autofree char *profiles = hf_engine_has_profiles() ? profile_lines(dir) : g_strdup("");
     return g_strdup_printf(
         "create_certs_tool = %s\ncreate_certs_tool_config = %s/" LOCALCA_CONFIG
         "\ncreate_certs_tool_options = %s/" LOCALCA_OPTIONS "\n"
         "# Comma-separated list (no spaces) of PCR banks to activate by default\n"
-        "active_pcr_banks = sha256\n",
-        tool, dir, dir);
+        "active_pcr_banks = sha256\n%s",
+        tool, dir, dir, profiles);
 }
 
 static bool write_files(const char *dir, const NewFile *files, bool overwrite, GError **error)
