@@ -77,7 +77,11 @@ static uint32_t hash_start(HfControlContext *context, HfControlRequest *request,
 {
     (void)request;
     (void)response;
-    uint32_t result = hf_engine_hash_start(hf_emulator_enter(context->emulator));
+    HfEngine *engine = NULL;
+    if (!hf_emulator_enter_to_change(context->emulator, &engine)) {
+        return HF_CONTROL_FAIL;
+    }
+    uint32_t result = hf_engine_hash_start(engine);
     hf_emulator_leave(context->emulator);
     return result;
 }
@@ -116,7 +120,10 @@ static uint32_t reset_established(HfControlContext *context, HfControlRequest *r
     if (locality > HF_CONTROL_LOCALITY_MAX) {
         return HF_CONTROL_BAD_LOCALITY;
     }
-    HfEngine *engine = hf_emulator_enter(context->emulator);
+    HfEngine *engine = NULL;
+    if (!hf_emulator_enter_to_change(context->emulator, &engine)) {
+        return HF_CONTROL_FAIL;
+    }
     uint32_t result = hf_engine_reset_established(engine, (uint8_t)locality);
     hf_emulator_leave(context->emulator);
     return result;
@@ -261,7 +268,7 @@ static uint32_t lock_storage(HfControlContext *context, HfControlRequest *reques
     if (hf_emulator_lock_storage(context->emulator, &error)) {
         return HF_CONTROL_OK;
     }
-    if (field(request, HF_FIELD_RETRIES) > 0) {
+    if (hf_error_is(error, HF_ERROR_BUSY) && field(request, HF_FIELD_RETRIES) > 0) {
         request->message.value[HF_FIELD_RETRIES]--;
         return HF_CONTROL_RETRY;
     }

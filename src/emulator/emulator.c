@@ -31,6 +31,8 @@
 #define RC_1_2_BAD_LOCALITY 0x3du
 #define RC_2_0_FAILURE 0x101u
 #define CC_2_0_CHANGE_EPS 0x124u
+#define CC_2_0_CHANGE_PPS 0x125u
+#define CC_2_0_CLEAR 0x126u
 #define RC_2_0_BAD_LOCALITY 0x107u
 #define RC_2_0_INSUFFICIENT 0x9au
 #define RC_2_0_INITIALIZE 0x100u
@@ -45,10 +47,11 @@ struct HfEmulator {
     GMutex queue_mutex; /* held while waiting for the next one */
     GMutex engine_mutex;
     gint locality;
+    bool incoming;             /* the source of the migration may go on yet; under the mutex */
     bool storage_error_logged; /* of this power cycle; under the mutex */
     bool failure_logged;       /* the same */
     bool off_logged;           /* of this time of being off; under the mutex */
-    bool volatile_spent;       /* what is stored was resumed already; control thread */
+    bool volatile_spent;       /* what is stored was resumed already; the same */
     int end_fd;
     gint ending; /* 0: no; else exit code + 1 */
 };
@@ -57,6 +60,7 @@ HfEmulator *hf_emulator_new(const HfEmulatorConfig *config, HfStore *store, GErr
 {
     g_autoptr(HfEmulator) emulator = g_new0(HfEmulator, 1);
     emulator->config = *config;
+    emulator->incoming = config->incoming;
     emulator->storage = hf_storage_new(store, config->must_exist);
     g_mutex_init(&emulator->queue_mutex);
     g_mutex_init(&emulator->engine_mutex);
@@ -123,6 +127,12 @@ static void log_failure(const char *context, const GError *error)
     hf_log(1, "%s: %s", context, error ? error->message : "no reason given");
 }
 
+/* The TPM has done nothing since it was resumed from what is stored: that is whole without it. */
+static bool idle(const HfEmulator *emulator)
+{
+    return emulator->volatile_spent || hf_storage_held_back(emulator->storage);
+}
+
 /* Under the mutex. A TPM whose state was handed over must not write it any more. */
 static void power_off(HfEmulator *emulator)
 {
@@ -131,10 +141,28 @@ static void power_off(HfEmulator *emulator)
         return;
     }
     if (!emulator->config.no_auto_shutdown && hf_storage_locked(emulator->storage) &&
-        !hf_engine_auto_shutdown(emulator->engine, &error)) {
+        !idle(emulator) && !hf_engine_auto_shutdown(emulator->engine, &error)) {
         log_failure("shutting the TPM down", error);
     }
     hf_engine_power_off(emulator->engine);
+    hf_storage_drop_back(emulator->storage);
+    hf_storage_forget(emulator->storage);
+}
+
+/* Under the mutex, with the storage locked, before the TPM does anything that could change it: what
+ * is stored follows it from here on, and a volatile state it leaves behind must not come back. */
+static bool go_on(HfEmulator *emulator, GError **error)
+{
+    if (!hf_storage_flush(emulator->storage, error)) {
+        return false;
+    }
+    if (emulator->volatile_spent &&
+        !hf_storage_callbacks()->remove(emulator->storage, HF_BLOB_VOLATILE, error)) {
+        return false;
+    }
+    emulator->volatile_spent = false;
+    emulator->incoming = false;
+    return true;
 }
 
 void hf_emulator_stop(HfEmulator *emulator)
@@ -144,24 +172,43 @@ void hf_emulator_stop(HfEmulator *emulator)
     hf_emulator_leave(emulator);
 }
 
+/* Under the mutex, before the engine is switched on. A target that gets its state over the control
+ * channel, while the same TPM is stored already, shares the storage with the source: it changes
+ * nothing there before its guest goes on, so that the source can when the migration fails. */
+static void prepare_storage(HfEmulator *emulator)
+{
+    HfStorage *storage = emulator->storage;
+    if (!hf_storage_locked(storage)) {
+        hf_storage_remember(storage);
+    } else if (emulator->incoming && hf_engine_has_set_blobs(emulator->engine) &&
+               hf_storage_has(storage, HF_BLOB_PERMANENT)) {
+        hf_storage_hold_back(storage);
+    }
+}
+
 /* Under the mutex. A stored volatile state is resumed once: were it resumed by a later INIT again,
- * a guest that reboots would find its old PCRs. */
+ * a guest that reboots would find its old PCRs. It stays until the TPM goes on. */
 static uint32_t power_on(HfEmulator *emulator, uint32_t flags)
 {
     g_autoptr(GError) error = NULL;
     bool stored = hf_storage_has(emulator->storage, HF_BLOB_VOLATILE);
+    bool replaced = hf_engine_has_set_blobs(emulator->engine);
 
     emulator->storage_error_logged = false;
     emulator->failure_logged = false;
     emulator->off_logged = false;
+    prepare_storage(emulator);
     uint32_t result = hf_engine_power_on(emulator->engine, !emulator->volatile_spent, &error);
     if (result != HF_TPM_SUCCESS) {
         log_failure("the TPM cannot start", error);
+        hf_storage_drop_back(emulator->storage);
         return result;
     }
+    bool again = emulator->volatile_spent;
     emulator->volatile_spent = stored;
-    if ((flags & HF_CONTROL_INIT_DELETE_VOLATILE) != 0 && stored &&
-        !hf_storage_callbacks()->remove(emulator->storage, HF_BLOB_VOLATILE, &error)) {
+    bool gone = replaced || again || (flags & HF_CONTROL_INIT_DELETE_VOLATILE) != 0;
+    if (gone && hf_storage_locked(emulator->storage) && !hf_storage_held_back(emulator->storage) &&
+        !go_on(emulator, &error)) {
         log_failure("removing the stored volatile state", error);
     }
     return HF_TPM_SUCCESS;
@@ -174,7 +221,7 @@ uint32_t hf_emulator_init(HfEmulator *emulator, uint32_t flags)
 
     enter_to_end(emulator);
     power_off(emulator);
-    bool ready = emulator->config.incoming || hf_storage_lock(emulator->storage, 0, &error);
+    bool ready = emulator->incoming || hf_storage_lock(emulator->storage, 0, &error);
     if (ready) {
         result = power_on(emulator, flags);
     } else {
@@ -186,8 +233,13 @@ uint32_t hf_emulator_init(HfEmulator *emulator, uint32_t flags)
 
 void hf_emulator_startup(HfEmulator *emulator, uint16_t type)
 {
-    uint32_t code = hf_engine_startup(hf_emulator_enter(emulator), type);
+    g_autoptr(GError) error = NULL;
+    HfEngine *engine = hf_emulator_enter(emulator);
+    uint32_t code = go_on(emulator, &error) ? hf_engine_startup(engine, type) : RC_2_0_FAILURE;
     hf_emulator_leave(emulator);
+    if (error) {
+        log_failure("Startup", error);
+    }
     if (code != HF_TPM_SUCCESS && code != RC_2_0_INITIALIZE) { /* 0x100: volatile state resumed */
         hf_log(1, "the TPM answered Startup with 0x%x", code);
     }
@@ -237,7 +289,7 @@ uint32_t hf_emulator_set_blob(HfEmulator *emulator, HfBlobKind kind, uint32_t fl
     uint32_t result = HF_CONTROL_FAIL;
 
     if (!hf_storage_regain(emulator->storage, &error)) {
-        log_failure("the storage cannot be locked, so the TPM ends", error);
+        log_failure("the storage cannot be used, so the TPM ends", error);
         hf_emulator_end(emulator, 1);
         return HF_CONTROL_IO_ERROR;
     }
@@ -254,8 +306,6 @@ uint32_t hf_emulator_set_blob(HfEmulator *emulator, HfBlobKind kind, uint32_t fl
     hf_emulator_leave(emulator);
     if (result != HF_TPM_SUCCESS) {
         log_failure("SET_STATEBLOB", error);
-    } else if (kind == HF_BLOB_VOLATILE) {
-        emulator->volatile_spent = false;
     }
     return result;
 }
@@ -273,11 +323,12 @@ uint32_t hf_emulator_store_volatile(HfEmulator *emulator)
     g_autoptr(GBytes) blob = hf_engine_get_blob(engine, HF_BLOB_VOLATILE, &result, &error);
     gsize size = 0;
     const uint8_t *data = blob ? g_bytes_get_data(blob, &size) : NULL;
-    bool saved = blob && hf_storage_callbacks()->save(emulator->storage, HF_BLOB_VOLATILE, data,
-                                                      size, &error);
+    bool saved =
+        blob && hf_storage_flush(emulator->storage, &error) &&
+        hf_storage_callbacks()->save(emulator->storage, HF_BLOB_VOLATILE, data, size, &error);
+    emulator->volatile_spent = emulator->volatile_spent && !saved;
     hf_emulator_leave(emulator);
     if (saved) {
-        emulator->volatile_spent = false;
         return HF_CONTROL_OK;
     }
     log_failure("STORE_VOLATILE", error);
@@ -286,10 +337,28 @@ uint32_t hf_emulator_store_volatile(HfEmulator *emulator)
 
 void hf_emulator_hand_over(HfEmulator *emulator)
 {
-    /* Under the mutex, so that no command is between its check of the lock and its store. */
+    g_autoptr(GError) error = NULL;
+    /* Under the mutex, so that no command is between its check of the lock and its store. The next
+     * owner removes a volatile state that was resumed, and this one would find something changed. */
     hf_emulator_enter(emulator);
+    if (hf_storage_locked(emulator->storage) && !go_on(emulator, &error)) {
+        log_failure("handing the TPM's state out", error);
+    }
     hf_storage_release(emulator->storage);
     hf_emulator_leave(emulator);
+}
+
+bool hf_emulator_enter_to_change(HfEmulator *emulator, HfEngine **ret_engine)
+{
+    g_autoptr(GError) error = NULL;
+    HfEngine *engine = hf_emulator_enter(emulator);
+    if (hf_storage_locked(emulator->storage) && !go_on(emulator, &error)) {
+        hf_emulator_leave(emulator);
+        log_failure("the TPM's state cannot be stored", error);
+        return false;
+    }
+    *ret_engine = engine;
+    return true;
 }
 
 bool hf_emulator_lock_storage(HfEmulator *emulator, GError **error)
@@ -353,10 +422,29 @@ static void note_new_keys(const HfEmulator *emulator, const uint8_t *command, si
     }
 }
 
-/* Under the mutex. */
+/* A volatile state goes with the seeds of its TPM: with others in the permanent state, neither could
+ * be used. So a stored one goes before a command that can change them, whatever becomes of that. */
+static void note_seeds(HfEmulator *emulator, const uint8_t *command, size_t size)
+{
+    uint32_t code = size >= HEADER_SIZE ? hf_fetch_u32(command + 6) : 0;
+    if (emulator->config.version == HF_TPM_2_0 &&
+        (code == CC_2_0_CHANGE_EPS || code == CC_2_0_CHANGE_PPS || code == CC_2_0_CLEAR)) {
+        emulator->volatile_spent = hf_storage_has(emulator->storage, HF_BLOB_VOLATILE);
+    }
+}
+
+/* Under the mutex, with the storage locked. */
 static size_t run(HfEmulator *emulator, const uint8_t *command, size_t size, uint8_t *response)
 {
     const uint8_t *answer = NULL;
+    g_autoptr(GError) error = NULL;
+    note_seeds(emulator, command, size);
+    if (!go_on(emulator, &error)) {
+        log_failure("the TPM's state could not be stored, the command is not run", error);
+        return hf_emulator_refuse(
+            emulator, emulator->config.version == HF_TPM_2_0 ? RC_2_0_FAILURE : RC_1_2_FAIL,
+            response);
+    }
     uint8_t locality = (uint8_t)g_atomic_int_get(&emulator->locality);
     size_t n = hf_engine_process(emulator->engine, command, size, locality, &answer);
     g_assert(n <= HF_TPM_BUFFER_MAX);
@@ -406,7 +494,7 @@ static size_t execute(HfEmulator *emulator, const uint8_t *command, size_t size,
         }
         hf_emulator_leave(emulator);
         if (running && !locked && !hf_storage_regain(emulator->storage, &error)) {
-            log_failure("the storage cannot be locked again, so the TPM ends", error);
+            log_failure("the storage cannot be used again, so the TPM ends", error);
             hf_emulator_end(emulator, 1);
             return 0;
         }

@@ -26,8 +26,8 @@ typedef struct HfEmulator HfEmulator;
 
 typedef struct {
     HfTpmVersion version;
-    bool must_exist;       /* a TPM that is not stored is not made */
-    bool incoming;         /* the storage lock is not taken before somebody needs it */
+    bool must_exist; /* a TPM that is not stored is not made */
+    bool incoming;   /* the storage is the source's until somebody needs it: no lock, no change */
     bool no_auto_shutdown; /* no TPM2_Shutdown when the TPM is switched off */
     bool reject_locality_4;
     bool allow_set_locality; /* the SetLocality command on the data channel works */
@@ -71,6 +71,8 @@ bool hf_emulator_lock_storage(HfEmulator *emulator, GError **error);
 /* The engine, for calls that need no more than the lock around it. Between enter and leave the
  * data thread waits; who enters waits for at most one command. */
 HfEngine *hf_emulator_enter(HfEmulator *emulator);
+/* The same for what changes the TPM. False (logged, not entered): it could not be stored. */
+bool hf_emulator_enter_to_change(HfEmulator *emulator, HfEngine **ret_engine);
 void hf_emulator_leave(HfEmulator *emulator);
 
 /* False: above 4, or 4 and rejected. Any thread. */

@@ -5,10 +5,20 @@
  */
 #include "emulator/storage.h"
 
+#include <string.h>
+
 #include "base/error.h"
+#include "crypto/hash.h"
 
 /* After the state was handed out, its new owner may hold the lock for a moment: 300 x 10 ms. */
 #define REGAIN_RETRIES 300u
+
+/* What is stored, without padding: two are compared by their bytes. */
+typedef struct {
+    bool readable;
+    bool there[HF_STATE_COUNT];
+    uint8_t digest[HF_STATE_COUNT][32];
+} Identity;
 
 struct HfStorage {
     HfStore *store;
@@ -16,6 +26,13 @@ struct HfStorage {
     GMutex mutex; /* serialises lock and unlock; `locked` is written under it, read without */
     gint locked;
     bool made; /* there was a permanent state: it is never absent again */
+
+    /* Of what was stored when the lock was given up; under the mutex. */
+    bool remembered;
+    Identity identity;
+
+    bool hold_back;
+    GBytes *held_back; /* or NULL */
 };
 
 static HfStateKind kind_of(HfBlobKind kind)
@@ -40,7 +57,8 @@ HfStorage *hf_storage_new(HfStore *store, bool must_exist)
 void hf_storage_free(HfStorage *storage)
 {
     if (storage) {
-        hf_storage_release(storage);
+        hf_storage_drop_back(storage);
+        storage->store->class->unlock(storage->store);
         hf_store_free(storage->store);
         g_mutex_clear(&storage->mutex);
         g_free(storage);
@@ -51,6 +69,9 @@ static GBytes *load(void *user, HfBlobKind kind, GError **error)
 {
     HfStorage *storage = user;
     GError *failure = NULL;
+    if (kind == HF_BLOB_PERMANENT && storage->held_back) {
+        return g_bytes_ref(storage->held_back);
+    }
     GBytes *blob = storage->store->class->load(storage->store, kind_of(kind), &failure);
     if (blob) {
         storage->made |= kind == HF_BLOB_PERMANENT;
@@ -81,6 +102,11 @@ static bool may_write(HfStorage *storage, HfBlobKind kind, GError **error)
 static bool save(void *user, HfBlobKind kind, const uint8_t *data, size_t size, GError **error)
 {
     HfStorage *storage = user;
+    if (storage->hold_back && kind == HF_BLOB_PERMANENT && may_write(storage, kind, error)) {
+        g_clear_pointer(&storage->held_back, g_bytes_unref);
+        storage->held_back = g_bytes_new(data, size);
+        return true;
+    }
     if (!may_write(storage, kind, error) ||
         !storage->store->class->save(storage->store, kind_of(kind), data, size, error)) {
         return false;
@@ -107,11 +133,69 @@ bool hf_storage_locked(HfStorage *storage)
     return g_atomic_int_get(&storage->locked) != 0;
 }
 
+/* All blobs, in clear: an envelope may be another one each time. */
+static bool identify(HfStorage *storage, Identity *ret_identity, GError **error)
+{
+    Identity identity = { .readable = true };
+
+    for (unsigned i = 0; i < HF_STATE_COUNT; i++) {
+        GError *failure = NULL;
+        g_autoptr(GBytes) blob =
+            storage->store->class->load(storage->store, (HfStateKind)i, &failure);
+
+        if (blob) {
+            identity.there[i] = true;
+            hf_hash_sha256_bare(g_bytes_get_data(blob, NULL), g_bytes_get_size(blob),
+                                identity.digest[i]);
+        } else if (hf_error_is(failure, HF_ERROR_NOT_FOUND)) {
+            g_error_free(failure);
+        } else {
+            g_propagate_error(error, failure);
+            return false;
+        }
+    }
+    *ret_identity = identity;
+    return true;
+}
+
+/* Under the mutex. */
+static void remember(HfStorage *storage)
+{
+    storage->identity = (Identity){ 0 };
+    (void)identify(storage, &storage->identity, NULL);
+    storage->remembered = true;
+}
+
+/* Whether the TPM in memory may go on with what is stored. Under the mutex. */
+static bool check_same(HfStorage *storage, GError **error)
+{
+    Identity now;
+
+    if (!storage->remembered) {
+        return true;
+    }
+    if (!identify(storage, &now, error)) {
+        return false;
+    }
+    return memcmp(&now, &storage->identity, sizeof now) == 0 ||
+           hf_error_set(error, HF_ERROR_STATE,
+                        "the stored state is not the one that was handed out: the TPM was used "
+                        "elsewhere meanwhile, and what this process has of it is out of date");
+}
+
 bool hf_storage_lock(HfStorage *storage, unsigned retries, GError **error)
 {
     g_mutex_lock(&storage->mutex);
-    bool locked =
-        hf_storage_locked(storage) || storage->store->class->lock(storage->store, retries, error);
+    bool locked = hf_storage_locked(storage);
+    if (!locked && storage->store->class->lock(storage->store, retries, error)) {
+        locked = check_same(storage, error);
+        if (!locked) {
+            storage->store->class->unlock(storage->store);
+        }
+    }
+    if (locked) {
+        storage->remembered = false;
+    }
     g_atomic_int_set(&storage->locked, locked);
     g_mutex_unlock(&storage->mutex);
     return locked;
@@ -121,9 +205,24 @@ void hf_storage_release(HfStorage *storage)
 {
     g_mutex_lock(&storage->mutex);
     if (hf_storage_locked(storage)) {
+        remember(storage);
         storage->store->class->unlock(storage->store);
     }
     g_atomic_int_set(&storage->locked, 0);
+    g_mutex_unlock(&storage->mutex);
+}
+
+void hf_storage_remember(HfStorage *storage)
+{
+    g_mutex_lock(&storage->mutex);
+    remember(storage);
+    g_mutex_unlock(&storage->mutex);
+}
+
+void hf_storage_forget(HfStorage *storage)
+{
+    g_mutex_lock(&storage->mutex);
+    storage->remembered = false;
     g_mutex_unlock(&storage->mutex);
 }
 
@@ -136,4 +235,33 @@ bool hf_storage_has(HfStorage *storage, HfBlobKind kind)
 {
     int64_t size = -1;
     return storage->store->class->stat(storage->store, kind_of(kind), &size, NULL) && size >= 0;
+}
+
+void hf_storage_hold_back(HfStorage *storage)
+{
+    storage->hold_back = true;
+}
+
+bool hf_storage_held_back(const HfStorage *storage)
+{
+    return storage->held_back;
+}
+
+bool hf_storage_flush(HfStorage *storage, GError **error)
+{
+    gsize size = 0;
+    const uint8_t *data = storage->held_back ? g_bytes_get_data(storage->held_back, &size) : NULL;
+
+    storage->hold_back = false;
+    if (data && !save(storage, HF_BLOB_PERMANENT, data, size, error)) {
+        return false;
+    }
+    g_clear_pointer(&storage->held_back, g_bytes_unref);
+    return true;
+}
+
+void hf_storage_drop_back(HfStorage *storage)
+{
+    storage->hold_back = false;
+    g_clear_pointer(&storage->held_back, g_bytes_unref);
 }

@@ -3,7 +3,8 @@
  *
  * Stands between the engine and a store: the engine's callbacks come in here, and nothing is
  * written unless this process holds the storage lock. The lock can be given up (a migration hands
- * the state to another host) and is then taken again by the first one who needs it.
+ * the state to another host) and is then taken again by the first one who needs it: unless somebody
+ * else has changed what is stored meanwhile, for the TPM in memory is an older one then.
  * Lock functions may be called by any thread; the callbacks by the thread that is in the engine.
  * Must not know libtpms or the control protocol.
  *
@@ -30,14 +31,26 @@ void hf_storage_free(HfStorage *storage); /* gives the lock up; NULL allowed */
 const HfEngineStorage *hf_storage_callbacks(void);
 
 bool hf_storage_locked(HfStorage *storage);
-/* Tries every 10 ms, `retries` times after the first. Already locked: fine. */
+/* Tries every 10 ms, `retries` times after the first. Already locked: fine. HF_ERROR_STATE, and not
+ * locked, when what is stored is not what it was when it was remembered. */
 bool hf_storage_lock(HfStorage *storage, unsigned retries, GError **error);
-/* Gives the lock up; hf_storage_regain takes it again. */
+/* Gives the lock up; hf_storage_regain takes it again. What is stored is remembered. */
 void hf_storage_release(HfStorage *storage);
+/* Remembers what is stored (a TPM is about to be made of it without the lock), and forgets it: the
+ * TPM is off, the next one is made of what is stored by then. */
+void hf_storage_remember(HfStorage *storage);
+void hf_storage_forget(HfStorage *storage);
 /* Takes the lock with as many attempts as a hand-over deserves (3 s). */
 bool hf_storage_regain(HfStorage *storage, GError **error);
 
 /* Whether a blob is stored. */
 bool hf_storage_has(HfStorage *storage, HfBlobKind kind);
+
+/* From now on the permanent blob is kept back when it is saved, until hf_storage_flush stores it or
+ * hf_storage_drop_back gives it up. All three: by who is in the engine. */
+void hf_storage_hold_back(HfStorage *storage);
+bool hf_storage_held_back(const HfStorage *storage); /* there is one that is not stored */
+bool hf_storage_flush(HfStorage *storage, GError **error);
+void hf_storage_drop_back(HfStorage *storage);
 
 #endif

@@ -128,6 +128,8 @@ GBytes *hf_engine_get_blob(HfEngine *engine, HfBlobKind kind, uint32_t *ret_resu
 uint32_t hf_engine_set_blob(HfEngine *engine, HfBlobKind kind, const uint8_t *data, size_t size,
                             GError **error);
 void hf_engine_drop_blobs(HfEngine *engine);
+/* Some wait for the next power on. */
+bool hf_engine_has_set_blobs(const HfEngine *engine);
 
 /* Gives a TPM 2.0 this endorsement primary seed: HF_ENDORSEMENT_SEED_SIZE secret bytes, not all
  * zero. Only a TPM that the last power on has made and that has run no command since; it is on

@@ -116,7 +116,6 @@ bool hf_engine_supplies_volatile(const HfEngine *engine);
 
 /* engine_blobs.c: forgets accepted blobs in libtpms and here; the refusal stays. */
 void hf_engine_forget_blobs(HfEngine *engine);
-bool hf_engine_has_set_blobs(const HfEngine *engine);
 void hf_engine_refuse(HfEngine *engine, const char *reason);
 
 /* engine_command.c */

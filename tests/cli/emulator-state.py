@@ -334,12 +334,22 @@ def test_volatile():
         with Emulator(state=directory) as e:
             c = e.control()
             tap.equal(c.init(), 0, "INIT resumes it")
+            tap.ok(VOLATILE in e.files(), "the file stays without DELETE_VOLATILE")
             tpm = c.data()
             tap.equal(tpm.pcr_read(16), pcr, "PCRs are as they were")
-            tap.ok(VOLATILE in e.files(), "the file stays without DELETE_VOLATILE")
+            tap.ok(VOLATILE not in e.files(), "until the TPM goes on")
+            c.store_volatile()
+            e.kill()
+        with Emulator(state=directory) as e:
+            c = e.control()
             c.init()
+            c.init()
+            tpm = c.data()
             tpm.startup()
             tap.equal(tpm.pcr_read(16), bytes(32), "a second INIT is a power cycle, not the past")
+            tpm.pcr_extend(16)
+            tap.equal(tpm.pcr_read(16), pcr, "which begins as the first one did")
+            c.store_volatile()
             e.kill()
         with Emulator(state=directory) as e:
             c = e.control()
