@@ -291,18 +291,66 @@ bool hf_file_replace(const char *path, const void *data, size_t n, mode_t mode, 
     return dir >= 0 && hf_file_replace_at(dir, name, data, n, mode, path, error);
 }
 
+/* Whether nobody but root and this user can put a name into the directory. */
+static bool only_ours(int dir)
+{
+    struct stat st;
+    return fstat(dir, &st) == 0 && (st.st_uid == 0 || st.st_uid == geteuid()) &&
+           (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
 bool hf_file_write(const char *path, const void *data, size_t n, mode_t mode, GError **error)
 {
     struct stat st;
-    bool absent = lstat(path, &st) != 0 && errno == ENOENT;
-    if (absent || S_ISREG(st.st_mode)) {
-        return hf_file_replace(path, data, n, mode, error);
+    const char *name = NULL;
+    hf_autofd int dir = open_parent(path, &name, error);
+    if (dir < 0) {
+        return false;
     }
-    hf_autofd int fd = open(path, O_WRONLY | O_TRUNC | O_CREAT | O_CLOEXEC | O_NOCTTY, mode);
+    bool absent = fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
+    if (absent || S_ISREG(st.st_mode)) {
+        return hf_file_replace_at(dir, name, data, n, mode, path, error);
+    }
+    /* /dev/stdout is a link; one in a directory of others may lead to any file of ours. */
+    int follow = only_ours(dir) ? O_TRUNC | O_CREAT : O_NOFOLLOW;
+    hf_autofd int fd = openat(dir, name, O_WRONLY | O_CLOEXEC | O_NOCTTY | follow, mode);
+    if (fd < 0 && errno == ELOOP) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "%s: a symbolic link in a directory that others can write to", path);
+    }
     if (fd < 0) {
         return hf_error_errno(error, errno, "cannot open %s", path);
     }
     return hf_fd_write_all(fd, data, n, path, error);
+}
+
+int hf_file_open_output(const char *path, HfOutput how, mode_t mode, GError **error)
+{
+    const int append = (how & HF_OUTPUT_APPEND) != 0 ? O_APPEND : 0;
+    const int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    hf_autofd int fd = open(path, flags | append, mode);
+    struct stat st;
+    if (fd < 0 && errno == ELOOP) {
+        hf_error_set(error, HF_ERROR_INVALID, "cannot open %s: it is a symbolic link", path);
+        return -1;
+    }
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        hf_error_errno(error, errno, "cannot open %s", path);
+        return -1;
+    }
+    if (S_ISREG(st.st_mode) && st.st_nlink > 1) {
+        hf_error_set(error, HF_ERROR_INVALID,
+                     "cannot open %s: the file has %ju names (hard links), expected one", path,
+                     (uintmax_t)st.st_nlink);
+        return -1;
+    }
+    /* Only now: what was refused is as it was. */
+    bool cut = (how & HF_OUTPUT_EMPTY) != 0 && S_ISREG(st.st_mode);
+    if ((cut && ftruncate(fd, 0) != 0) || fcntl(fd, F_SETFL, append) != 0) {
+        hf_error_errno(error, errno, "cannot set up %s", path);
+        return -1;
+    }
+    return hf_fd_steal(&fd);
 }
 
 bool hf_file_create_at(int dir, const char *name, const void *data, size_t n, mode_t mode,

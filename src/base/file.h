@@ -53,8 +53,21 @@ bool hf_file_replace_at(int dir, const char *name, const void *data, size_t n, m
 /* The same for a path; its directory must exist. */
 bool hf_file_replace(const char *path, const void *data, size_t n, mode_t mode, GError **error);
 /* Writes to where a user's command line points: a new or regular file is replaced as above, what a
- * link leads to, a device or a pipe is opened and written. */
+ * link leads to, a device or a pipe is opened and written. HF_ERROR_INVALID: a link in a directory
+ * where not only root and this user can make one. */
 bool hf_file_write(const char *path, const void *data, size_t n, mode_t mode, GError **error);
+
+typedef enum {
+    HF_OUTPUT_PLAIN = 0,
+    HF_OUTPUT_EMPTY = 1 << 0,  /* what is in a regular file goes */
+    HF_OUTPUT_APPEND = 1 << 1, /* each write is at the end */
+} HfOutput;
+
+/* Opens a file that is written over a longer time (log, pid file, capture), or makes it with `mode`
+ * (and umask); -1 on error. HF_ERROR_INVALID: a symbolic link, or a regular file with more than one
+ * name; it is not changed. A FIFO that nobody reads is an error, it would block for good. */
+int hf_file_open_output(const char *path, HfOutput how, mode_t mode, GError **error);
+
 /* Makes a new file durably; HF_ERROR_EXISTS when the name is taken. */
 bool hf_file_create_at(int dir, const char *name, const void *data, size_t n, mode_t mode,
                        const char *label, GError **error);

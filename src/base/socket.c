@@ -12,6 +12,7 @@
 #include "base/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -55,6 +56,24 @@ static bool remove_stale(const char *path, GError **error)
     return true;
 }
 
+/* Another owner for the socket that we have just made, and for nothing else. */
+static bool give_away(const char *path, uid_t uid, gid_t gid)
+{
+    struct stat st;
+    if (uid == (uid_t)-1 && gid == (gid_t)-1) {
+        return true;
+    }
+    hf_autofd int file = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (file < 0 || fstat(file, &st) != 0) {
+        return false;
+    }
+    if (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid() || st.st_nlink != 1) {
+        errno = EEXIST; /* somebody was faster */
+        return false;
+    }
+    return fchownat(file, "", uid, gid, AT_EMPTY_PATH) == 0;
+}
+
 int hf_socket_listen_unix(const char *path, mode_t mode, uid_t uid, gid_t gid, int backlog,
                           GError **error)
 {
@@ -67,17 +86,16 @@ int hf_socket_listen_unix(const char *path, mode_t mode, uid_t uid, gid_t gid, i
         hf_error_errno(error, errno, "cannot make a UNIX socket");
         return -1;
     }
-    /* The mode of the descriptor before bind is the mode the file is born with (and umask). */
-    (void)fchmod(fd, 0600);
-    if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
-        hf_error_errno(error, errno, "cannot bind %s", path);
+    /* Born with its mode: a chmod of the path would reach what another user has put there since. */
+    mode_t before = umask(0777 & ~mode);
+    bool bound = bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0;
+    int cause = errno;
+    (void)umask(before);
+    if (!bound) {
+        hf_error_errno(error, cause, "cannot bind %s", path);
         return -1;
     }
-    /* Listening at once, while the file is nobody else's: who waits for the file to appear must
-     * not be refused. */
-    bool listening = listen(fd, backlog) == 0;
-    bool owned = (uid == (uid_t)-1 && gid == (gid_t)-1) || lchown(path, uid, gid) == 0;
-    if (!listening || !owned || chmod(path, mode) != 0) {
+    if (listen(fd, backlog) != 0 || !give_away(path, uid, gid)) {
         hf_error_errno(error, errno, "cannot set up socket %s", path);
         (void)unlink(path);
         return -1;

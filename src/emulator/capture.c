@@ -54,11 +54,10 @@ static int open_file(const HfCaptureSettings *settings, GError **error)
         }
         return settings->fd;
     }
-    int flags = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY;
-    flags |= settings->truncate ? O_TRUNC : 0;
-    hf_autofd int fd = open(settings->file, flags, settings->mode);
+    HfOutput how = HF_OUTPUT_APPEND | (settings->truncate ? HF_OUTPUT_EMPTY : 0);
+    hf_autofd int fd = hf_file_open_output(settings->file, how, settings->mode, error);
     if (fd < 0) {
-        hf_error_errno(error, errno, "--pcap: cannot open %s", settings->file);
+        g_prefix_error(error, "--pcap: ");
         return -1;
     }
     if (settings->mode_given && fchmod(fd, settings->mode) != 0) {

@@ -82,17 +82,6 @@ bool hf_service_detach(HfService *service, GError **error)
     return !service->settings->daemon || hf_daemon_detach(&service->ready_fd, error);
 }
 
-/* A file to write to. A FIFO that nobody reads is an error now; it would hang us for good. */
-static int open_output(const char *path, int more, mode_t mode)
-{
-    const int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-    int fd = open(path, flags | more, mode);
-    if (fd >= 0) {
-        (void)fcntl(fd, F_SETFL, more & O_APPEND);
-    }
-    return fd;
-}
-
 static bool open_log(HfService *service, GError **error)
 {
     const HfSettings *settings = service->settings;
@@ -107,10 +96,11 @@ static bool open_log(HfService *service, GError **error)
     } else if (g_strcmp0(settings->log_file, "-") == 0) {
         hf_log_to_fd(-1);
     } else if (settings->log_file) {
-        int flags = O_APPEND | (settings->log_truncate ? O_TRUNC : 0);
-        service->log_fd = open_output(settings->log_file, flags, 0600);
+        HfOutput how = HF_OUTPUT_APPEND | (settings->log_truncate ? HF_OUTPUT_EMPTY : 0);
+        service->log_fd = hf_file_open_output(settings->log_file, how, 0600, error);
         if (service->log_fd < 0) {
-            return hf_error_errno(error, errno, "cannot open log file %s", settings->log_file);
+            g_prefix_error(error, "log file: ");
+            return false;
         }
         hf_log_to_fd(service->log_fd);
     }
@@ -158,9 +148,10 @@ static bool write_pid(HfService *service, GError **error)
     if (!settings->pid_file) {
         return true;
     }
-    hf_autofd int fd = open_output(settings->pid_file, O_TRUNC, 0644);
+    hf_autofd int fd = hf_file_open_output(settings->pid_file, HF_OUTPUT_EMPTY, 0644, error);
     if (fd < 0) {
-        return hf_error_errno(error, errno, "cannot open pid file %s", settings->pid_file);
+        g_prefix_error(error, "pid file: ");
+        return false;
     }
     return hf_leftovers_add(service->leftovers, settings->pid_file, error) &&
            hf_fd_write_all(fd, text, (size_t)n, settings->pid_file, error);

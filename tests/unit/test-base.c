@@ -199,6 +199,71 @@ static void file_refuses_what_is_no_file(Folder *f, gconstpointer data)
     g_assert_error(error, HF_ERROR, HF_ERROR_INVALID);
 }
 
+/* Where a command line says that a result goes: links are followed where only we can make them. */
+static void file_is_written_where_it_may(Folder *f, gconstpointer data)
+{
+    (void)data;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *path = g_build_filename(f->path, "out", NULL);
+    g_autofree char *target = g_build_filename(f->path, "target", NULL);
+    g_assert_true(hf_file_write(path, "one", 3, 0640, &error));
+    g_assert_true(hf_file_write(path, "two", 3, 0600, &error));
+    g_assert_cmpint(symlink("out", target), ==, 0);
+    g_assert_true(hf_file_write(target, "three", 5, 0600, &error));
+    g_assert_true(g_file_test(target, G_FILE_TEST_IS_SYMLINK));
+    g_autoptr(GBytes) through = hf_file_read(path, 99, &error);
+    g_assert_cmpmem(g_bytes_get_data(through, NULL), g_bytes_get_size(through), "three", 5);
+    g_assert_cmpint(chmod(f->path, 0777), ==, 0);
+    g_assert_false(hf_file_write(target, "four", 4, 0600, &error));
+    g_assert_error(error, HF_ERROR, HF_ERROR_INVALID);
+    g_assert_nonnull(strstr(error->message, "others can write to"));
+    g_clear_error(&error);
+    g_autoptr(GBytes) after = hf_file_read(path, 99, &error);
+    g_assert_cmpmem(g_bytes_get_data(after, NULL), g_bytes_get_size(after), "three", 5);
+    g_assert_true(hf_file_write("/dev/null", "x", 1, 0600, &error));
+    static const char *const bad[] = { "/nonexistent/x", "/", "/dev/", "/dev/full" };
+    for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_assert_false(hf_file_write(bad[i], "x", 1, 0600, &error));
+        g_assert_nonnull(error);
+        g_clear_error(&error);
+    }
+}
+
+static void output_keeps_off_what_is_shared(Folder *f, gconstpointer data)
+{
+    (void)data;
+    static const char *const names[] = { "link", "second", "fifo", "folder" };
+    g_autoptr(GError) error = NULL;
+    g_autofree char *path = g_build_filename(f->path, "log", NULL);
+    hf_autofd int fd = hf_file_open_output(path, HF_OUTPUT_APPEND, 0600, &error);
+    g_assert_no_error(error);
+    g_assert_cmphex(fcntl(fd, F_GETFL) & (O_APPEND | O_NONBLOCK), ==, O_APPEND);
+    g_assert_true(hf_fd_write_all(fd, "first", 5, path, &error));
+    hf_autofd int again = hf_file_open_output(path, HF_OUTPUT_PLAIN, 0600, &error);
+    g_assert_true(hf_fd_write_all(again, "F", 1, path, &error));
+    g_autoptr(GBytes) kept = hf_file_read(path, 99, &error);
+    g_assert_cmpmem(g_bytes_get_data(kept, NULL), g_bytes_get_size(kept), "First", 5);
+    g_assert_cmpint(symlinkat("log", f->dir, "link"), ==, 0);
+    g_assert_cmpint(linkat(f->dir, "log", f->dir, "second", 0), ==, 0);
+    g_assert_cmpint(mkfifoat(f->dir, "fifo", 0600), ==, 0);
+    g_assert_cmpint(mkdirat(f->dir, "folder", 0700), ==, 0);
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *other = g_build_filename(f->path, names[i], NULL);
+        g_assert_cmpint(hf_file_open_output(other, HF_OUTPUT_EMPTY, 0600, &error), ==, -1);
+        g_assert_nonnull(strstr(error->message, other));
+        g_clear_error(&error);
+    }
+    g_autoptr(GBytes) whole = hf_file_read(path, 99, &error);
+    g_assert_cmpuint(g_bytes_get_size(whole), ==, 5);
+    g_assert_cmpint(unlinkat(f->dir, "second", 0), ==, 0);
+    hf_autofd int cut = hf_file_open_output(path, HF_OUTPUT_EMPTY, 0600, &error);
+    g_assert_no_error(error);
+    g_autoptr(GBytes) empty = hf_file_read(path, 99, &error);
+    g_assert_cmpuint(g_bytes_get_size(empty), ==, 0);
+    hf_autofd int device = hf_file_open_output("/dev/null", HF_OUTPUT_EMPTY, 0600, &error);
+    g_assert_no_error(error);
+}
+
 static void socket_passes_one_descriptor(void)
 {
     g_autoptr(GError) error = NULL;
@@ -482,6 +547,10 @@ int main(int argc, char **argv)
     g_test_add_func("/base/secret/gone-after-free", secret_memory_is_gone_after_free);
     g_test_add("/base/file/replaced", Folder, NULL, folder_open, file_is_replaced, folder_close);
     g_test_add("/base/file/refuses", Folder, NULL, folder_open, file_refuses_what_is_no_file,
+               folder_close);
+    g_test_add("/base/file/written", Folder, NULL, folder_open, file_is_written_where_it_may,
+               folder_close);
+    g_test_add("/base/file/output", Folder, NULL, folder_open, output_keeps_off_what_is_shared,
                folder_close);
     g_test_add_func("/base/socket/descriptor", socket_passes_one_descriptor);
     g_test_add_func("/base/socket/deadline", socket_keeps_deadlines);

@@ -381,13 +381,15 @@ static bool open_log(Localca *localca, GError **error)
     if (!path) {
         return true;
     }
-    int fd =
-        open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, LOG_MODE);
-    FILE *log = fd < 0 ? NULL : fdopen(fd, "a");
-    if (!log) {
-        return hf_error_errno(error, errno, "Need read/write rights on logfile %s for user %s",
-                              path, g_get_user_name());
+    g_autoptr(GError) cause = NULL;
+    int fd = hf_file_open_output(path, HF_OUTPUT_APPEND, LOG_MODE, &cause);
+    if (fd < 0) {
+        return hf_error_set(error, HF_ERROR_IO,
+                            "Need read/write rights on logfile %s for user %s: %s", path,
+                            g_get_user_name(), cause->message);
     }
+    FILE *log = fdopen(fd, "a");
+    g_assert(log); /* memory: GLib's rules */
     setvbuf(log, NULL, _IOLBF, 0);
     localca->out = log;
     localca->err = log;

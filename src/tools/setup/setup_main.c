@@ -49,13 +49,11 @@ static bool open_log(const char *path, GError **error)
         hf_log_to_fd(STDOUT_FILENO);
         return true;
     }
-    /* A FIFO that nobody reads is an error now; it would hang us for good. */
-    const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY;
-    int fd = open(path, flags | O_NONBLOCK, 0640);
+    int fd = hf_file_open_output(path, HF_OUTPUT_APPEND, 0640, error);
     if (fd < 0) {
-        return hf_error_errno(error, errno, "log file \"%s\"", path);
+        g_prefix_error(error, "log file: ");
+        return false;
     }
-    (void)fcntl(fd, F_SETFL, O_APPEND);
     hf_log_to_fd(fd);
     return true;
 }
