@@ -260,6 +260,11 @@ static bool shake_hands(HfCaller *caller, GError **error)
     HfStreamResult result = hf_stream_handshake(caller->stream, error);
     g_autofree char *subject = NULL;
 
+    if (result == HF_STREAM_FAILED) {
+        hf_stream_shut(caller->stream);
+        enter(caller, HF_CALLER_LINGER);
+        return false;
+    }
     if (result != HF_STREAM_DONE) {
         return settle(caller, result, error);
     }

@@ -20,6 +20,7 @@ struct HfStream {
     int fd;
     HfTls *tls;               /* NULL: plain, with the next four */
     gnutls_session_t session; /* of tls */
+    bool failed;              /* tls no longer says anything */
     char *host;
     gnutls_typed_vdata_st wanted[2]; /* what the other side's certificate must be for */
 };
@@ -127,7 +128,8 @@ static HfStreamResult tls_result(HfStream *stream, ssize_t rc, const char *what,
     if (rc == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR) {
         return not_believed(stream, error);
     }
-    if (rc == GNUTLS_E_PREMATURE_TERMINATION) {
+    if (rc == GNUTLS_E_PREMATURE_TERMINATION || rc == GNUTLS_E_PULL_ERROR ||
+        rc == GNUTLS_E_PUSH_ERROR) {
         hf_error_set(error, HF_ERROR_CLOSED, "TLS: %s: the connection was cut", what);
     } else if (rc == GNUTLS_E_FATAL_ALERT_RECEIVED) {
         const char *alert = gnutls_alert_get_name(gnutls_alert_get(stream->session));
@@ -167,24 +169,28 @@ HfStreamResult hf_stream_handshake(HfStream *stream, GError **error)
         return HF_STREAM_DONE;
     }
     if (rc == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR) {
-        /* So that the other side hears of it too, as far as that goes without waiting. */
         (void)gnutls_alert_send(stream->session, GNUTLS_AL_FATAL, GNUTLS_A_BAD_CERTIFICATE);
+    } else if (rc != GNUTLS_E_AGAIN) {
+        /* So that the other side hears of it too, as far as that goes without waiting. */
+        (void)gnutls_alert_send_appropriate(stream->session, rc);
     }
+    stream->failed = rc != GNUTLS_E_AGAIN;
     return tls_result(stream, rc, "handshake", error);
 }
 
 HfStreamResult hf_stream_read(HfStream *stream, void *buffer, size_t n, size_t *ret_got,
                               GError **error)
 {
-    ssize_t got = stream->tls ? gnutls_record_recv(stream->session, buffer, n)
-                              : recv(stream->fd, buffer, n, 0);
+    bool tls = stream->tls && !stream->failed;
+    ssize_t got =
+        tls ? gnutls_record_recv(stream->session, buffer, n) : recv(stream->fd, buffer, n, 0);
 
     if (got == 0) {
         return HF_STREAM_END;
     }
     if (got < 0) {
-        return stream->tls ? tls_result(stream, got, "reading", error)
-                           : plain_result(HF_STREAM_WANT_READ, error);
+        return tls ? tls_result(stream, got, "reading", error)
+                   : plain_result(HF_STREAM_WANT_READ, error);
     }
     *ret_got = (size_t)got;
     return HF_STREAM_DONE;
@@ -206,12 +212,12 @@ HfStreamResult hf_stream_write(HfStream *stream, const void *data, size_t n, siz
 
 bool hf_stream_pending(const HfStream *stream)
 {
-    return stream->tls && gnutls_record_check_pending(stream->session) > 0;
+    return stream->tls && !stream->failed && gnutls_record_check_pending(stream->session) > 0;
 }
 
 void hf_stream_shut(HfStream *stream)
 {
-    if (stream->tls) {
+    if (stream->tls && !stream->failed) {
         (void)gnutls_bye(stream->session, GNUTLS_SHUT_WR);
     }
     (void)shutdown(stream->fd, SHUT_WR);

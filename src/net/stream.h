@@ -31,7 +31,7 @@ void hf_stream_free(HfStream *stream);
 
 int hf_stream_fd(const HfStream *stream);
 /* TLS only; a plain stream is done at once. HF_ERROR_AUTH: the other side is not who it should be.
- */
+ * The other side is told; after a failure hf_stream_read gives bytes to throw away. */
 HfStreamResult hf_stream_handshake(HfStream *stream, GError **error);
 HfStreamResult hf_stream_read(HfStream *stream, void *buffer, size_t n, size_t *ret_got,
                               GError **error);

@@ -127,7 +127,7 @@ refuses 1 "does not open it" "an altered credential" activate one bad.answer
 parcel bad.answer answer 2^5
 refuses 1 "another attestation key" "an altered name" activate one bad.answer
 ok "after all of them the right answer is still taken" activate one answer
-refuses 2 "one of --request and --activate" "neither of both" "$attest" enroll --dir one.ak
+refuses 2 "one of --request, --activate and --server" "neither of both" "$attest" enroll --dir one.ak
 refuses 1 "there is no attestation key|nowhere" "a directory that is not there" "$attest" enroll --dir nowhere --activate answer
 refuses 1 "TPM replaced" "another TPM than the one of the directory" "$attest" enroll --dir one.ak \
     --tcti "swtpm:path=$tap_dir/two.sock" --request x

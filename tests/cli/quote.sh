@@ -74,6 +74,9 @@ refuses 2 "PCR selection" "a malformed selection" quote one --out e --selection 
 refuses 1 "holdfast-attest: the TPM does not have the PCRs sha1:0" "a bank that the TPM does not have" quote hard --out e --selection sha256:0+sha1:0
 refuses 1 "no-log" "an event log that is not there" quote one --out e --event-log no-log
 refuses 1 "TPM replaced" "another TPM" quote one --out e --tcti "swtpm:path=$tap_dir/hard.sock"
+cp one.ak/ak.pem earlier.pem
 request one --new-key >/dev/null
+refuses 1 "attestation key has no certificate yet" "a new key has no certificate" quote one --out e
+cp earlier.pem one.ak/ak.pem
 refuses 1 "for an earlier attestation key" "a certificate of an earlier key" quote one --out e
 finish

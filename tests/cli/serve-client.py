@@ -2,9 +2,9 @@
 """serve-client.py - clients of a CA that serves which mean no good, and a man in the middle.
 
 Usage: serve-client.py plain ADDR | magic|version|kind|long|many PATH | loris PATH ADDR N |
-       replay PATH FILE | between PATH SERVER MODE [ARG...]
+       replay PATH FILE | ask PATH KIND FILE OUT | between PATH SERVER MODE [ARG...]
 Modes of `between`: record; cut LETTER BYTES; keep LETTER; swap LETTER FILE; flip LETTER.
-Used by serve.sh.
+Used through serving.sh.
 SPDX-License-Identifier: BSD-3-Clause
 """
 import os
@@ -98,6 +98,18 @@ def replay(path, name):
     assert answer[6:8] == b"\xff\xff" and b"used already" in answer, answer
 
 
+def ask(path, kind, name, out):
+    """A request with this payload; its answer's to OUT, a refusal is printed and exit code 1."""
+    connection = unix(path)
+    payload = open(name, "rb").read()
+    connection.sendall(head(int(kind), len(payload)) + payload)
+    answer = frame(connection)
+    if answer[6:8] == b"\xff\xff":
+        sys.exit("refused, code %d: %s" % (answer[13], answer[14:].decode()))
+    assert answer[6:8] == struct.pack(">H", int(kind) + 1), answer
+    open(out, "wb").write(answer[12:])
+
+
 def between(path, server, mode, *args):
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path + ".new")
@@ -108,6 +120,7 @@ def between(path, server, mode, *args):
         client, _ = listener.accept()
         letter += 1
         request = frame(client)
+        print("asked", flush=True)
         target = unix(server)
         target.sendall(request)
         answer = frame(target)
@@ -137,7 +150,7 @@ COMMANDS = {
     "version": lambda p: refused(unix(p), head(1, 4, version=2), 2, b"version 1 expected"),
     "kind": lambda p: refused(unix(p), head(999, 4), 2, b"kind 999"),
     "long": lambda p: refused(unix(p), head(1, 0xffffffff), 1, b"at most 65536"),
-    "many": many, "loris": loris, "replay": replay, "between": between,
+    "many": many, "loris": loris, "replay": replay, "ask": ask, "between": between,
 }
 
 COMMANDS[sys.argv[1]](*sys.argv[2:])

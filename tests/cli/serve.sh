@@ -7,10 +7,10 @@
 . "${top_srcdir:-.}/tests/tap.sh"
 . "$top_srcdir/tests/cli/host-tpm.sh"
 . "$top_srcdir/tests/cli/letters.sh"
+. "$top_srcdir/tests/cli/serving.sh"
 need swtpm swtpm_setup swtpm_localca openssl python3
 
 authority=${HOLDFAST_AUTHORITY:-$top_builddir/holdfast-authority}
-ca=${HOLDFAST_CA:-$top_builddir/holdfast-ca}
 cd "$tap_dir" || exit 1
 umask 022
 
@@ -18,7 +18,6 @@ auth() { local command=$1; shift; "$authority" "$command" --dir A "$@"; }
 enrol() { auth enrol --server "$@"; }
 count() { "$ca" list --dir C | wc -l; }
 state() { cat A/* | sha256sum; } # of all the authority has
-hostile() { python3 "$top_srcdir/tests/cli/serve-client.py" "$@"; }
 
 host_tpm_make one || { diag_file one.log; bail "no TPM could be made"; }
 host_tpm_start one || bail "the host TPM did not start"
@@ -29,29 +28,17 @@ auth approve --approver-key approver.key >/dev/null
 auth pcrs >values
 
 ### Keys and certificates of servers and clients
-server_ext='subjectAltName=DNS:localhost,IP:127.0.0.1
-extendedKeyUsage=serverAuth'
-issuer_make tlsca
-issuer_make otherca
-leaf_make server tlsca "$server_ext"
-leaf_make client tlsca "extendedKeyUsage=clientAuth"
-leaf_make stranger otherca "extendedKeyUsage=clientAuth"
+serving_tls
 leaf_make purpose tlsca "subjectAltName=IP:127.0.0.1
 extendedKeyUsage=clientAuth"
 leaf_make elsewhere tlsca "subjectAltName=DNS:elsewhere.example
 extendedKeyUsage=serverAuth"
 leaf_make expired tlsca "$server_ext" expired
 
-serving=
-serve() { # [OPTION...]: a server at ./s and on $port
-    [ -z "$serving" ] || stop "$serving"
-    rm -f s
-    start serve "$ca" serve --dir C --unix s --listen "127.0.0.1:$port" \
-        --ek-roots vendor/issuercert.pem --approver-public approver.pub --approved-pcrs values "$@"
-    serving=$started
-    wait_for 20 test -S s && wait_port "$port" "$serving"
+serve() { # [OPTION...]
+    serving_start --dir C --ek-roots vendor/issuercert.pem --approver-public approver.pub \
+        --approved-pcrs values "$@"
 }
-tls_of() { printf '%s\n' --tls-certificate "$1.pem" --tls-key "$1.key"; }
 free_ports 1
 
 ### Over a UNIX socket
@@ -99,9 +86,9 @@ for wrong in "expired:expired" "purpose:purpose|does not prove" "elsewhere:does 
         enrol "127.0.0.1:$port" --renew --server-ca tlsca.pem
 done
 serve "${good[@]}" --tls-clients tlsca.pem
-refuses 1 "TLS" "a client without certificate where one is asked for" \
+refuses 1 "TLS: .*other side refuses: Certificate is required" "a client without certificate where one is asked for" \
     enrol "127.0.0.1:$port" --renew --server-ca tlsca.pem
-refuses 1 "TLS" "one of another CA" enrol "127.0.0.1:$port" --renew --server-ca tlsca.pem \
+refuses 1 "TLS: .*other side refuses: Certificate is required" "one of another CA, which is not shown" enrol "127.0.0.1:$port" --renew --server-ca tlsca.pem \
     --client-certificate stranger.pem --client-key stranger.key
 is "$(state) $(count)" "$before $records" "nothing is changed by any of them"
 ok "a client of ours" enrol "127.0.0.1:$port" --renew --server-ca tlsca.pem \
@@ -124,12 +111,6 @@ ok "nor over TLS" enrol "127.0.0.1:$port" --server-ca tlsca.pem --renew --timeou
 kill "$loris"
 
 ### A man in the middle, servers that lie, connections that are cut
-between() { # MODE...: between enrol and the server, at ./m
-    rm -f m
-    start between python3 "$top_srcdir/tests/cli/serve-client.py" between m s "$@"
-    between_pid=$started
-    wait_for 10 test -S m
-}
 rm A/vma.pem A/chain.pem
 before=$(state) records=$(count)
 for cut in 0 5 100; do
@@ -137,30 +118,30 @@ for cut in 0 5 100; do
         between cut "$letter" "$cut"
         refuses 1 "closed the connection|was cut" "letter $letter cut after $cut bytes of the answer" \
             enrol "unix:$PWD/m" --timeout 10
-        stop "$between_pid"
+        between_end
         is "$(state)" "$before" "leaves the host as it was"
     done
 done
 between keep 1
 refuses 1 "." "an answer that never comes" enrol "unix:$PWD/m" --timeout 1
 like "$(cat refuses.log)" "no answer within the time allowed" "is not waited for"
-stop "$between_pid"
+between_end
 between record
 ok "a recorded enrolment" enrol "unix:$PWD/m"
-stop "$between_pid"
+between_end
 records=$(count)
 ok "the recorded answer to the challenge is refused when it is sent again" hostile replay s letter-2
 rm A/vma.pem A/chain.pem
 before=$(state)
 between swap 1 answer-1
 refuses 1 "server refuses: .*used already" "a recorded challenge" enrol "unix:$PWD/m"
-stop "$between_pid"
+between_end
 between swap 2 answer-2
 refuses 1 "for another key" "a recorded certificate, of another key" enrol "unix:$PWD/m"
-stop "$between_pid"
+between_end
 between flip 1
 refuses 1 "challenge: " "a challenge that was altered" enrol "unix:$PWD/m"
-stop "$between_pid"
+between_end
 is "$(state)" "$before" "and the host is as it was"
 ok "another fleet" "$ca" init --dir other --subject "another root"
 refuses 1 "another root than the one expected" "a server of another root than was said" \

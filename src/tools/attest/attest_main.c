@@ -3,8 +3,9 @@
  * is and says.
  *
  * Command line and exit codes; `challenge` is in challenge.c, `verify` in verdict.c, `enroll` and
- * `quote` in guest_enroll.c and guest_quote.c. Those two talk to a TPM, none to a network:
- * everything comes and goes as files. A further command is a row in both tables below and a file of its own.
+ * `quote` in guest_enroll.c and guest_quote.c. Those two talk to a TPM, and `enroll --server` to a CA;
+ * everything else comes and goes as files. A further command is a row in both tables below and a file
+ * of its own.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -18,6 +19,7 @@
 #include "tools/attest/challenge.h"
 #include "tools/attest/guest.h"
 #include "tools/attest/verdict.h"
+#include "tools/common/ca_connection.h"
 #include "tools/common/host_connection.h"
 
 enum { CHALLENGE = 1 << 0, VERIFY = 1 << 1, ENROLL = 1 << 2, QUOTE = 1 << 3 };
@@ -45,6 +47,7 @@ static const HfOption options_table[] = {
       .arg = "FILE",
       .help = "the CA's answer",
       .where = ENROLL },
+    HF_CA_CONNECTION_OPTIONS(ENROLL, 0),
     { .name = "dir",
       .kind = HF_KIND_PATH,
       .arg = "DIR",

@@ -7,7 +7,10 @@
 
 #include "tools/attest/guest.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -35,6 +38,7 @@ void hf_guest_free(HfGuest *guest)
 {
     if (guest) {
         hf_host_key_free(guest->ak);
+        hf_key_blob_free(guest->unsaved);
         hf_connection_free(guest->connection);
         g_clear_pointer(&guest->srk_name, g_bytes_unref);
         g_clear_pointer(&guest->ek_certificate, g_bytes_unref);
@@ -199,14 +203,53 @@ static bool open_ak(HfGuest *guest, const HfOptions *options, bool make, bool fr
     }
     if (!blob) {
         hf_guest_ak_template(algorithm_of(options), &template);
-        blob = hf_endorsement_create(guest->connection, &template, error);
-        if (!blob || !hf_blob_save(blob, guest->fd, BLOB, label, error) ||
-            !save_manifest(guest, error)) {
+        guest->unsaved = hf_endorsement_create(guest->connection, &template, error);
+        if (!guest->unsaved) {
             return false;
         }
     }
-    guest->ak = hf_endorsement_load(guest->connection, blob, error);
+    guest->ak = hf_endorsement_load(guest->connection, blob ? blob : guest->unsaved, error);
     return guest->ak != NULL;
+}
+
+static bool forget(const HfGuest *guest, const char *name, GError **error)
+{
+    return unlinkat(guest->fd, name, 0) == 0 || errno == ENOENT ||
+           hf_error_errno(error, errno, "%s/%s", guest->path, name);
+}
+
+/* Without manifest there is no AK: it goes first and comes last. */
+bool hf_guest_save(HfGuest *guest, GError **error)
+{
+    g_autofree char *label = hf_guest_label(guest, BLOB);
+
+    if (!guest->unsaved) {
+        return true;
+    }
+    if (!forget(guest, MANIFEST, error) || !forget(guest, HF_GUEST_REQUEST, error) ||
+        !forget(guest, HF_GUEST_CERTIFICATE, error)) {
+        return false;
+    }
+    if (fsync(guest->fd) != 0) {
+        return hf_error_errno(error, errno, "%s", guest->path);
+    }
+    if (!hf_blob_save(guest->unsaved, guest->fd, BLOB, label, error) ||
+        !save_manifest(guest, error)) {
+        return false;
+    }
+    g_clear_pointer(&guest->unsaved, hf_key_blob_free);
+    return true;
+}
+
+static bool lock_directory(const HfGuest *guest, GError **error)
+{
+    if (flock(guest->fd, LOCK_EX | LOCK_NB) == 0) {
+        return true;
+    }
+    return errno == EWOULDBLOCK
+               ? hf_error_set(error, HF_ERROR_BUSY, "%s: somebody else works on it just now",
+                              guest->path)
+               : hf_error_errno(error, errno, "%s", guest->path);
 }
 
 /* --ek, where nothing was pinned yet. */
@@ -230,7 +273,8 @@ HfGuest *hf_guest_open(const HfOptions *options, bool make, GError **error)
     guest->path = g_strdup(hf_options_string(options, "dir"));
     guest->ek_template = HF_TEMPLATE_COUNT;
     guest->fd = make ? hf_dir_make(guest->path, 0700, error) : hf_dir_open(guest->path, error);
-    if (guest->fd < 0 || (!fresh && !load_manifest(guest, &found, error))) {
+    if (guest->fd < 0 || (make && !lock_directory(guest, error)) ||
+        (!fresh && !load_manifest(guest, &found, error))) {
         return NULL;
     }
     if (!found && !make) {

@@ -29,14 +29,19 @@ typedef struct {
     HfPublic ek;
     GBytes *ek_certificate; /* DER; NULL: the TPM has none */
     HfHostKey *ak;
+    HfKeyBlob *unsaved; /* of an AK that was just made; NULL: it is in the directory */
 } HfGuest;
 
 /* The guest of --dir with its AK. make: a directory or AK that is not there is made, by --tcti,
- * --ek and --key-algorithm, and --new-key makes them anew; else HF_ERROR_NOT_FOUND.
+ * --ek and --key-algorithm, and --new-key makes them anew; else HF_ERROR_NOT_FOUND. A new AK is not
+ * in the directory before hf_guest_save. Who makes has the directory for himself (HF_ERROR_BUSY).
  * HF_ERROR_STATE when the TPM, or its endorsement key, is another one than was pinned, or the EK
  * certificate in NV is for another key. */
 HfGuest *hf_guest_open(const HfOptions *options, bool make, GError **error);
 void hf_guest_free(HfGuest *guest);
+/* Puts a new AK into the directory; request and certificate of the one before go first. If it is
+ * interrupted there is either no AK or the new one. */
+bool hf_guest_save(HfGuest *guest, GError **error);
 /* "DIR/NAME". Caller frees. */
 char *hf_guest_label(const HfGuest *guest, const char *name);
 

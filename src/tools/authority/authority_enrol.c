@@ -15,12 +15,12 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "net/link.h"
 #include "tools/authority/authority_commands.h"
 #include "tools/authority/authority_evidence.h"
 #include "tools/authority/authority_files.h"
 #include "tools/authority/authority_install.h"
 #include "tools/common/blob_file.h"
+#include "tools/common/ca_connection.h"
 #include "tools/common/enrolment_kinds.h"
 #include "tools/common/parcel.h"
 
@@ -29,7 +29,7 @@ typedef struct {
     HfAuthorityDir *authority;
     HfCertificate
         *root; /* the only one believed; NULL: whoever the server is believed to be says */
-    HfTls *tls;
+    HfCaConnection *ca;
     bool progress;
 } Enrolment;
 
@@ -38,28 +38,6 @@ static void step(const Enrolment *enrolment, const char *text)
     if (enrolment->progress) {
         fprintf(stderr, "holdfast-authority: %s\n", text);
     }
-}
-
-static bool load_tls(Enrolment *enrolment, GError **error)
-{
-    const HfOptions *options = enrolment->options;
-    const HfTlsFiles files = {
-        .certificate = hf_options_string(options, "client-certificate"),
-        .key = hf_options_string(options, "client-key"),
-        .believed = hf_options_string(options, "server-ca"),
-    };
-    bool needs_tls = false;
-
-    if (!hf_link_check(hf_options_string(options, "server"), &needs_tls, error)) {
-        g_prefix_error(error, "--");
-        return false;
-    }
-    if ((files.certificate == NULL) != (files.key == NULL)) {
-        return hf_error_set(error, HF_ERROR_USAGE,
-                            "--client-certificate and --client-key: both or none expected");
-    }
-    enrolment->tls = needs_tls ? hf_tls_client(&files, error) : NULL;
-    return enrolment->tls || !needs_tls;
 }
 
 /* --root, or the root of the chain that is installed: a renewal does not change fleets. */
@@ -88,22 +66,6 @@ static bool load_root(Enrolment *enrolment, GError **error)
     return true;
 }
 
-static GBytes *ask(const Enrolment *enrolment, uint16_t kind, GBytes *payload, GError **error)
-{
-    const char *url = hf_options_string(enrolment->options, "server");
-    unsigned seconds = (unsigned)hf_options_int(enrolment->options, "timeout");
-    const HfExchange *exchange = hf_exchange_find(hf_enrolment_kinds(), kind);
-    g_autoptr(HfLink) link = NULL;
-
-    if (g_bytes_get_size(payload) > exchange->request_max) {
-        hf_error_set(error, HF_ERROR_INVALID, "%s: at most %u bytes can be sent, it has %zu",
-                     exchange->name, exchange->request_max, g_bytes_get_size(payload));
-        return NULL;
-    }
-    link = hf_link_open(url, enrolment->tls, seconds, error);
-    return link ? hf_link_ask(link, exchange, payload, seconds, error) : NULL;
-}
-
 static HfChallenge *get_challenge(Enrolment *enrolment, GError **error)
 {
     g_autoptr(HfIntroduction) introduction = NULL;
@@ -117,7 +79,7 @@ static HfChallenge *get_challenge(Enrolment *enrolment, GError **error)
     }
     step(enrolment, "2 of 4: introducing this host to the CA");
     letter = hf_introduction_write(introduction);
-    answer = ask(enrolment, HF_ASK_INTRODUCTION, letter, error);
+    answer = hf_ca_connection_ask(enrolment->ca, HF_ASK_INTRODUCTION, letter, error);
     return answer ? hf_challenge_read(answer, "the server's answer", error) : NULL;
 }
 
@@ -140,7 +102,7 @@ static GPtrArray *get_certificates(Enrolment *enrolment, const HfChallenge *chal
     }
     step(enrolment, "4 of 4: asking the CA for the certificate");
     letter = hf_evidence_write(evidence);
-    answer = ask(enrolment, HF_ASK_DELEGATION, letter, error);
+    answer = hf_ca_connection_ask(enrolment->ca, HF_ASK_DELEGATION, letter, error);
     return answer ? hf_certificate_parse_bundle(answer, "the server's answer", error) : NULL;
 }
 
@@ -198,8 +160,8 @@ static bool run(Enrolment *enrolment, GError **error)
         printf("%s: enrolled already; --renew asks for a new certificate\n", authority->key_path);
         return true;
     }
-    if (!load_root(enrolment, error) || !load_tls(enrolment, error) ||
-        !enrol_or_leave(enrolment, error)) {
+    enrolment->ca = hf_ca_connection_new(enrolment->options, error);
+    if (!enrolment->ca || !load_root(enrolment, error) || !enrol_or_leave(enrolment, error)) {
         return false;
     }
     printf("%s: enrolled, certificate installed\n", authority->key_path);
@@ -226,7 +188,7 @@ bool hf_authority_command_enrol(const HfOptions *options, GError **error)
     enrolment.authority = hf_authority_open_connected(options, error);
     good = enrolment.authority && run(&enrolment, error);
     g_clear_pointer(&enrolment.root, hf_certificate_unref);
-    hf_tls_unref(enrolment.tls);
+    hf_ca_connection_free(enrolment.ca);
     hf_authority_free(enrolment.authority);
     return good;
 }

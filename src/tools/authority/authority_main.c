@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "hwtpm/connection.h"
 #include "tools/authority/authority_commands.h"
+#include "tools/common/ca_connection.h"
 
 enum {
     INIT = 1 << 0,
@@ -200,28 +201,7 @@ static const HfOption option_table[] = {
       .help = "where the introduction or the delegation request goes",
       .where = REQUEST | RESPOND,
       .flags = HF_OPTION_REQUIRED },
-    { .name = "server",
-      .kind = HF_KIND_STRING,
-      .arg = "URL",
-      .help = "the CA that serves: unix:PATH, or HOST:PORT or tls:HOST:PORT (TLS, verified)",
-      .where = ENROL,
-      .flags = HF_OPTION_REQUIRED },
-    { .name = "server-ca",
-      .kind = HF_KIND_PATH,
-      .arg = "PEM",
-      .help =
-          "only servers whose certificate leads to one of these (default: what the system trusts)",
-      .where = ENROL },
-    { .name = "client-certificate",
-      .kind = HF_KIND_PATH,
-      .arg = "PEM",
-      .help = "to show to the server, where it asks for one",
-      .where = ENROL },
-    { .name = "client-key",
-      .kind = HF_KIND_PATH,
-      .arg = "PEM",
-      .help = "its private key",
-      .where = ENROL },
+    HF_CA_CONNECTION_OPTIONS(ENROL, HF_OPTION_REQUIRED),
     { .name = "root",
       .kind = HF_KIND_PATH,
       .arg = "PEM",
@@ -232,14 +212,6 @@ static const HfOption option_table[] = {
     { .name = "renew",
       .kind = HF_KIND_FLAG,
       .help = "also when a good certificate is installed; the key stays",
-      .where = ENROL },
-    { .name = "timeout",
-      .kind = HF_KIND_INT,
-      .arg = "SECONDS",
-      .help = "how long the server may take for one answer",
-      .preset = "60",
-      .min = 1,
-      .max = 3600,
       .where = ENROL },
     { .name = "progress",
       .kind = HF_KIND_FLAG,

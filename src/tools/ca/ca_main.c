@@ -9,6 +9,7 @@
 #include "pki/delegation.h"
 #include "tools/ca/ca_commands.h"
 #include "tools/ca/ca_crl.h"
+#include "tools/ca/ca_service_rules.h"
 
 enum {
     INIT = 1 << 0,
@@ -28,7 +29,7 @@ static const HfCommand commands[] = {
     { "delegate", DELEGATE, "verify a delegation request and issue its certificate", NULL, 0, 0 },
     { "certify", CERTIFY, "verify the request of an attestation key and issue its certificate",
       NULL, 0, 0 },
-    { "serve", SERVE, "challenge and delegate over UNIX sockets and TLS", NULL, 0, 0 },
+    { "serve", SERVE, "challenge, delegate and certify over UNIX sockets and TLS", NULL, 0, 0 },
     { "nonce", NONCE, "print a fresh nonce for one delegation request, unchallenged", NULL, 0, 0 },
     { "revoke", REVOKE, "revoke a certificate, or all of a key or host", NULL, 0, 0 },
     { "crl", CRL, "issue the revocation list anew", NULL, 0, 0 },
@@ -107,13 +108,13 @@ static const HfOption option_table[] = {
       .arg = "FILE",
       .help = "root certificates of fleets whose virtual TPMs are believed; may be given several "
               "times",
-      .where = CERTIFY,
+      .where = CERTIFY | SERVE,
       .flags = HF_OPTION_MULTI },
     { .name = "vma",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
       .help = "vMA certificates, for TPMs that have none or an old one; may be given several times",
-      .where = CERTIFY,
+      .where = CERTIFY | SERVE,
       .flags = HF_OPTION_MULTI },
     { .name = "hours",
       .kind = HF_KIND_INT,
@@ -122,11 +123,11 @@ static const HfOption option_table[] = {
       .preset = "24",
       .min = 1,
       .max = 24 * 90,
-      .where = CERTIFY },
+      .where = CERTIFY | SERVE },
     { .name = "hardware-only",
       .kind = HF_KIND_FLAG,
       .help = "refuse virtual TPMs that are software-rooted or nested",
-      .where = CERTIFY },
+      .where = CERTIFY | SERVE },
     { .name = "approver-public",
       .kind = HF_KIND_PATH,
       .arg = "PEM",
@@ -224,6 +225,14 @@ static const HfOption option_table[] = {
       .help = "only certificates that are in this state now",
       .choices = "valid|expired|revoked|superseded",
       .where = LIST },
+    { .name = "answer",
+      .kind = HF_KIND_CHOICE,
+      .arg = "WHOM",
+      .help = "whose requests are answered: of hosts for a delegation, of guests for the "
+              "certificate of an attestation key, or both",
+      .preset = "hosts",
+      .choices = HF_CA_ANSWER_CHOICES,
+      .where = SERVE },
     { .name = "listen",
       .kind = HF_KIND_STRING,
       .arg = "ADDR:PORT",

@@ -42,17 +42,6 @@ typedef struct {
     unsigned listeners;
 } Serve;
 
-static HfCaRules *load_rules(const HfOptions *options, const HfCaDir *ca, GError **error)
-{
-    g_autoptr(HfCaRules) rules = hf_ca_rules_new();
-
-    rules->only_delegable = true;
-    return hf_ca_rules_read_voucher(rules, options, error) &&
-                   hf_ca_rules_read_delegation(rules, options, ca, error)
-               ? g_steal_pointer(&rules)
-               : NULL;
-}
-
 static bool load_tls(Serve *serve, GError **error)
 {
     const HfTlsFiles files = {
@@ -81,10 +70,10 @@ static void reload(Serve *serve)
     const char *dir = hf_options_string(serve->options, "dir");
     g_autoptr(GError) error = NULL;
     HfCaDir where = { .path = (char *)(uintptr_t)dir };
-    HfCaRules *rules = load_rules(serve->options, &where, &error);
+    HfCaServiceRules *rules = hf_ca_service_rules_new(serve->options, &where, &error);
 
     if (!rules || !load_tls(serve, &error)) {
-        hf_ca_rules_free(rules);
+        hf_ca_service_rules_free(rules);
         hf_log(1, "not read again, all stays as it was: %s", error->message);
         return;
     }
@@ -242,7 +231,7 @@ static bool prepare(Serve *serve, GError **error)
 {
     const HfOptions *options = serve->options;
     g_autoptr(HfCaDir) ca = hf_ca_dir_open(hf_options_string(options, "dir"), error);
-    g_autoptr(HfCaRules) rules = ca ? load_rules(options, ca, error) : NULL;
+    g_autoptr(HfCaServiceRules) rules = ca ? hf_ca_service_rules_new(options, ca, error) : NULL;
 
     if (!rules || !open_signals(serve, error) || !open_listeners(serve, error) ||
         !load_tls(serve, error)) {

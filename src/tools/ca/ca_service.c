@@ -12,12 +12,12 @@
 
 struct HfCaService {
     HfCaDir *ca;
-    HfCaRules *rules; /* the worker's own */
-    GMutex lock;      /* of next */
-    HfCaRules *next;  /* to be taken by the worker, or NULL */
+    HfCaServiceRules *rules; /* the worker's own */
+    GMutex lock;             /* of next */
+    HfCaServiceRules *next;  /* to be taken by the worker, or NULL */
 };
 
-HfCaService *hf_ca_service_new(HfCaDir *ca, HfCaRules *rules)
+HfCaService *hf_ca_service_new(HfCaDir *ca, HfCaServiceRules *rules)
 {
     HfCaService *service = g_new0(HfCaService, 1);
 
@@ -33,16 +33,16 @@ void hf_ca_service_free(HfCaService *service)
         return;
     }
     g_mutex_clear(&service->lock);
-    hf_ca_rules_free(service->next);
-    hf_ca_rules_free(service->rules);
+    hf_ca_service_rules_free(service->next);
+    hf_ca_service_rules_free(service->rules);
     hf_ca_dir_free(service->ca);
     g_free(service);
 }
 
-void hf_ca_service_set_rules(HfCaService *service, HfCaRules *rules)
+void hf_ca_service_set_rules(HfCaService *service, HfCaServiceRules *rules)
 {
     g_mutex_lock(&service->lock);
-    hf_ca_rules_free(service->next);
+    hf_ca_service_rules_free(service->next);
     service->next = rules;
     g_mutex_unlock(&service->lock);
 }
@@ -51,7 +51,7 @@ static void take_rules(HfCaService *service)
 {
     g_mutex_lock(&service->lock);
     if (service->next) {
-        hf_ca_rules_free(service->rules);
+        hf_ca_service_rules_free(service->rules);
         service->rules = g_steal_pointer(&service->next);
     }
     g_mutex_unlock(&service->lock);
@@ -60,8 +60,8 @@ static void take_rules(HfCaService *service)
 static GBytes *challenge(HfCaService *service, GBytes *payload, const char *peer, GError **error)
 {
     g_autofree char *vouched = NULL;
-    GBytes *answer =
-        hf_ca_challenge(service->ca, service->rules, payload, "introduction", &vouched, error);
+    GBytes *answer = hf_ca_challenge(service->ca, service->rules->hosts, payload, "introduction",
+                                     &vouched, error);
 
     if (answer) {
         hf_log(1, "%s: challenged; endorsement key: %s", peer,
@@ -73,7 +73,7 @@ static GBytes *challenge(HfCaService *service, GBytes *payload, const char *peer
 static GBytes *delegate(HfCaService *service, GBytes *payload, const char *peer, GError **error)
 {
     g_autoptr(HfCaDelegated) delegated =
-        hf_ca_delegate(service->ca, service->rules, payload, "delegation request", error);
+        hf_ca_delegate(service->ca, service->rules->hosts, payload, "delegation request", error);
     g_autofree char *subject = NULL;
 
     if (!delegated) {
@@ -87,33 +87,64 @@ static GBytes *delegate(HfCaService *service, GBytes *payload, const char *peer,
     return hf_ca_delegated_pem(service->ca, delegated);
 }
 
+static GBytes *attest(HfCaService *service, GBytes *payload, const char *peer, GError **error)
+{
+    g_autoptr(HfCaAttested) attested =
+        hf_ca_attest(service->ca, service->rules->guests, payload, "AK request", error);
+    g_autofree char *subject = NULL;
+
+    if (!attested) {
+        return NULL;
+    }
+    subject = hf_certificate_subject_text(attested->certificate);
+    hf_log(1, "%s: certificate of %s for a %s", peer, subject, attested->tpm);
+    return g_bytes_ref(attested->answer);
+}
+
 /* A row for each request of enrolment_kinds.c. */
 static const struct {
     uint16_t kind;
+    bool of_guests;
     GBytes *(*answer)(HfCaService *service, GBytes *payload, const char *peer, GError **error);
 } answers[] = {
-    { HF_ASK_INTRODUCTION, challenge },
-    { HF_ASK_DELEGATION, delegate },
+    { HF_ASK_INTRODUCTION, false, challenge },
+    { HF_ASK_DELEGATION, false, delegate },
+    { HF_ASK_AK, true, attest },
 };
+
+static GBytes *answer(HfCaService *service, uint16_t kind, GBytes *payload, const char *peer,
+                      GError **error)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(answers); i++) {
+        const HfCaServiceRules *rules = service->rules;
+        bool of_guests = answers[i].of_guests;
+
+        if (answers[i].kind != kind) {
+            continue;
+        }
+        if (of_guests ? rules->guests != NULL : rules->hosts != NULL) {
+            return answers[i].answer(service, payload, peer, error);
+        }
+        hf_error_set(error, HF_ERROR_UNSUPPORTED, "requests of %s are not answered here",
+                     of_guests ? "guests" : "hosts");
+        return NULL;
+    }
+    hf_error_set(error, HF_ERROR_UNSUPPORTED, "request of kind %u: not answered here", kind);
+    return NULL;
+}
 
 GBytes *hf_ca_service_answer(void *user, uint16_t kind, GBytes *payload, const char *peer,
                              GError **error)
 {
     HfCaService *service = user;
     g_autoptr(GError) local = NULL;
+    GBytes *told;
 
     take_rules(service);
-    for (unsigned i = 0; i < G_N_ELEMENTS(answers); i++) {
-        if (answers[i].kind == kind) {
-            GBytes *answer = answers[i].answer(service, payload, peer, &local);
-
-            if (!answer) {
-                hf_log(1, "%s: refused: %s", peer, local->message);
-                g_propagate_error(error, g_steal_pointer(&local));
-            }
-            return answer;
-        }
+    told = answer(service, kind, payload, peer, &local);
+    if (!told) {
+        hf_log(1, "%s: refused: %s", peer, local->message);
+        g_propagate_error(error, g_steal_pointer(&local));
     }
-    hf_error_set(error, HF_ERROR_UNSUPPORTED, "request of kind %u: not answered here", kind);
-    return NULL;
+    return told;
 }

@@ -19,6 +19,7 @@ holdfast_ca_SOURCES = \
     src/tools/ca/ca_rules.c src/tools/ca/ca_rules.h \
     src/tools/ca/ca_serve.c \
     src/tools/ca/ca_service.c src/tools/ca/ca_service.h \
+    src/tools/ca/ca_service_rules.c src/tools/ca/ca_service_rules.h \
     src/tools/ca/ca_verify.c src/tools/ca/ca_verify.h \
     src/tools/ca/ca_voucher.c src/tools/ca/ca_voucher.h
 holdfast_ca_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
