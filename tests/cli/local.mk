@@ -19,6 +19,7 @@ EXTRA_DIST += tests/cli/fleet.sh tests/cli/host-tpm.sh tests/cli/letters.sh test
 cli_tests += tests/cli/attest.sh
 cli_tests += tests/cli/quote.sh
 cli_tests += tests/cli/setup.sh tests/cli/setup-profile.sh
+cli_tests += tests/cli/setup-batch.sh
 cli_tests += tests/cli/reproducible.sh
 cli_tests += tests/cli/withdraw.sh
 cli_tests += tests/cli/samples.sh

@@ -20,6 +20,7 @@
 #include "pki/endorsement.h"
 #include "tools/common/authority_dir.h"
 #include "tools/setup/measurement.h"
+#include "tools/setup/signing_desk.h"
 
 #define MODEL "holdfast vTPM"
 #define NAME_MAX_CHARACTERS 64
@@ -27,7 +28,8 @@
 typedef struct {
     HfCertifier base;
     HfAuthorityDir *authority;
-    HfSigner *signer;                 /* borrowed from the authority */
+    HfSigner *signer;                 /* borrowed from the authority, or `desk` */
+    HfSigner *desk;                   /* in a batch; or NULL */
     const HfCertificate *certificate; /* borrowed from the authority */
     HfHolding holding; /* its strings and digests are borrowed, but for device_model */
     char *model;
@@ -41,6 +43,7 @@ static void authority_free(HfCertifier *base)
     Authority *certifier = (Authority *)base;
     g_clear_pointer(&certifier->holding.device_model, g_bytes_unref);
     g_clear_pointer(&certifier->authority, hf_authority_free);
+    hf_signer_free(certifier->desk);
     g_free(certifier->model);
     g_free(certifier->vmid);
     g_free(certifier->description);
@@ -133,6 +136,17 @@ static GBytes *authority_chain(HfCertifier *base, GError **error)
     return g_byte_array_free_to_bytes(all);
 }
 
+/* In a batch the key is in a process of its own. */
+static HfSigner *find_signer(Authority *certifier, const HfSetupPlan *plan, const HfKeyWish *wish,
+                             GError **error)
+{
+    if (plan->desk < 0) {
+        return hf_authority_signer(certifier->authority, error);
+    }
+    const HfDeskKey key = { plan->desk, plan->authority, plan->tcti, *wish };
+    return certifier->desk = hf_desk_signer_new(&key, error);
+}
+
 /* --- the authority --------------------------------------------------------------------------- */
 
 static const HfCertifierClass authority_class = { authority_issue, authority_chain,
@@ -153,7 +167,7 @@ HfCertifier *hf_certifier_authority_open(const HfSetupPlan *plan, GError **error
     }
     if (!(certifier->certificate = hf_authority_certificate(certifier->authority, error)) ||
         !(certifier->holding.device_model = hf_measurement_take(error)) ||
-        !(certifier->signer = hf_authority_signer(certifier->authority, error))) {
+        !(certifier->signer = find_signer(certifier, plan, &wish, error))) {
         return NULL;
     }
     take_facts(certifier, plan, &wish);

@@ -1,9 +1,9 @@
 /*
  * engine_child.c - both sides of the engine's process: the parent's handle and the child's loop.
  *
- * The conversation is strictly request and reply on a socket pair: u8 code, u32 size, payload. The
- * reply's code says whether it went well; the payload of a failure is its message. Both sides bound
- * every size; the parent does not trust the child with more than its answers.
+ * The conversation is child_message.h's, on a socket pair. The reply's code says whether it went
+ * well; the payload of a failure is its message. Both sides bound every size; the parent does not
+ * trust the child with more than its answers.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -26,8 +26,8 @@
 #include "base/socket.h"
 #include "engine/engine.h"
 #include "sandbox/sandbox.h"
+#include "tools/setup/child_message.h"
 
-#define HEADER_SIZE 5u
 #define REPLY_SECONDS 120
 
 enum { ASK_POWER_ON = 1, ASK_COMMAND, ASK_INFO, ASK_SEED, ASK_FORGET, ASK_FINISH, ASK_PROFILE };
@@ -37,40 +37,6 @@ struct HfEngineChild {
     pid_t pid;
     int fd;
 };
-
-/* --- both sides ------------------------------------------------------------------------------ */
-
-/* One write: the child's filter knows write(2), and no sending that it could aim elsewhere. */
-static bool send_message(int fd, uint8_t code, const void *data, size_t size, GError **error)
-{
-    g_autoptr(HfSecret) message = hf_secret_new(HEADER_SIZE + size);
-    message->data[0] = code;
-    hf_store_u32(message->data + 1, (uint32_t)size);
-    if (size > 0) {
-        memcpy(message->data + HEADER_SIZE, data, size);
-    }
-    return hf_fd_write_all(fd, message->data, message->size, "the TPM's process", error);
-}
-
-static HfSecret *receive_message(int fd, int64_t deadline, uint8_t *ret_code, GError **error)
-{
-    uint8_t header[HEADER_SIZE];
-    if (!hf_socket_read_full(fd, header, sizeof(header), deadline, error)) {
-        return NULL;
-    }
-    uint32_t size = hf_fetch_u32(header + 1);
-    if (size > HF_BLOB_MAX) {
-        hf_error_set(error, HF_ERROR_INVALID, "message of %u bytes, expected at most %u", size,
-                     HF_BLOB_MAX);
-        return NULL;
-    }
-    g_autoptr(HfSecret) payload = hf_secret_new(size);
-    if (size > 0 && !hf_socket_read_full(fd, payload->data, size, deadline, error)) {
-        return NULL;
-    }
-    *ret_code = header[0];
-    return g_steal_pointer(&payload);
-}
 
 /* --- the child ------------------------------------------------------------------------------- */
 
@@ -116,7 +82,7 @@ static const HfEngineStorage memory_storage = { memory_load, memory_save, memory
 static bool reply_failed(const Child *child, const GError *error)
 {
     const char *text = error ? error->message : "the TPM gave no reason";
-    return send_message(child->fd, REPLY_FAILED, text, strlen(text), NULL);
+    return hf_message_send(child->fd, REPLY_FAILED, text, strlen(text), NULL);
 }
 
 static bool answer_power_on(Child *child, const HfSecret *payload)
@@ -132,7 +98,7 @@ static bool answer_power_on(Child *child, const HfSecret *payload)
     }
     const GError *storage = hf_engine_storage_error(child->engine);
     return storage ? reply_failed(child, storage)
-                   : send_message(child->fd, REPLY_DONE, NULL, 0, NULL);
+                   : hf_message_send(child->fd, REPLY_DONE, NULL, 0, NULL);
 }
 
 static bool answer_command(Child *child, const HfSecret *payload)
@@ -145,14 +111,14 @@ static bool answer_command(Child *child, const HfSecret *payload)
     size_t size = hf_engine_process(child->engine, payload->data, payload->size, 0, &response);
     const GError *storage = hf_engine_storage_error(child->engine);
     return storage ? reply_failed(child, storage)
-                   : send_message(child->fd, REPLY_DONE, response, size, NULL);
+                   : hf_message_send(child->fd, REPLY_DONE, response, size, NULL);
 }
 
 static bool answer_seed(Child *child, const HfSecret *payload)
 {
     g_autoptr(GError) error = NULL;
     return hf_engine_set_endorsement_seed(child->engine, payload, &error)
-               ? send_message(child->fd, REPLY_DONE, NULL, 0, NULL)
+               ? hf_message_send(child->fd, REPLY_DONE, NULL, 0, NULL)
                : reply_failed(child, error);
 }
 
@@ -166,7 +132,7 @@ static bool answer_profile(Child *child, const HfSecret *payload)
     g_autofree char *available = hf_engine_info(child->engine, HF_ENGINE_INFO_PROFILES);
     g_autofree char *ready = hf_profile_prepare(json ? json : "", available, removal, &error);
     return ready && hf_engine_set_profile(child->engine, ready, &error)
-               ? send_message(child->fd, REPLY_DONE, NULL, 0, NULL)
+               ? hf_message_send(child->fd, REPLY_DONE, NULL, 0, NULL)
                : reply_failed(child, error);
 }
 
@@ -174,14 +140,14 @@ static bool answer_forget(Child *child)
 {
     hf_engine_power_off(child->engine);
     g_clear_pointer(&child->permanent, hf_secret_free);
-    return send_message(child->fd, REPLY_DONE, NULL, 0, NULL);
+    return hf_message_send(child->fd, REPLY_DONE, NULL, 0, NULL);
 }
 
 static bool answer_info(Child *child, const HfSecret *payload)
 {
     HfReader r = hf_reader(payload->data, payload->size);
     g_autofree char *json = hf_engine_info(child->engine, hf_reader_u64(&r));
-    return send_message(child->fd, REPLY_DONE, json, json ? strlen(json) : 0, NULL);
+    return hf_message_send(child->fd, REPLY_DONE, json, json ? strlen(json) : 0, NULL);
 }
 
 /* The last answer: false ends the loop. */
@@ -189,7 +155,8 @@ static bool answer_finish(Child *child)
 {
     hf_engine_power_off(child->engine);
     if (child->permanent) {
-        send_message(child->fd, REPLY_DONE, child->permanent->data, child->permanent->size, NULL);
+        hf_message_send(child->fd, REPLY_DONE, child->permanent->data, child->permanent->size,
+                        NULL);
     } else {
         reply_failed(child, NULL);
     }
@@ -249,7 +216,7 @@ G_GNUC_NORETURN static void child_main(HfTpmVersion version, int fd, pid_t paren
     }
     for (bool more = true; more;) {
         uint8_t code = 0;
-        g_autoptr(HfSecret) payload = receive_message(fd, HF_NO_DEADLINE, &code, NULL);
+        g_autoptr(HfSecret) payload = hf_message_receive(fd, HF_NO_DEADLINE, &code, NULL);
         more = payload && answer(&child, code, payload);
     }
     hf_engine_free(child.engine);
@@ -283,27 +250,13 @@ HfEngineChild *hf_engine_child_start(HfTpmVersion version, GError **error)
     return child;
 }
 
-static bool reap(pid_t pid, int *ret_status)
-{
-    while (waitpid(pid, ret_status, 0) < 0) {
-        if (errno != EINTR) {
-            return false;
-        }
-    }
-    return true;
-}
-
 void hf_engine_child_free(HfEngineChild *child)
 {
     if (!child) {
         return;
     }
     hf_fd_close(&child->fd);
-    if (child->pid > 0) {
-        int status;
-        kill(child->pid, SIGKILL);
-        reap(child->pid, &status);
-    }
+    hf_child_end(child->pid);
     g_free(child);
 }
 
@@ -312,7 +265,8 @@ static void explain_death(HfEngineChild *child, GError **error)
 {
     int status = 0;
     /* Only a child that ends closes its socket, so there is nothing long to wait for. */
-    if (!hf_error_is(*error, HF_ERROR_TIMEOUT) && child->pid > 0 && reap(child->pid, &status)) {
+    if (!hf_error_is(*error, HF_ERROR_TIMEOUT) && child->pid > 0 &&
+        hf_child_reap(child->pid, &status)) {
         child->pid = 0;
     }
     if (WIFSIGNALED(status)) {
@@ -329,8 +283,8 @@ static HfSecret *ask(HfEngineChild *child, uint8_t code, const void *data, size_
     int64_t deadline = g_get_monotonic_time() + REPLY_SECONDS * G_USEC_PER_SEC;
     uint8_t result = 0;
     /* A child that failed early has left its message behind: read also when writing fails. */
-    bool sent = send_message(child->fd, code, data, size, NULL);
-    g_autoptr(HfSecret) reply = receive_message(child->fd, deadline, &result, &local);
+    bool sent = hf_message_send(child->fd, code, data, size, NULL);
+    g_autoptr(HfSecret) reply = hf_message_receive(child->fd, deadline, &result, &local);
     if (!reply) {
         explain_death(child, &local);
         g_propagate_error(error, g_steal_pointer(&local));

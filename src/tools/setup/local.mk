@@ -1,9 +1,12 @@
 # holdfast-setup: makes a virtual TPM. The engine is in it, behind a fork and a filter.
 noinst_LIBRARIES += libsetup.a
 libsetup_a_SOURCES = \
+    src/tools/setup/batch.c src/tools/setup/batch.h \
+    src/tools/setup/batch_file.c src/tools/setup/batch_file.h \
     src/tools/setup/capabilities.c src/tools/setup/capabilities.h \
     src/tools/setup/certificate_match.c src/tools/setup/certificate_match.h \
     src/tools/setup/certificate_files.c src/tools/setup/certificate_files.h \
+    src/tools/setup/child_message.c src/tools/setup/child_message.h \
     src/tools/setup/ek_table.c src/tools/setup/ek_table.h \
     src/tools/setup/reproducible.c src/tools/setup/reproducible.h \
     src/tools/setup/engine_child.c src/tools/setup/engine_child.h \
@@ -20,6 +23,7 @@ libsetup_a_SOURCES = \
     src/tools/setup/setup_plan.c \
     src/tools/setup/setup_profile.c src/tools/setup/setup_profile.h \
     src/tools/setup/setup_run.c src/tools/setup/setup_run.h \
+    src/tools/setup/signing_desk.c src/tools/setup/signing_desk.h \
     src/tools/setup/swtpm_setup_config.c src/tools/setup/swtpm_setup_config.h \
     src/tools/setup/tool_run.c src/tools/setup/tool_run.h
 libsetup_a_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)

@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "crypto/kdf.h"
 #include "tools/common/authority_dir.h"
+#include "tools/setup/signing_desk.h"
 #include "tpm2/constants.h"
 
 #define CONFIGURATION_MAX ((size_t)16 * 1024 * 1024)
@@ -67,8 +68,13 @@ HfSecret *hf_reproducible_seed(const HfSetupPlan *plan, GError **error)
         return NULL;
     }
     digest = hf_digest_of(HF_HASH_SHA256, g_bytes_get_data(file, NULL), g_bytes_get_size(file));
-    authority = hf_authority_open(plan->authority, plan->tcti, NULL, error);
-    derived = authority ? hf_authority_derive(authority, digest.data, digest.size, error) : NULL;
+    if (plan->desk >= 0) {
+        const HfDeskKey key = { plan->desk, plan->authority, plan->tcti, { 0 } };
+
+        derived = hf_desk_derive(&key, digest.data, digest.size, error);
+    } else if ((authority = hf_authority_open(plan->authority, plan->tcti, NULL, error))) {
+        derived = hf_authority_derive(authority, digest.data, digest.size, error);
+    }
     return derived ? expand(derived) : NULL;
 }
 

@@ -21,6 +21,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "sandbox/sandbox.h"
+#include "tools/setup/batch.h"
 #include "tools/setup/capabilities.h"
 #include "tools/setup/setup_profile.h"
 #include "tools/setup/setup_run.h"
@@ -32,7 +33,12 @@
 typedef struct {
     HfProgram program;
     bool swtpm;
+    int argc;
+    char **argv;
     const HfOptions *options;
+    bool batch; /* this is one TPM of many */
+    int seat;   /* at the signing desk of a batch, or -1 */
+    bool kept;  /* there was a TPM, and it was left alone */
 } Run;
 
 /* Log lines carry no program name; errors on stderr do. */
@@ -86,7 +92,7 @@ static HfSetupConfig *load_config(const Run *run, const char *path, GError **err
     return needs_other ? hf_swtpm_setup_config_load(NULL, error) : g_steal_pointer(&config);
 }
 
-static bool make_tpm(const Run *run, const HfEngines *engines, GError **error)
+static bool make_tpm(Run *run, const HfEngines *engines, GError **error)
 {
     const HfOptions *options = run->options;
     const char *path = hf_options_string(options, "config");
@@ -101,8 +107,14 @@ static bool make_tpm(const Run *run, const HfEngines *engines, GError **error)
         hf_log(1, "Warning: %s.", (const char *)g_ptr_array_index(ignored, i));
     }
     g_autoptr(HfSetupPlan) plan = hf_setup_plan_new(options, config, run->swtpm, rsa_limit, error);
-    return plan && hf_setup_profile_choose(plan, options, config, engines->checker, error) &&
-           hf_setup_run(plan, engines, error);
+    if (!plan || !hf_setup_profile_choose(plan, options, config, engines->checker, error)) {
+        return false;
+    }
+    plan->desk = run->seat;
+    if (run->batch && plan->existing == HF_EXISTING_REFUSE) {
+        plan->existing = HF_EXISTING_KEEP; /* the same call again makes what is missing */
+    }
+    return hf_setup_run(plan, engines, &run->kept, error);
 }
 
 static bool print_capabilities(const Run *run, GError **error)
@@ -125,7 +137,7 @@ static bool print_profiles(const Run *run, GError **error)
 }
 
 /* The engines are forked before anything else is opened. */
-static bool run_engines(const Run *run, GError **error)
+static bool run_engines(Run *run, GError **error)
 {
     HfTpmVersion version = hf_options_flag(run->options, "tpm2") ? HF_TPM_2_0 : HF_TPM_1_2;
     g_autoptr(HfEngineChild) maker = hf_engine_child_start(version, error);
@@ -134,11 +146,44 @@ static bool run_engines(const Run *run, GError **error)
         return false;
     }
     const HfEngines engines = { maker, checker };
-    return open_log(hf_options_string(run->options, "logfile"), error) &&
+    return (run->batch || open_log(hf_options_string(run->options, "logfile"), error)) &&
            make_tpm(run, &engines, error);
 }
 
-static bool run_it(const Run *run, GError **error)
+static bool make_one(const HfOptions *options, int seat, bool *ret_kept, void *user, GError **error)
+{
+    Run run = *(const Run *)user;
+    run.options = options;
+    run.batch = true;
+    run.seat = seat;
+    bool made = run_engines(&run, error);
+    *ret_kept = run.kept;
+    return made;
+}
+
+static bool run_batch(Run *run, const char *path, GError **error)
+{
+    const HfOptions *options = run->options;
+    const HfBatchCommand command = { &run->program, run->argc, run->argv, run->swtpm };
+    int64_t jobs = hf_options_int(options, "jobs");
+    const HfBatch batch = {
+        .name = hf_batch_file_label(path),
+        .program = run->program.name,
+        .jobs = jobs > 0 ? (unsigned)jobs : g_get_num_processors(),
+        .quiet = !hf_options_has(options, "logfile") && !hf_options_flag(options, "display"),
+        .make = make_one,
+        .user = run,
+    };
+    if (!hf_batch_check(options, error) ||
+        !hf_sandbox_become(hf_options_string(options, "runas"), error)) {
+        return false;
+    }
+    g_autoptr(GPtrArray) lines = hf_batch_file_read(path, &command, error);
+    return lines && open_log(hf_options_string(options, "logfile"), error) &&
+           hf_batch_run(&batch, lines, error);
+}
+
+static bool run_it(Run *run, GError **error)
 {
     const HfOptions *options = run->options;
     if (hf_options_has(options, "create-config-files")) {
@@ -154,6 +199,13 @@ static bool run_it(const Run *run, GError **error)
     if (hf_options_flag(options, "print-profiles")) {
         return print_profiles(run, error);
     }
+    const char *batch = hf_options_string(options, "batch");
+    if (batch) {
+        return run_batch(run, batch, error);
+    }
+    if (hf_options_has(options, "jobs")) {
+        return hf_error_set(error, HF_ERROR_USAGE, "--jobs is for --batch");
+    }
     return hf_setup_options_check(options, run->swtpm, error) &&
            hf_sandbox_become(hf_options_string(options, "runas"), error) && run_engines(run, error);
 }
@@ -161,7 +213,7 @@ static bool run_it(const Run *run, GError **error)
 int main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
-    Run run = { .program = hf_setup_program };
+    Run run = { .program = hf_setup_program, .argc = argc, .argv = argv, .seat = -1 };
     g_autofree char *name = argc > 0 ? g_path_get_basename(argv[0]) : g_strdup("");
     if (g_str_has_prefix(name, SWTPM_NAME)) {
         run.swtpm = true;

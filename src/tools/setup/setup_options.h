@@ -67,6 +67,7 @@ typedef struct {
     unsigned certs_tool_seconds;
     char *profile; /* JSON, of the TPM 2.0 that is made (setup_profile.h); NULL: none */
     HfProfileRemoval profile_removal;
+    int desk; /* seat at the process that has the authority's key (signing_desk.h); -1: none */
 } HfSetupPlan;
 
 /* What can be said about the command line alone: contradictions and missing options

@@ -288,6 +288,7 @@ static HfSetupPlan *plan_from_options(const HfOptions *o, bool swtpm)
     HfSetupPlan *plan = g_new0(HfSetupPlan, 1);
     const char *state = hf_options_string(o, "tpm-state");
     plan->swtpm = swtpm;
+    plan->desk = -1;
     plan->tpm12 = !hf_options_flag(o, "tpm2");
     plan->take_ownership = hf_options_flag(o, "take-ownership");
     plan->owner_auth = auth_of(o, "ownerpass", "owner-well-known");

@@ -255,7 +255,7 @@ static bool work(const HfSetupPlan *plan, const HfEngines *engines, HfStore *sto
     return true;
 }
 
-bool hf_setup_run(const HfSetupPlan *plan, const HfEngines *engines, GError **error)
+bool hf_setup_run(const HfSetupPlan *plan, const HfEngines *engines, bool *ret_kept, GError **error)
 {
     g_autoptr(HfStore) looked_at = look(plan, error);
     g_auto(Place) place = { 0 };
@@ -269,6 +269,7 @@ bool hf_setup_run(const HfSetupPlan *plan, const HfEngines *engines, GError **er
     if (go_on && (!place_open(plan, &place, error) || !decide(plan, place.store, &go_on, error))) {
         return false;
     }
+    *ret_kept = !go_on;
     if (!go_on) {
         hf_say_kept(plan);
         return true;

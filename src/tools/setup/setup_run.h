@@ -17,7 +17,8 @@ typedef struct {
 } HfEngines;
 
 /* The state directory is opened, locked, and replaced only when everything else has been done. Says
- * what it does on the log. */
-bool hf_setup_run(const HfSetupPlan *plan, const HfEngines *engines, GError **error);
+ * what it does on the log. *ret_kept: there was a TPM already, and it was left alone. */
+bool hf_setup_run(const HfSetupPlan *plan, const HfEngines *engines, bool *ret_kept,
+                  GError **error);
 
 #endif

@@ -1,0 +1,71 @@
+/*
+ * child_message.c - messages between holdfast-setup's processes, and the end of those processes.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include "config.h"
+
+#include "tools/setup/child_message.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/socket.h"
+#include "engine/engine.h"
+
+#define HEADER_SIZE 5u
+
+bool hf_message_send(int fd, uint8_t code, const void *data, size_t size, GError **error)
+{
+    g_autoptr(HfSecret) message = hf_secret_new(HEADER_SIZE + size);
+    message->data[0] = code;
+    hf_store_u32(message->data + 1, (uint32_t)size);
+    if (size > 0) {
+        memcpy(message->data + HEADER_SIZE, data, size);
+    }
+    return hf_fd_write_all(fd, message->data, message->size, "another process of ours", error);
+}
+
+HfSecret *hf_message_receive(int fd, int64_t deadline, uint8_t *ret_code, GError **error)
+{
+    uint8_t header[HEADER_SIZE];
+    if (!hf_socket_read_full(fd, header, sizeof(header), deadline, error)) {
+        return NULL;
+    }
+    uint32_t size = hf_fetch_u32(header + 1);
+    if (size > HF_BLOB_MAX) {
+        hf_error_set(error, HF_ERROR_INVALID, "message of %u bytes, expected at most %u", size,
+                     HF_BLOB_MAX);
+        return NULL;
+    }
+    g_autoptr(HfSecret) payload = hf_secret_new(size);
+    if (size > 0 && !hf_socket_read_full(fd, payload->data, size, deadline, error)) {
+        return NULL;
+    }
+    *ret_code = header[0];
+    return g_steal_pointer(&payload);
+}
+
+bool hf_child_reap(pid_t pid, int *ret_status)
+{
+    while (waitpid(pid, ret_status, 0) < 0) {
+        if (errno != EINTR) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void hf_child_end(pid_t pid)
+{
+    if (pid > 0) {
+        int status;
+        kill(pid, SIGKILL);
+        hf_child_reap(pid, &status);
+    }
+}

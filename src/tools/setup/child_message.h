@@ -1,0 +1,26 @@
+/*
+ * child_message.h - how holdfast-setup's processes talk: strictly a request and its reply.
+ *
+ * u8 code, u32 size, payload, on a stream socket. What the codes mean is the business of those who
+ * talk (engine_child.c, signing_desk.c). Payloads may be secret, so they travel in such memory.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef HOLDFAST_TOOLS_SETUP_CHILD_MESSAGE_H
+#define HOLDFAST_TOOLS_SETUP_CHILD_MESSAGE_H
+
+#include <sys/types.h>
+
+#include "base/secret.h"
+
+/* One write(2): an engine's filter knows that, and no sending that it could aim elsewhere. */
+bool hf_message_send(int fd, uint8_t code, const void *data, size_t size, GError **error);
+/* deadline: as in base/socket.h. A payload above HF_BLOB_MAX is HF_ERROR_INVALID. */
+HfSecret *hf_message_receive(int fd, int64_t deadline, uint8_t *ret_code, GError **error);
+
+/* Ends a process of ours, if it runs, and waits for it. */
+void hf_child_end(pid_t pid);
+/* waitpid through interruptions. */
+bool hf_child_reap(pid_t pid, int *ret_status);
+
+#endif
