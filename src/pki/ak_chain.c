@@ -108,15 +108,8 @@ static bool unknown_root(const HfCertificate *last, GError **error)
 /* What the certificate says of the TPM: one of our policies, or none where it is no virtual one. */
 static bool read_claims(const HfCertificate *leaf, HfAkProof *proof, GError **error)
 {
-    const char *const ours[] = { HF_OID_POLICY_HARDWARE, HF_OID_POLICY_SOFTWARE,
-                                 HF_OID_POLICY_NESTED };
-    unsigned count = 0;
-
-    for (unsigned i = 0; i < G_N_ELEMENTS(ours); i++) {
-        count += hf_certificate_has_policy(leaf, ours[i]);
-    }
     proof->is_virtual = hf_certificate_rooted(leaf, &proof->rooted);
-    if (count > 0 && !proof->is_virtual) {
+    if (!proof->is_virtual && hf_certificate_is_virtual(leaf)) {
         return hf_error_set(error, HF_ERROR_POLICY,
                             "the " LEAF_NAME " has more than one of the policies of a virtual TPM "
                             "(hardware-rooted, software-rooted, nested)");

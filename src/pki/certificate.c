@@ -269,6 +269,16 @@ bool hf_certificate_has_purpose(const HfCertificate *certificate, const char *oi
     return has(certificate->purposes, oid);
 }
 
+bool hf_certificate_is_virtual(const HfCertificate *certificate)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(rooted_kinds); i++) {
+        if (hf_certificate_has_policy(certificate, rooted_kinds[i].policy)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool hf_certificate_rooted(const HfCertificate *certificate, HfRooted *ret_rooted)
 {
     unsigned found = 0;

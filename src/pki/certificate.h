@@ -101,6 +101,8 @@ char *hf_certificate_fingerprint(const HfCertificate *certificate);
 
 bool hf_certificate_has_policy(const HfCertificate *certificate, const char *oid);
 bool hf_certificate_has_purpose(const HfCertificate *certificate, const char *oid);
+/* Does it say that it is of a virtual TPM: any of our three policies? */
+bool hf_certificate_is_virtual(const HfCertificate *certificate);
 /* The one of our three policies it carries; false when it carries none or more than one. */
 bool hf_certificate_rooted(const HfCertificate *certificate, HfRooted *ret_rooted);
 

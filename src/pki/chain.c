@@ -1,8 +1,9 @@
 /*
- * chain.c - leaf <- vMA <- root, every check on its own.
+ * chain.c - leaf <- vMA <- root, every check on its own; and so on outward where they are nested.
  *
  * The order: who issued whom, then signatures, then what each certificate may do. So nothing is
- * believed of a certificate (its policies, its extension) before its signature was checked.
+ * believed of a certificate (its policies, its extension) before its signature was checked, and
+ * nothing of a host before it is known to be the one that the level below names.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -22,6 +23,7 @@ typedef struct {
     const char *leaf_name; /* "EK certificate", for messages */
     HfRooted rooted;
     const HfCrl *crl;
+    unsigned level; /* 0: the TPM itself, 1: its host's, ... */
 } Chain;
 
 #define VMA_NAME "vMA certificate"
@@ -35,12 +37,6 @@ static bool is_empty_name(GBytes *name)
 /* Who issued whom, by name. */
 static bool check_order(const Chain *c, GError **error)
 {
-    if (c->leaf->is_ca) {
-        return hf_error_set(error, HF_ERROR_INVALID,
-                            "the first certificate is one of a CA, expected the %s (the order is "
-                            "%s, %s, %s)",
-                            c->leaf_name, c->leaf_name, VMA_NAME, ROOT_NAME);
-    }
     if (g_bytes_equal(c->vma->subject, c->vma->issuer)) {
         return hf_error_set(error, HF_ERROR_POLICY,
                             "there is no " VMA_NAME " between the %s and the root", c->leaf_name);
@@ -281,30 +277,27 @@ static bool check_policy(const Chain *c, const char *oid, GError **error)
     return true;
 }
 
-/* Finds what the TPM is rooted in: the leaf says it, the vMA certificate must allow it. */
-static bool check_rooted(Chain *c, GError **error)
+static bool check_depth(const Chain *c, GError **error)
 {
-    if (!hf_certificate_rooted(c->leaf, &c->rooted)) {
+    unsigned allowed = MIN(c->rules->nested, HF_NESTED_MAX);
+    if (c->rooted != HF_ROOTED_NESTED || c->level < allowed) {
+        return true;
+    }
+    if (allowed == 0) {
         return hf_error_set(error, HF_ERROR_POLICY,
-                            "the %s does not have exactly one of the policies of a virtual TPM "
-                            "(hardware-rooted, software-rooted, nested)",
-                            c->leaf_name);
+                            "the TPM is nested, its host's TPM is a virtual one, and that is not "
+                            "accepted%s",
+                            c->rules->hardware_only ? ": only hardware-rooted ones are accepted"
+                                                    : "");
     }
-    if (!check_policy(c, hf_rooted_policy(c->rooted), error)) {
-        return false;
-    }
-    if (c->rules->hardware_only && c->rooted != HF_ROOTED_HARDWARE) {
-        return hf_error_set(error, HF_ERROR_POLICY,
-                            "the TPM is %s, but only hardware-rooted ones are accepted",
-                            hf_rooted_text(c->rooted));
-    }
-    if (c->rooted == HF_ROOTED_HARDWARE &&
-        (!hf_certificate_has_policy(c->vma, HF_OID_POLICY_TPM_RESIDENCY) ||
-         !hf_certificate_has_policy(c->vma, HF_OID_POLICY_TPM_FIXED))) {
-        return hf_error_set(error, HF_ERROR_POLICY,
-                            "the " VMA_NAME " does not say that its key was verified to live in a "
-                            "TPM");
-    }
+    return hf_error_set(error, HF_ERROR_POLICY,
+                        "the TPM is nested more than %u level%s deep, which is what is accepted",
+                        allowed, allowed == 1 ? "" : "s");
+}
+
+/* To what it holds must be said, and lie within what was delegated. */
+static bool check_holding(const Chain *c, GError **error)
+{
     if (c->rooted != HF_ROOTED_SOFTWARE && (!c->leaf->holding || !c->leaf->holding->host_ek)) {
         return hf_error_set(error, HF_ERROR_INVALID,
                             "the %s says %s but does not name the host TPM", c->leaf_name,
@@ -315,19 +308,68 @@ static bool check_rooted(Chain *c, GError **error)
         g_prefix_error(error, "the %s is outside of what the " VMA_NAME " allows: ", c->leaf_name);
         return false;
     }
-    return !c->rules->required_policy || check_policy(c, c->rules->required_policy, error);
+    return true;
 }
 
-static bool begin(Chain *c, GPtrArray *chain, const HfChainRules *rules, GError **error)
+/* Finds what the TPM is rooted in: the leaf says it, the vMA certificate must allow it. */
+static bool check_rooted(Chain *c, GError **error)
 {
-    if (chain->len < 2 || chain->len > 3) {
+    if (!hf_certificate_rooted(c->leaf, &c->rooted)) {
+        return hf_error_set(error, HF_ERROR_POLICY,
+                            "the %s does not have exactly one of the policies of a virtual TPM "
+                            "(hardware-rooted, software-rooted, nested)",
+                            c->leaf_name);
+    }
+    if (!check_policy(c, hf_rooted_policy(c->rooted), error) || !check_depth(c, error)) {
+        return false;
+    }
+    if (c->rules->hardware_only && c->rooted == HF_ROOTED_SOFTWARE) {
+        return hf_error_set(error, HF_ERROR_POLICY,
+                            "the TPM is software-rooted, but only hardware-rooted ones are "
+                            "accepted");
+    }
+    if (c->rooted == HF_ROOTED_HARDWARE &&
+        (!hf_certificate_has_policy(c->vma, HF_OID_POLICY_TPM_RESIDENCY) ||
+         !hf_certificate_has_policy(c->vma, HF_OID_POLICY_TPM_FIXED))) {
+        return hf_error_set(error, HF_ERROR_POLICY,
+                            "the " VMA_NAME " does not say that its key was verified to live in a "
+                            "TPM");
+    }
+    return check_holding(c, error) &&
+           (!c->rules->required_policy || check_policy(c, c->rules->required_policy, error));
+}
+
+/* The certificates of one level from chain[at] on: the leaf and the CAs that follow it. */
+static bool begin(Chain *c, GPtrArray *chain, unsigned *at, const HfChainRules *rules,
+                  GError **error)
+{
+    unsigned first = *at;
+    unsigned end = first + 1;
+    *c = (Chain){ .rules = rules, .level = c->level };
+    c->leaf_name = rules->kind == HF_LEAF_EK ? "EK certificate" : "platform certificate";
+    c->leaf = first < chain->len ? chain->pdata[first] : NULL;
+    if (c->leaf && c->leaf->is_ca) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "the first certificate is one of a CA, expected the %s (the order is "
+                            "%s, %s, %s)",
+                            c->leaf_name, c->leaf_name, VMA_NAME, ROOT_NAME);
+    }
+    while (end < chain->len && ((HfCertificate *)chain->pdata[end])->is_ca) {
+        end++;
+    }
+    /* What is no CA in the second place is refused for that, not for its place. */
+    if (end == first + 1 && end < chain->len) {
+        end++;
+    }
+    if (!c->leaf || end - first < 2 || end - first > 3) {
         return hf_error_set(error, HF_ERROR_INVALID,
                             "exactly one CA stands between a TPM's certificate and the root: "
                             "expected a chain of 2 or 3 certificates, found %u",
-                            chain->len);
+                            c->leaf ? end - first : 0);
     }
-    *c = (Chain){ .rules = rules, .leaf = chain->pdata[0], .vma = chain->pdata[1] };
-    c->leaf_name = rules->kind == HF_LEAF_EK ? "EK certificate" : "platform certificate";
+    c->vma = chain->pdata[first + 1];
+    c->root = end - first == 3 ? chain->pdata[first + 2] : NULL; /* as given, not trusted yet */
+    *at = end;
     return true;
 }
 
@@ -335,33 +377,191 @@ bool hf_chain_verify_vma(GPtrArray *chain, GPtrArray *roots, const HfChainRules 
                          GError **error)
 {
     Chain c = { 0 };
-    if (!begin(&c, chain, rules, error)) {
+    unsigned at = 0;
+    if (!begin(&c, chain, &at, rules, error)) {
         return false;
     }
-    c.root = find_root(c.vma, chain->len == 3 ? chain->pdata[2] : NULL, roots, error);
+    c.root = find_root(c.vma, c.root, roots, error);
     return c.root && check_step(c.vma, VMA_NAME, c.root, ROOT_NAME, error) &&
            check_root(&c, error) && check_vma(&c, error);
+}
+
+static bool verify_level(Chain *c, GPtrArray *chain, unsigned *at, GPtrArray *roots,
+                         const HfChainRules *rules, GError **error)
+{
+    if (!begin(c, chain, at, rules, error) || !check_order(c, error)) {
+        return false;
+    }
+    c->root = find_root(c->vma, c->root, roots, error);
+    return c->root && check_step(c->vma, VMA_NAME, c->root, ROOT_NAME, error) &&
+           check_step(c->leaf, c->leaf_name, c->vma, VMA_NAME, error) && check_root(c, error) &&
+           check_revoked(c, error) && check_vma(c, error) && check_leaf(c, error) &&
+           check_rooted(c, error);
+}
+
+static bool is_key(GBytes *spki, GBytes *digest)
+{
+    g_autoptr(GBytes) found = hf_spki_digest(spki);
+    return g_bytes_equal(found, digest);
+}
+
+/* Is `host` the EK certificate of the TPM that the level below stands on, and none that was passed
+ * before? */
+static bool check_host(const Chain *levels, unsigned level, const HfCertificate *host,
+                       GError **error)
+{
+    GBytes *wanted = levels[level - 1].leaf->holding->host_ek;
+    if (!is_key(host->spki, wanted)) {
+        g_autofree char *hex = hf_hex(g_bytes_get_data(wanted, NULL), g_bytes_get_size(wanted));
+        return hf_error_set(error, HF_ERROR_AUTH,
+                            "its EK certificate is that of another TPM: SHA-256 %s of the key "
+                            "expected",
+                            hex);
+    }
+    for (unsigned i = 0; i < level; i++) {
+        if (g_bytes_equal(levels[i].leaf->spki, host->spki)) {
+            return hf_error_set(error, HF_ERROR_POLICY,
+                                "the chain goes in a circle: this TPM was passed before");
+        }
+    }
+    return true;
+}
+
+/* What the mandates say of the levels must be what was found. */
+static bool check_levels(const Chain *levels, unsigned count, GError **error)
+{
+    HfRooted base = levels[count - 1].rooted;
+    for (unsigned i = 0; i < count; i++) {
+        const HfMandate *mandate = levels[i].vma->mandate;
+        bool good =
+            !mandate ||
+            (mandate->nested == count - 1 - i &&
+             (mandate->nested == 0 || mandate->on_software == (base == HF_ROOTED_SOFTWARE)));
+        if (!good) {
+            return hf_error_set(error, HF_ERROR_POLICY,
+                                "level %u: the " VMA_NAME
+                                " was delegated to as %u levels nested%s, "
+                                "found %u%s",
+                                i, mandate->nested, mandate->on_software ? " on software" : "",
+                                count - 1 - i, base == HF_ROOTED_SOFTWARE ? " on software" : "");
+        }
+    }
+    return true;
+}
+
+/* From the host's TPM outward, as long as they are nested. */
+static bool verify_hosts(Chain *levels, unsigned *count, GPtrArray *chain, unsigned *at,
+                         GPtrArray *roots, const HfChainRules *rules, GError **error)
+{
+    HfChainRules outer = *rules;
+    outer.kind = HF_LEAF_EK;
+    outer.required_policy = NULL;
+    for (; levels[*count - 1].rooted == HF_ROOTED_NESTED; ++*count) {
+        Chain *c = &levels[*count];
+        bool good;
+        c->level = *count;
+        if (*at >= chain->len) {
+            good = hf_error_set(error, HF_ERROR_NOT_FOUND,
+                                "the TPM is a virtual one, and its EK certificate and that of the "
+                                "vMA above it are missing");
+        } else {
+            good = check_host(levels, *count, chain->pdata[*at], error) &&
+                   verify_level(c, chain, at, roots, &outer, error);
+        }
+        if (!good) {
+            g_prefix_error(error, "host TPM, level %u: ", *count);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void fill_proof(const Chain *levels, unsigned count, HfChainProof *proof)
+{
+    const Chain *c = &levels[0];
+    *proof = (HfChainProof){ .rooted = c->rooted,
+                             .base = levels[count - 1].rooted,
+                             .leaf = c->leaf,
+                             .vma = c->vma,
+                             .root = c->root,
+                             .holding = c->leaf->holding,
+                             .crl = c->crl,
+                             .nested = count - 1 };
+    for (unsigned i = 1; i < count; i++) {
+        proof->hosts[i - 1] = (HfChainHost){ .rooted = levels[i].rooted,
+                                             .leaf = levels[i].leaf,
+                                             .vma = levels[i].vma,
+                                             .root = levels[i].root,
+                                             .crl = levels[i].crl };
+    }
 }
 
 bool hf_chain_verify(GPtrArray *chain, GPtrArray *roots, const HfChainRules *rules,
                      HfChainProof *ret_proof, GError **error)
 {
-    Chain c = { 0 };
-    if (!begin(&c, chain, rules, error) || !check_order(&c, error)) {
+    Chain levels[1 + HF_NESTED_MAX] = { 0 };
+    unsigned count = 1, at = 0;
+    if (!verify_level(&levels[0], chain, &at, roots, rules, error) ||
+        !verify_hosts(levels, &count, chain, &at, roots, rules, error) ||
+        !check_levels(levels, count, error)) {
         return false;
     }
-    c.root = find_root(c.vma, chain->len == 3 ? chain->pdata[2] : NULL, roots, error);
-    bool good = c.root && check_step(c.vma, VMA_NAME, c.root, ROOT_NAME, error) &&
-                check_step(c.leaf, c.leaf_name, c.vma, VMA_NAME, error) && check_root(&c, error) &&
-                check_revoked(&c, error) && check_vma(&c, error) && check_leaf(&c, error) &&
-                check_rooted(&c, error);
-    if (good && ret_proof) {
-        *ret_proof = (HfChainProof){ .rooted = c.rooted,
-                                     .leaf = c.leaf,
-                                     .vma = c.vma,
-                                     .root = c.root,
-                                     .holding = c.leaf->holding,
-                                     .crl = c.crl };
+    if (at != chain->len) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "%u certificates follow the chain of a TPM that is %s", chain->len - at,
+                            hf_rooted_text(levels[count - 1].rooted));
     }
-    return good;
+    if (ret_proof) {
+        fill_proof(levels, count, ret_proof);
+    }
+    return true;
+}
+
+static HfCertificate *find_issuer(GPtrArray *among, const HfCertificate *of)
+{
+    for (unsigned i = 0; among && i < among->len; i++) {
+        HfCertificate *c = among->pdata[i];
+        if (c->is_ca && g_bytes_equal(c->subject, of->issuer) && c->key_id && of->authority_id &&
+            g_bytes_equal(c->key_id, of->authority_id)) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+static HfCertificate *find_host(GPtrArray *among, GBytes *ek)
+{
+    for (unsigned i = 0; among && i < among->len; i++) {
+        HfCertificate *c = among->pdata[i];
+        if (!c->is_ca && is_key(c->spki, ek)) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+GPtrArray *hf_chain_arrange(HfCertificate *leaf, GPtrArray *own, GPtrArray *given)
+{
+    GPtrArray *chain = g_ptr_array_new_with_free_func((GDestroyNotify)hf_certificate_unref);
+    HfCertificate *next = leaf;
+    for (unsigned level = 0; next && level <= HF_NESTED_MAX; level++) {
+        HfRooted rooted = HF_ROOTED_HARDWARE;
+        HfCertificate *vma = find_issuer(own, next);
+        vma = vma ? vma : find_issuer(given, next);
+        g_ptr_array_add(chain, hf_certificate_ref(next));
+        if (!vma) {
+            break;
+        }
+        g_ptr_array_add(chain, hf_certificate_ref(vma));
+        GBytes *host =
+            hf_certificate_rooted(next, &rooted) && rooted == HF_ROOTED_NESTED && next->holding
+                ? next->holding->host_ek
+                : NULL;
+        next = host ? find_host(own, host) : NULL;
+        next = host && !next ? find_host(given, host) : next;
+    }
+    for (unsigned i = 0; chain->len == 1 && given && i < given->len; i++) {
+        g_ptr_array_add(chain, hf_certificate_ref(given->pdata[i]));
+    }
+    return chain;
 }

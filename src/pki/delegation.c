@@ -41,6 +41,10 @@ static bool check_delegation(const HfDelegation *in, gint64 end, const HfCertifi
         return hf_error_set(error, HF_ERROR_POLICY,
                             "only a software-rooted delegation may last as long as the root");
     }
+    if (in->mandate && (in->mandate->nested > 0) != (in->rooted == HF_ROOTED_NESTED)) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "a nested delegation, and no other, has levels of nesting");
+    }
     if (!in->as_root && (in->days < 1 || in->days > HF_DELEGATION_DAYS_MAX)) {
         return hf_error_set(error, HF_ERROR_INVALID,
                             "the validity of a delegation must be 1 to %d days, found %u",

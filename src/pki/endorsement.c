@@ -68,6 +68,10 @@ static bool check_rooted(const HfEndorsement *in, HfRooted rooted, const HfCerti
         return hf_error_set(error, HF_ERROR_INVALID,
                             "a software-rooted TPM has no host TPM, but an EK digest was given");
     }
+    g_autoptr(GBytes) digest = hf_spki_digest(in->spki);
+    if (is_host && g_bytes_equal(digest, in->holding->host_ek)) {
+        return hf_error_set(error, HF_ERROR_POLICY, "the TPM's key is the host TPM's own");
+    }
     if (issuer->mandate && !hf_mandate_allows(issuer->mandate, in->holding, error)) {
         g_prefix_error(error, "outside of what was delegated to the issuer: ");
         return false;

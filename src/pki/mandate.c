@@ -11,9 +11,9 @@
 #include "pki/der.h"
 #include "pki/name.h"
 
-/* The second has a name of the device model. */
-enum { VERSION = 1, VERSION_NAMED = 2 };
-enum { HOST_EK, EMULATORS, GENERATION, MODEL_NAME };
+/* The second has a name of the device model; the third is nested and may have one. */
+enum { VERSION = 1, VERSION_NAMED = 2, VERSION_NESTED = 3 };
+enum { HOST_EK, EMULATORS, GENERATION, MODEL_NAME, NESTED };
 
 void hf_mandate_free(HfMandate *mandate)
 {
@@ -35,10 +35,23 @@ static bool is_digest(GBytes *bytes)
     return n == 32 || n == 48 || n == 64;
 }
 
+static bool check_emulators(const GPtrArray *emulators, GError **error)
+{
+    if (emulators->len == 0 || emulators->len > HF_MANDATE_EMULATORS_MAX) {
+        return hf_error_set(error, HF_ERROR_INVALID, "emulators: 1 to %d expected, found %u",
+                            HF_MANDATE_EMULATORS_MAX, emulators->len);
+    }
+    for (unsigned i = 0; i < emulators->len; i++) {
+        if (!is_digest(g_ptr_array_index(emulators, i))) {
+            return hf_error_set(error, HF_ERROR_INVALID,
+                                "the measurement of an emulator must have 32, 48 or 64 bytes");
+        }
+    }
+    return true;
+}
+
 static bool check(const HfMandate *mandate, GError **error)
 {
-    const GPtrArray *emulators = mandate->emulators;
-
     if (!hf_name_check_text(mandate->environment, "name of the environment", error) ||
         !hf_name_check_text(mandate->migration_policy, "name of the migration policy", error) ||
         (mandate->model_name &&
@@ -48,26 +61,40 @@ static bool check(const HfMandate *mandate, GError **error)
     if (mandate->generation > G_MAXINT64) {
         return hf_error_set(error, HF_ERROR_INVALID, "the generation must be below 2^63");
     }
+    if (mandate->nested > HF_NESTED_MAX || (mandate->nested == 0 && mandate->on_software)) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "levels of nesting: at most %d expected, found %u", HF_NESTED_MAX,
+                            mandate->nested);
+    }
     if (mandate->host_ek && !is_digest(mandate->host_ek)) {
         return hf_error_set(error, HF_ERROR_INVALID,
                             "the digest of the host TPM's EK must have 32, 48 or 64 bytes");
     }
-    if (emulators && (emulators->len == 0 || emulators->len > HF_MANDATE_EMULATORS_MAX)) {
-        return hf_error_set(error, HF_ERROR_INVALID, "emulators: 1 to %d expected, found %u",
-                            HF_MANDATE_EMULATORS_MAX, emulators->len);
-    }
-    for (unsigned i = 0; emulators && i < emulators->len; i++) {
-        if (!is_digest(g_ptr_array_index(emulators, i))) {
-            return hf_error_set(error, HF_ERROR_INVALID,
-                                "the measurement of an emulator must have 32, 48 or 64 bytes");
-        }
-    }
-    return true;
+    return !mandate->emulators || check_emulators(mandate->emulators, error);
 }
 
 static void put_bytes(GByteArray *w, uint8_t tag, GBytes *bytes)
 {
     hf_der_put(w, tag, g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
+}
+
+static unsigned version_of(const HfMandate *mandate)
+{
+    if (mandate->nested > 0) {
+        return VERSION_NESTED;
+    }
+    return mandate->model_name ? VERSION_NAMED : VERSION;
+}
+
+static void put_nested(const HfMandate *mandate, GByteArray *w)
+{
+    size_t tag = hf_der_begin(w, HF_DER_CONTEXT_OF(NESTED));
+    size_t sequence = hf_der_begin(w, HF_DER_SEQUENCE);
+
+    hf_der_put_uint(w, mandate->nested);
+    hf_der_put_bool(w, mandate->on_software);
+    hf_der_end(w, sequence);
+    hf_der_end(w, tag);
 }
 
 bool hf_mandate_write(const HfMandate *mandate, GByteArray *w, GError **error)
@@ -78,7 +105,7 @@ bool hf_mandate_write(const HfMandate *mandate, GByteArray *w, GError **error)
         return false;
     }
     sequence = hf_der_begin(w, HF_DER_SEQUENCE);
-    hf_der_put_uint(w, mandate->model_name ? VERSION_NAMED : VERSION);
+    hf_der_put_uint(w, version_of(mandate));
     hf_der_put_text(w, HF_DER_UTF8, mandate->environment);
     hf_der_put_text(w, HF_DER_UTF8, mandate->migration_policy);
     if (mandate->host_ek) {
@@ -100,6 +127,9 @@ bool hf_mandate_write(const HfMandate *mandate, GByteArray *w, GError **error)
     }
     if (mandate->model_name) {
         hf_der_put_tagged_text(w, MODEL_NAME, mandate->model_name);
+    }
+    if (mandate->nested > 0) {
+        put_nested(mandate, w);
     }
     hf_der_end(w, sequence);
     return true;
@@ -132,6 +162,18 @@ static void read_generation(HfReader *r, HfMandate *mandate)
     r->failed = r->failed || mandate->generation == 0 || !hf_reader_done(&number);
 }
 
+static void read_nested(HfReader *r, HfMandate *mandate)
+{
+    HfReader tag = hf_der_get(r, HF_DER_CONTEXT_OF(NESTED));
+    HfReader sequence = hf_der_get(&tag, HF_DER_SEQUENCE);
+    uint64_t levels = hf_der_uint(&sequence);
+
+    mandate->on_software = hf_der_bool(&sequence);
+    mandate->nested = levels > HF_NESTED_MAX ? 0 : (unsigned)levels;
+    r->failed =
+        r->failed || mandate->nested == 0 || !hf_reader_done(&tag) || !hf_reader_done(&sequence);
+}
+
 HfMandate *hf_mandate_read(HfReader value)
 {
     g_autoptr(HfMandate) mandate = g_new0(HfMandate, 1);
@@ -149,12 +191,16 @@ HfMandate *hf_mandate_read(HfReader value)
     }
     read_emulators(&r, mandate);
     read_generation(&r, mandate);
-    if (version == VERSION_NAMED) {
+    if (version == VERSION_NAMED ||
+        (version == VERSION_NESTED && hf_der_peek(&r) == HF_DER_CONTEXT_OF(MODEL_NAME))) {
         mandate->model_name = hf_der_tagged_text(&r, MODEL_NAME);
     }
-    if (!hf_reader_done(&value) || !hf_reader_done(&r) ||
-        (version != VERSION && version != VERSION_NAMED) || !mandate->environment ||
-        !mandate->migration_policy || !check(mandate, NULL)) {
+    if (version == VERSION_NESTED) {
+        read_nested(&r, mandate);
+    }
+    if (!hf_reader_done(&value) || !hf_reader_done(&r) || version < VERSION ||
+        version > VERSION_NESTED || !mandate->environment || !mandate->migration_policy ||
+        !check(mandate, NULL)) {
         return NULL;
     }
     return g_steal_pointer(&mandate);

@@ -13,6 +13,8 @@
 #include "pki/holding.h"
 
 #define HF_MANDATE_EMULATORS_MAX 64
+/* Levels of nesting: hosts that are guests of guests. */
+#define HF_NESTED_MAX 3
 
 typedef struct {
     char *environment;      /* name of the approved environment, 1 to 64 characters */
@@ -21,6 +23,8 @@ typedef struct {
     uint64_t generation;    /* the host's counter was at least this; 0: not asked */
     char *model_name;       /* of the device model, 1 to 64 characters; NULL: any */
     GPtrArray *emulators;   /* GBytes, digests of 32, 48 or 64 bytes; NULL: any */
+    unsigned nested;        /* virtual TPMs that the vMA's key stands on; 0: it is not nested */
+    bool on_software;       /* nested: what is below the last of them is software, no hardware */
 } HfMandate;
 
 void hf_mandate_free(HfMandate *mandate);

@@ -21,14 +21,15 @@
  *     ARC.2.2  certificate extension of a vMA, never critical: the mandate
  *
  *     Mandate ::= SEQUENCE {
- *         version              INTEGER (1 | 2),          -- 2: with modelName
+ *         version              INTEGER (1 | 2 | 3),      -- 2: with modelName, 3: with nested
  *         environment          UTF8String (SIZE (1..64)), -- approved, by name
  *         migrationPolicy      UTF8String (SIZE (1..64)),
  *         hostEk           [0] IMPLICIT Digest OPTIONAL,
  *         emulators        [1] IMPLICIT SEQUENCE OF Digest OPTIONAL, -- none: any
  *         generation       [2] EXPLICIT INTEGER OPTIONAL, -- the counter was at least this
- *         modelName        [3] EXPLICIT UTF8String (SIZE (1..64)) OPTIONAL } -- none: any
- *
+ *         modelName        [3] EXPLICIT UTF8String (SIZE (1..64)) OPTIONAL, -- none: any
+ *         nested           [4] EXPLICIT SEQUENCE { levels INTEGER (1..3), onSoftware BOOLEAN }
+ *                              OPTIONAL } -- virtual TPMs below each other, what the last stands on
  *     ARC.2.3  certificate extension of an attestation key, never critical: of which EK's TPM it is
  *     Bond ::= SEQUENCE { version INTEGER (1), endorsementKey Digest }
  *

@@ -41,12 +41,13 @@ fleet_make() {
         { diag_file fleet.log; bail "no authority could be made"; }
 }
 
-# vtpm_make NAME [OPTION...]: options are for holdfast-setup.
+# vtpm_make NAME [OPTION...]: options are for holdfast-setup; of authority A unless they name one.
 vtpm_make() {
-    local name=$1
+    local name=$1 of=(--authority A)
     shift
+    [[ " $* " != *" --authority "* ]] || of=()
     mkdir "$name"
-    "$top_builddir/holdfast-setup" --tpm2 --tpm-state "$name" --authority A --create-ek-cert \
+    "$top_builddir/holdfast-setup" --tpm2 --tpm-state "$name" "${of[@]}" --create-ek-cert \
         --create-platform-cert "$@" >"$name.log" 2>&1 || { diag_file "$name.log"; bail "no vTPM"; }
     start "$name" "$top_builddir/holdfast" socket --tpm2 --tpmstate "dir=$name" \
         --server "type=unixio,path=$name.sock" --ctrl "type=unixio,path=$name.sock.ctrl" \

@@ -13,6 +13,7 @@ cli_tests += tests/cli/approve-offline.sh
 cli_tests += tests/cli/authority-bus.sh
 cli_tests += tests/cli/enrol.sh
 cli_tests += tests/cli/ak-enrol.sh
+cli_tests += tests/cli/nested.sh
 cli_tests += tests/cli/ca-records.sh
 cli_tests += tests/cli/serve.sh tests/cli/ak-serve.sh
 EXTRA_DIST += tests/cli/fleet.sh tests/cli/host-tpm.sh tests/cli/letters.sh tests/cli/serving.sh tests/cli/tpmbus.py

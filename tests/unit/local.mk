@@ -52,6 +52,10 @@ unit_tests += tests/unit/test-pki-chain
 tests_unit_test_pki_chain_SOURCES = tests/unit/test-pki-chain.c $(pki_world)
 tests_unit_test_pki_chain_LDADD = $(pki_test_libs)
 
+unit_tests += tests/unit/test-pki-nested
+tests_unit_test_pki_nested_SOURCES = tests/unit/test-pki-nested.c $(pki_world)
+tests_unit_test_pki_nested_LDADD = $(pki_test_libs)
+
 unit_tests += tests/unit/test-pki-crl
 tests_unit_test_pki_crl_SOURCES = tests/unit/test-pki-crl.c $(pki_world)
 tests_unit_test_pki_crl_LDADD = $(pki_test_libs)

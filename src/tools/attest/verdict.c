@@ -28,6 +28,7 @@ static bool check_chain(HfVerdict *v, GError **error)
         .kind = HF_LEAF_EK,
         .at = v->now,
         .hardware_only = v->hardware_only,
+        .nested = v->nested,
         .crls = v->crls,
     };
 
@@ -230,6 +231,7 @@ HfVerdict *hf_verdict_new(const HfOptions *options, GError **error)
 
     v->now = g_get_real_time() / G_USEC_PER_SEC;
     v->hardware_only = hf_options_flag(options, "hardware-only");
+    v->nested = (unsigned)hf_options_int(options, "nested");
     v->ek_path = hf_options_string(options, "ek-public");
     if (!parse_words(v, options, error) || !load_certificates(v, options, error) ||
         !load_crls(v, options, error) ||

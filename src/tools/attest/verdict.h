@@ -30,6 +30,7 @@ typedef struct {
     HfSecret *secret;
     HfSecret *activated;
     bool hardware_only;
+    unsigned nested; /* levels of nesting that are accepted */
     gint64 now;
 
     /* found out by the checks, in their order */

@@ -13,6 +13,9 @@
 
 #include "tools/attest/verdict.h"
 
+/* What a host's level takes of the tree's width. */
+#define PAD 6
+
 /* NULL becomes "-"; what could steer a terminal becomes '?'. Caller frees. */
 static char *printable(const char *text)
 {
@@ -45,27 +48,30 @@ static char *until_text(const HfCertificate *certificate)
     return g_date_time_format(time, "valid to %Y-%m-%d");
 }
 
-static void print_authority(const HfCertificate *certificate, const char *lead, const char *what)
+/* pad: columns to the right of the left edge. */
+static void print_authority(const HfCertificate *certificate, int pad, const char *lead,
+                            const char *what)
 {
     g_autofree char *subject = hf_certificate_subject_text(certificate);
     g_autofree char *name = printable(subject);
     g_autofree char *key = key_text(certificate->spki);
     g_autofree char *until = until_text(certificate);
 
-    printf("%s%s: %s (%s, %s)\n", lead, what, name, key, until);
+    printf("%*s%s%s: %s (%s, %s)\n", pad, "", lead, what, name, key, until);
 }
 
 /* By which list the authority is not revoked, or that nobody has looked. */
-static void print_revocation(const HfCrl *crl)
+static void print_revocation(const HfCrl *crl, int pad)
 {
     g_autofree char *number = crl ? hf_crl_number_text(crl->number) : NULL;
     g_autofree char *from = crl ? hf_crl_time_text(crl->this_update) : NULL;
     g_autofree char *to = crl ? hf_crl_time_text(crl->next_update) : NULL;
 
     if (crl) {
-        printf("   │  not revoked: list %s of %s, the next is due at %s\n", number, from, to);
+        printf("%*s   │  not revoked: list %s of %s, the next is due at %s\n", pad, "", number,
+               from, to);
     } else {
-        printf("   │  revocation was not looked at (no --crl)\n");
+        printf("%*s   │  revocation was not looked at (no --crl)\n", pad, "");
     }
 }
 
@@ -79,43 +85,63 @@ static const char *rooted_sentence(HfRooted rooted)
     }
 }
 
-static void print_digest(const char *lead, const char *what, GBytes *digest)
+static void print_digest(int pad, const char *what, GBytes *digest)
 {
     if (digest) {
         g_autofree char *hex = hf_hex(g_bytes_get_data(digest, NULL), g_bytes_get_size(digest));
 
-        printf("%s%s: %s\n", lead, what, hex);
+        printf("%*s      │  %s: %s\n", pad, "", what, hex);
     }
 }
 
-static void print_ek(const HfVerdict *v)
+static void print_ek(const HfCertificate *ek, int pad, const char *what)
 {
-    const HfCertificate *ek = v->proof.leaf;
-    const HfHolding *holding = v->proof.holding;
+    const HfHolding *holding = ek->holding;
     g_autofree char *key = key_text(ek->spki);
     g_autofree char *model = printable(ek->tpm_model);
     g_autofree char *manufacturer = printable(ek->tpm_manufacturer);
     g_autofree char *version = printable(ek->tpm_version);
 
-    printf("   └─ endorsement key of the virtual TPM: %s\n", key);
-    printf("      │  model: %s, manufacturer %s, version %s\n", model, manufacturer, version);
+    printf("%*s   └─ %s: %s\n", pad, "", what, key);
+    printf("%*s      │  model: %s, manufacturer %s, version %s\n", pad, "", model, manufacturer,
+           version);
     if (holding) {
         g_autofree char *policy = printable(holding->migration_policy);
 
-        print_digest("      │  ", "host TPM's endorsement key", holding->host_ek);
+        print_digest(pad, "host TPM's endorsement key", holding->host_ek);
         if (holding->model_name) {
             g_autofree char *name = printable(holding->model_name);
 
-            printf("      │  device model: %s\n", name);
+            printf("%*s      │  device model: %s\n", pad, "", name);
         }
-        print_digest("      │  ", "emulator's measurement", holding->device_model);
-        print_digest("      │  ", "policy of the key that certified it", holding->tcb_policy);
-        printf("      │  migration policy: %s%s\n", policy,
+        print_digest(pad, "emulator's measurement", holding->device_model);
+        print_digest(pad, "policy of the key that certified it", holding->tcb_policy);
+        printf("%*s      │  migration policy: %s%s\n", pad, "", policy,
                holding->reproducible ? ", endorsement key reproducible on its host" : "");
     }
 }
 
-static void print_values(const HfVerdict *v)
+/* The outermost host first: what the next stands on is above it. Returns the columns it has used. */
+static int print_hosts(const HfVerdict *v)
+{
+    int pad = 0;
+
+    for (unsigned i = v->proof.nested; i > 0; i--) {
+        const HfChainHost *host = &v->proof.hosts[i - 1];
+        g_autofree char *what =
+            g_strdup_printf("endorsement key of the virtual TPM of the host, level %u", i);
+
+        print_authority(host->vma, pad, "└─ ", "virtual manufacturer authority of its host");
+        printf("%*s   │  %s: %s\n", pad, "", hf_rooted_text(host->rooted),
+               rooted_sentence(host->rooted));
+        print_revocation(host->crl, pad);
+        print_ek(host->leaf, pad, what);
+        pad += PAD;
+    }
+    return pad;
+}
+
+static void print_values(const HfVerdict *v, int pad)
 {
     for (uint32_t i = 0; v->values && i < v->selection.count; i++) {
         const HfPcrBank *bank = &v->selection.banks[i];
@@ -125,10 +151,27 @@ static void print_values(const HfVerdict *v)
                 g_autofree char *hex =
                     hf_hex(hf_pcr_values_get(v->values, bank->hash, pcr), hf_hash_size(bank->hash));
 
-                printf("               %s:%u %s\n", hf_hash_name(bank->hash), pcr, hex);
+                printf("%*s               %s:%u %s\n", pad, "", hf_hash_name(bank->hash), pcr, hex);
             }
         }
     }
+}
+
+/* The root of the outermost authority; others, where another fleet delegated to one within. */
+static void print_roots(const HfChainProof *proof)
+{
+    const HfCertificate *outer = proof->nested ? proof->hosts[proof->nested - 1].root : proof->root;
+    const HfCertificate *last = outer;
+
+    for (unsigned i = 0; i < proof->nested; i++) {
+        const HfCertificate *root = i == 0 ? proof->root : proof->hosts[i - 1].root;
+
+        if (root != outer && root != last) {
+            print_authority(root, 0, "", "root of trust of a nested authority");
+            last = root;
+        }
+    }
+    print_authority(outer, 0, "", "root of trust");
 }
 
 void hf_verdict_print_tree(const HfVerdict *v)
@@ -136,24 +179,28 @@ void hf_verdict_print_tree(const HfVerdict *v)
     g_autofree char *name = hf_hex(v->ak_name.data, v->ak_name.size);
     g_autofree char *selection = hf_pcr_selection_text(&v->attest.selection);
     g_autofree char *nonce = hf_hex(v->attest.extra, v->attest.extra_size);
+    int pad;
 
     printf("verified: the quote is by a key inside the TPM whose endorsement key this chain "
            "certifies\n\n");
-    print_authority(v->proof.root, "", "root of trust");
-    print_authority(v->proof.vma, "└─ ", "virtual manufacturer authority");
-    printf("   │  %s: %s\n", hf_rooted_text(v->proof.rooted), rooted_sentence(v->proof.rooted));
-    print_revocation(v->proof.crl);
-    print_ek(v);
-    printf("      └─ attestation key: %s\n", name);
-    printf("         └─ quote of %s\n", selection);
-    printf("               nonce %s\n", nonce);
-    printf("               reset count %u, restart count %u, firmware 0x%016" G_GINT64_MODIFIER
+    print_roots(&v->proof);
+    pad = print_hosts(v);
+    print_authority(v->proof.vma, pad, "└─ ", "virtual manufacturer authority");
+    printf("%*s   │  %s: %s\n", pad, "", hf_rooted_text(v->proof.rooted),
+           rooted_sentence(v->proof.rooted));
+    print_revocation(v->proof.crl, pad);
+    print_ek(v->proof.leaf, pad, "endorsement key of the virtual TPM");
+    printf("%*s      └─ attestation key: %s\n", pad, "", name);
+    printf("%*s         └─ quote of %s\n", pad, "", selection);
+    printf("%*s               nonce %s\n", pad, "", nonce);
+    printf("%*s               reset count %u, restart count %u, firmware 0x%016" G_GINT64_MODIFIER
            "x%s\n",
-           v->attest.reset_count, v->attest.restart_count, (guint64)v->attest.firmware,
+           pad, "", v->attest.reset_count, v->attest.restart_count, (guint64)v->attest.firmware,
            v->attest.safe ? "" : ", clock not safe");
-    print_values(v);
+    print_values(v, pad);
     if (!v->values) {
-        printf("               PCR values were not given, so nothing is known about them\n");
+        printf("%*s               PCR values were not given, so nothing is known about them\n", pad,
+               "");
     }
 }
 
@@ -217,15 +264,15 @@ static void add_revocation(JsonBuilder *b, const HfCrl *crl)
     json_builder_end_object(b);
 }
 
-static void add_tpm(JsonBuilder *b, const HfVerdict *v)
+static void add_tpm(JsonBuilder *b, const HfCertificate *leaf)
 {
-    const HfHolding *holding = v->proof.holding;
+    const HfHolding *holding = leaf->holding;
 
     json_builder_set_member_name(b, "tpm");
     json_builder_begin_object(b);
-    add_string(b, "manufacturer", v->proof.leaf->tpm_manufacturer);
-    add_string(b, "model", v->proof.leaf->tpm_model);
-    add_string(b, "version", v->proof.leaf->tpm_version);
+    add_string(b, "manufacturer", leaf->tpm_manufacturer);
+    add_string(b, "model", leaf->tpm_model);
+    add_string(b, "version", leaf->tpm_version);
     if (holding) {
         add_digest(b, "host-ek", holding->host_ek);
         add_digest(b, "device-model", holding->device_model);
@@ -236,6 +283,26 @@ static void add_tpm(JsonBuilder *b, const HfVerdict *v)
         json_builder_add_boolean_value(b, holding->reproducible);
     }
     json_builder_end_object(b);
+}
+
+/* The virtual TPMs that it stands on, the nearest first; none when it is not nested. */
+static void add_hosts(JsonBuilder *b, const HfChainProof *proof)
+{
+    json_builder_set_member_name(b, "hosts");
+    json_builder_begin_array(b);
+    for (unsigned i = 0; i < proof->nested; i++) {
+        const HfChainHost *host = &proof->hosts[i];
+
+        json_builder_begin_object(b);
+        add_string(b, "rooted", hf_rooted_text(host->rooted));
+        add_certificate(b, "root", host->root);
+        add_certificate(b, "authority", host->vma);
+        add_revocation(b, host->crl);
+        add_certificate(b, "endorsement-key", host->leaf);
+        add_tpm(b, host->leaf);
+        json_builder_end_object(b);
+    }
+    json_builder_end_array(b);
 }
 
 static void add_quote(JsonBuilder *b, const HfVerdict *v)
@@ -260,11 +327,13 @@ static void add_quote(JsonBuilder *b, const HfVerdict *v)
 static void add_facts(JsonBuilder *b, const HfVerdict *v)
 {
     add_string(b, "rooted", hf_rooted_text(v->proof.rooted));
+    add_string(b, "rooted-in-the-end", hf_rooted_text(v->proof.base));
     add_certificate(b, "root", v->proof.root);
     add_certificate(b, "authority", v->proof.vma);
     add_revocation(b, v->proof.crl);
     add_certificate(b, "endorsement-key", v->proof.leaf);
-    add_tpm(b, v);
+    add_tpm(b, v->proof.leaf);
+    add_hosts(b, &v->proof);
     add_hex(b, "attestation-key-name", v->ak_name.data, v->ak_name.size);
     add_quote(b, v);
 }

@@ -135,40 +135,12 @@ static bool add_attestation(HfAuthorityDir *authority, HfSigner *signer, HfEvide
     return true;
 }
 
-/* The endorsement key must still be the one that init found; another one is another TPM, or
- * somebody on the way to it who makes it look as if it could not make that key. */
-static bool read_endorsement(HfAuthorityDir *authority, HfPublic *ret_ek, GBytes **ret_certificate,
-                             GError **error)
-{
-    g_autoptr(GBytes) certificate = NULL;
-    g_autoptr(GBytes) digest = NULL;
-
-    if (!hf_endorsement_read(authority->connection, ret_ek, &certificate, error)) {
-        return false;
-    }
-    digest = hf_endorsement_digest(ret_ek, error);
-    if (!digest) {
-        return false;
-    }
-    if (!g_bytes_equal(digest, authority->manifest->host_ek)) {
-        g_autofree char *wanted = hf_hex(g_bytes_get_data(authority->manifest->host_ek, NULL),
-                                         g_bytes_get_size(authority->manifest->host_ek));
-        g_autofree char *found = hf_hex(g_bytes_get_data(digest, NULL), g_bytes_get_size(digest));
-
-        return hf_error_set(error, HF_ERROR_STATE,
-                            "endorsement key of the host TPM: SHA-256 %s expected, found %s; TPM "
-                            "replaced, or something on the way to it answers in its place",
-                            wanted, found);
-    }
-    *ret_certificate = g_steal_pointer(&certificate);
-    return true;
-}
-
 static bool add_endorsement(HfAuthorityDir *authority, HfEvidence *evidence, GError **error)
 {
     HfPublic ek;
 
-    if (!read_endorsement(authority, &ek, &evidence->parts[HF_EVIDENCE_EK_CERTIFICATE], error)) {
+    if (!hf_authority_endorsement(authority, &ek, &evidence->parts[HF_EVIDENCE_EK_CERTIFICATE],
+                                  error)) {
         return false;
     }
     evidence->parts[HF_EVIDENCE_EK] = public_bytes(&ek);
@@ -226,7 +198,7 @@ static HfEvidence *collect(HfAuthorityDir *authority, GBytes *nonce, const HfSec
     if (!signer) {
         return NULL;
     }
-    evidence = hf_evidence_new(signer->rooted);
+    evidence = hf_evidence_new(manifest->host_tpm ? HF_ROOTED_HARDWARE : HF_ROOTED_SOFTWARE);
     evidence->parts[HF_EVIDENCE_NONCE] = g_bytes_ref(nonce);
     evidence->parts[HF_EVIDENCE_MIGRATION] = text_bytes(authority->entry->migration_policy);
     if (authority->entry->device_model) {
@@ -256,8 +228,8 @@ static bool introduce_host(HfAuthorityDir *authority, HfIntroduction *introducti
     g_autoptr(HfHostKey) ak = NULL;
     HfPublic ek;
 
-    if (!read_endorsement(authority, &ek, &introduction->parts[HF_INTRODUCTION_EK_CERTIFICATE],
-                          error)) {
+    if (!hf_authority_endorsement(authority, &ek,
+                                  &introduction->parts[HF_INTRODUCTION_EK_CERTIFICATE], error)) {
         return false;
     }
     ak = hf_key_attestation(connection, error);

@@ -71,11 +71,20 @@ static bool check_mandate(const HfMandate *mandate, const HfAuthorityKey *key, G
                         mandate->model_name ? mandate->model_name : HF_KEY_MODEL_ANY);
 }
 
+/* Whether a host TPM is a virtual one is the CA's to say. */
+static bool check_rooted(HfRooted rooted, bool host_tpm, GError **error)
+{
+    return host_tpm == (rooted != HF_ROOTED_SOFTWARE) ||
+           hf_error_set(error, HF_ERROR_INVALID,
+                        "certificate: policy \"%s\" expected, found another",
+                        hf_rooted_text(host_tpm ? HF_ROOTED_HARDWARE : HF_ROOTED_SOFTWARE));
+}
+
 static bool check_own(const HfCertificate *own, HfAuthorityDir *authority, GError **error)
 {
     g_autoptr(GBytes) spki = hf_authority_own_spki(authority, error);
     gint64 now = g_get_real_time() / G_USEC_PER_SEC;
-    HfRooted rooted = HF_ROOTED_NESTED;
+    HfRooted rooted = HF_ROOTED_SOFTWARE;
 
     if (!spki) {
         return false;
@@ -96,12 +105,10 @@ static bool check_own(const HfCertificate *own, HfAuthorityDir *authority, GErro
     if (!check_mandate(own->mandate, authority->entry, error)) {
         return false;
     }
-    if (!hf_certificate_rooted(own, &rooted) || rooted != authority->facts.rooted) {
-        return hf_error_set(error, HF_ERROR_INVALID,
-                            "certificate: policy \"%s\" expected, found another",
-                            hf_rooted_text(authority->facts.rooted));
-    }
-    return true;
+    return hf_certificate_rooted(own, &rooted)
+               ? check_rooted(rooted, authority->manifest->host_tpm, error)
+               : hf_error_set(error, HF_ERROR_INVALID,
+                              "certificate: one of the policies of a virtual TPM expected");
 }
 
 /* Each is signed by the next; the last by itself. */

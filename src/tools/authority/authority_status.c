@@ -181,6 +181,7 @@ static void put_facts(JsonBuilder *builder, const HfStatus *status)
     const HfManifest *manifest = authority->manifest;
 
     hf_fields_put(builder, "signer", manifest->host_tpm ? "host-tpm" : "file");
+    hf_fields_put(builder, "rooted", hf_rooted_text(authority->facts.rooted));
     put_key(builder, authority);
     hf_fields_put(builder, "host-tpm", manifest->host_tpm_text);
     hf_fields_put(builder, "tcti", authority->tcti);
@@ -250,9 +251,10 @@ static void print_words(const HfStatus *status, const char *dir, bool several)
 
     if (status->problems->len == 0) {
         g_assert(authority); /* that it cannot be opened would be a problem */
-        printf("%s: works (%s, %s%s)\n", dir,
+        printf("%s: works (%s%s, %s%s)\n", dir,
                authority->manifest->host_tpm ? authority->manifest->host_tpm_text
                                              : "software-rooted",
+               authority->facts.rooted == HF_ROOTED_NESTED ? ", nested" : "",
                key ? "key " : "migration policy ", key ? key : authority->entry->migration_policy);
     }
     for (unsigned i = 0; i < status->problems->len; i++) {

@@ -22,6 +22,7 @@
 /* What is known of one request while it is checked. */
 typedef struct {
     const HfCaAkRules *rules;
+    const HfCaDir *ca;
     HfAkRequest *request;
     gint64 now;
     HfCertificate *ek_certificate; /* of a virtual TPM; NULL: not one of ours */
@@ -52,50 +53,28 @@ static void find_kind(Check *c)
     g_autoptr(HfCertificate) certificate =
         der ? hf_certificate_new(der, "EK certificate", NULL) : NULL;
 
-    if (certificate && (hf_certificate_has_policy(certificate, HF_OID_POLICY_HARDWARE) ||
-                        hf_certificate_has_policy(certificate, HF_OID_POLICY_SOFTWARE) ||
-                        hf_certificate_has_policy(certificate, HF_OID_POLICY_NESTED))) {
+    if (certificate && hf_certificate_is_virtual(certificate)) {
         c->ek_certificate = g_steal_pointer(&certificate);
     }
-}
-
-/* The CA's own copy of the vMA certificate goes before the guest's, which may be an old one. */
-static HfCertificate *own_vma(const Check *c)
-{
-    for (unsigned i = 0; i < c->rules->vmas->len; i++) {
-        HfCertificate *vma = c->rules->vmas->pdata[i];
-
-        if (g_bytes_equal(vma->subject, c->ek_certificate->issuer) && vma->key_id &&
-            c->ek_certificate->authority_id &&
-            g_bytes_equal(vma->key_id, c->ek_certificate->authority_id)) {
-            return vma;
-        }
-    }
-    return NULL;
 }
 
 static bool find_chain(Check *c, GError **error)
 {
     GBytes *above = c->request->parts[HF_AK_REQUEST_ABOVE];
-    HfCertificate *own = own_vma(c);
     g_autoptr(GPtrArray) given = NULL;
 
-    c->chain = g_ptr_array_new_with_free_func((GDestroyNotify)hf_certificate_unref);
-    g_ptr_array_add(c->chain, hf_certificate_ref(c->ek_certificate));
-    if (own) {
-        g_ptr_array_add(c->chain, hf_certificate_ref(own));
-        return true;
+    if (above) {
+        given = hf_certificate_parse_bundle(above, "the certificates above the EK's", error);
+        if (!given) {
+            return false;
+        }
     }
-    if (!above) {
-        return hf_error_set(error, HF_ERROR_NOT_FOUND,
-                            "the guest's TPM has no certificate above its EK certificate, and none "
-                            "was given here (--vma)");
-    }
-    given = hf_certificate_parse_bundle(above, "the certificates above the EK's", error);
-    for (unsigned i = 0; given && i < given->len; i++) {
-        g_ptr_array_add(c->chain, hf_certificate_ref(given->pdata[i]));
-    }
-    return given != NULL;
+    /* The CA's own copies go before the guest's, which may be old ones. */
+    c->chain = hf_chain_arrange(c->ek_certificate, c->rules->vmas, given);
+    return c->chain->len > 1 ||
+           hf_error_set(error, HF_ERROR_NOT_FOUND,
+                        "the guest's TPM has no certificate above its EK certificate, and none "
+                        "was given here (--vma)");
 }
 
 static bool check_vma(Check *c, GError **error)
@@ -115,9 +94,11 @@ static bool check_ek_certificate(Check *c, GError **error)
         .kind = HF_LEAF_EK,
         .at = c->now,
         .hardware_only = c->rules->hardware_only,
+        .nested = c->rules->nested,
     };
     GBytes *const *parts = c->request->parts;
     g_autoptr(GBytes) spki = NULL;
+    HfCaVouched vouched;
     HfPublic ek;
 
     if (c->ek_certificate) {
@@ -126,9 +107,12 @@ static bool check_ek_certificate(Check *c, GError **error)
     if (!hf_ca_check_ek(parts[HF_AK_REQUEST_EK], &ek, &spki, error)) {
         return false;
     }
-    c->vouched = hf_ca_voucher_ask(c->rules->voucher, spki, parts[HF_AK_REQUEST_EK_CERTIFICATE],
-                                   parts[HF_AK_REQUEST_ABOVE], error);
-    return c->vouched != NULL;
+    if (!hf_ca_voucher_ask(c->rules->voucher, c->ca, spki, parts[HF_AK_REQUEST_EK_CERTIFICATE],
+                           parts[HF_AK_REQUEST_ABOVE], &vouched, error)) {
+        return false;
+    }
+    c->vouched = vouched.words;
+    return true;
 }
 
 static bool check_ek(Check *c, GError **error)
@@ -192,6 +176,11 @@ static gint64 end_of(const Check *c, const HfCaDir *ca)
         end = MIN(end, c->proof.leaf->not_after);
         end = MIN(end, c->proof.vma->not_after);
         end = MIN(end, c->proof.root->not_after);
+        for (unsigned i = 0; i < c->proof.nested; i++) {
+            end = MIN(end, c->proof.hosts[i].leaf->not_after);
+            end = MIN(end, c->proof.hosts[i].vma->not_after);
+            end = MIN(end, c->proof.hosts[i].root->not_after);
+        }
     }
     return end;
 }
@@ -278,14 +267,24 @@ static bool record(const Check *c, HfCaDir *ca, const HfCertificate *certificate
     return hf_ca_dir_record(ca, entry, error);
 }
 
+/* For people: what the TPM is, and what it rests on in the end. */
+static char *tpm_text(const Check *c)
+{
+    if (!c->ek_certificate) {
+        return g_strdup("hardware TPM");
+    }
+    return c->proof.nested > 0
+               ? g_strdup_printf("virtual TPM, nested %u level%s, %s", c->proof.nested,
+                                 c->proof.nested == 1 ? "" : "s", hf_rooted_text(c->proof.base))
+               : g_strdup_printf("virtual TPM, %s", hf_rooted_text(c->proof.rooted));
+}
+
 static HfCaAttested *attest(Check *c, HfCaDir *ca, GError **error)
 {
     g_autoptr(HfCaAttested) attested = g_new0(HfCaAttested, 1);
     g_autoptr(HfAkAnswer) answer = NULL;
 
-    attested->tpm = c->ek_certificate
-                        ? g_strdup_printf("virtual TPM, %s", hf_rooted_text(c->proof.rooted))
-                        : g_strdup("hardware TPM");
+    attested->tpm = tpm_text(c);
     attested->certificate = issue(c, ca, error);
     answer = attested->certificate ? encrypt(c, ca, attested->certificate, error) : NULL;
     if (!answer || !record(c, ca, attested->certificate, attested->tpm, error)) {
@@ -298,7 +297,7 @@ static HfCaAttested *attest(Check *c, HfCaDir *ca, GError **error)
 HfCaAttested *hf_ca_attest(HfCaDir *ca, const HfCaAkRules *rules, GBytes *request,
                            const char *label, GError **error)
 {
-    Check c = { .rules = rules, .now = g_get_real_time() / G_USEC_PER_SEC };
+    Check c = { .rules = rules, .ca = ca, .now = g_get_real_time() / G_USEC_PER_SEC };
     HfCaAttested *attested = NULL;
     hf_autofd int lock = -1;
 

@@ -22,13 +22,14 @@ typedef struct {
     GPtrArray *vma_roots; /* HfCertificate: pinned roots of fleets; owned, as are the rest */
     GPtrArray *vmas; /* HfCertificate: vMA certificates for TPMs that have none or an old one */
     HfCaVoucher *voucher; /* who vouches for TPMs that are not virtual */
-    bool hardware_only;   /* refuse virtual TPMs that are software-rooted or nested */
+    bool hardware_only;   /* refuse virtual TPMs that are software-rooted in the end */
+    unsigned nested;      /* levels of nesting that are accepted; 0: none */
     unsigned hours;       /* of validity, unless what it rests on ends earlier */
     char *crl_url;        /* or NULL */
 } HfCaAkRules;
 
-/* The options --vma-root, --vma, --ek-roots, --ek-digest, --ek-list, --hardware-only, --hours and
- * --crl-url. HF_ERROR_USAGE when nothing is pinned. */
+/* The options --vma-root, --vma, --nested, --ek-roots, --ek-digest, --ek-list, --hardware-only,
+ * --hours and --crl-url. HF_ERROR_USAGE when nothing is pinned. */
 HfCaAkRules *hf_ca_ak_rules_new(const HfOptions *options, GError **error);
 void hf_ca_ak_rules_free(HfCaAkRules *rules);
 

@@ -8,23 +8,6 @@
 #include "tools/ca/ca_commands.h"
 #include "tools/common/parcel.h"
 
-static bool load_bundles(const HfOptions *options, const char *option, GPtrArray **ret_all,
-                         GError **error)
-{
-    g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func((GDestroyNotify)hf_certificate_unref);
-
-    for (const char *const *path = hf_options_list(options, option); *path; path++) {
-        g_autoptr(GPtrArray) some = hf_certificate_load_bundle(*path, error);
-
-        if (!some) {
-            return false;
-        }
-        g_ptr_array_extend_and_steal(all, g_steal_pointer(&some));
-    }
-    *ret_all = g_steal_pointer(&all);
-    return true;
-}
-
 static bool pins_something(const HfOptions *options)
 {
     static const char *const pins[] = { "vma-root", "ek-roots", "ek-digest", "ek-list" };
@@ -50,12 +33,11 @@ HfCaAkRules *hf_ca_ak_rules_new(const HfOptions *options, GError **error)
     rules->hardware_only = hf_options_flag(options, "hardware-only");
     rules->hours = (unsigned)hf_options_int(options, "hours");
     rules->crl_url = g_strdup(hf_options_string(options, "crl-url"));
+    rules->nested = (unsigned)hf_options_int(options, "nested");
     rules->voucher = hf_ca_voucher_new(options, error);
-    if (!rules->voucher || !load_bundles(options, "vma-root", &rules->vma_roots, error) ||
-        !load_bundles(options, "vma", &rules->vmas, error)) {
-        return NULL;
-    }
-    return g_steal_pointer(&rules);
+    rules->vma_roots = rules->voucher ? hf_ca_voucher_load(options, "vma-root", error) : NULL;
+    rules->vmas = rules->vma_roots ? hf_ca_voucher_load(options, "vma", error) : NULL;
+    return rules->vmas ? g_steal_pointer(&rules) : NULL;
 }
 
 void hf_ca_ak_rules_free(HfCaAkRules *rules)

@@ -48,11 +48,21 @@ static bool credential(HfCaNonce *nonce, const HfPublic *ek, const HfPublic *ak,
     return true;
 }
 
-static bool challenge_host(const HfCaVoucher *voucher, const HfIntroduction *introduction,
-                           HfCaNonce *nonce, HfChallenge *challenge, GError **error)
+/* Is a challenge of any use to it? */
+static bool check_delegable(const HfCaRules *rules, const HfCaVouched *vouched, GError **error)
+{
+    return !vouched->on_software || !rules->only_delegable || rules->allow_software ||
+           hf_error_set(error, HF_ERROR_POLICY,
+                        "the host's virtual TPM is software-rooted: that is not allowed");
+}
+
+static bool challenge_host(const HfCaRules *rules, const HfCaDir *ca,
+                           const HfIntroduction *introduction, HfCaNonce *nonce,
+                           HfChallenge *challenge, GError **error)
 {
     GBytes *const *parts = introduction->parts;
     g_autoptr(GBytes) spki = NULL;
+    HfCaVouched vouched;
     HfDigest digest;
     HfPublic ek, ak;
 
@@ -60,9 +70,14 @@ static bool challenge_host(const HfCaVoucher *voucher, const HfIntroduction *int
         !hf_ca_check_ek(parts[HF_INTRODUCTION_EK], &ek, &spki, error)) {
         return false;
     }
-    nonce->vouched = hf_ca_voucher_ask(voucher, spki, parts[HF_INTRODUCTION_EK_CERTIFICATE],
-                                       parts[HF_INTRODUCTION_ABOVE], error);
-    if (!nonce->vouched) {
+    if (!hf_ca_voucher_ask(rules->voucher, ca, spki, parts[HF_INTRODUCTION_EK_CERTIFICATE],
+                           parts[HF_INTRODUCTION_ABOVE], &vouched, error)) {
+        return false;
+    }
+    nonce->vouched = vouched.words;
+    nonce->nested = vouched.nested;
+    nonce->on_software = vouched.on_software;
+    if (!check_delegable(rules, &vouched, error)) {
         return false;
     }
     digest = hf_digest_of(HF_HASH_SHA256, g_bytes_get_data(spki, NULL), g_bytes_get_size(spki));
@@ -85,7 +100,7 @@ GBytes *hf_ca_challenge(HfCaDir *ca, const HfCaRules *rules, GBytes *introductio
     }
     challenge->nonce = g_bytes_ref(nonce->nonce);
     if (!read || (read->rooted == HF_ROOTED_HARDWARE &&
-                  !challenge_host(rules->voucher, read, nonce, challenge, error))) {
+                  !challenge_host(rules, ca, read, nonce, challenge, error))) {
         return NULL;
     }
     lock = hf_ca_dir_lock(ca, error);
@@ -150,6 +165,8 @@ static HfCertificate *issue(const HfCaRules *rules, HfCaDir *ca, const HfEvidenc
         .migration_policy = migration,
         .model_name = g_strcmp0(model, HF_KEY_MODEL_ANY) == 0 ? NULL : model,
         .host_ek = verdict->ek_digest,
+        .nested = verdict->nested,
+        .on_software = verdict->on_software,
         .generation = environment ? environment->minimum_generation : 0,
         .emulators = environment && environment->emulators->len > 0 ? environment->emulators : NULL,
     };
@@ -171,7 +188,7 @@ static HfCertificate *issue(const HfCaRules *rules, HfCaDir *ca, const HfEvidenc
 
 static char *ek_proof(const HfCaVerdict *verdict, const HfCaNonce *nonce)
 {
-    if (verdict->rooted != HF_ROOTED_HARDWARE) {
+    if (verdict->rooted == HF_ROOTED_SOFTWARE) {
         return NULL;
     }
     return g_strdup(verdict->ek_challenged ? nonce->vouched : "unproved");

@@ -20,7 +20,7 @@ typedef struct {
     GPtrArray *all;
     HfCaEnvironment *current; /* in `all` */
     GString *values;          /* its lines of PCR values */
-    bool has_pcrs, has_generation, has_log;
+    bool has_pcrs, has_generation, has_log, has_nested;
 } Parser;
 
 HfCaEnvironment *hf_ca_environment_new(const char *name)
@@ -98,7 +98,7 @@ static bool finish_section(Parser *parser, GError **error)
         return false;
     }
     g_string_truncate(parser->values, 0);
-    parser->has_pcrs = parser->has_generation = parser->has_log = false;
+    parser->has_pcrs = parser->has_generation = parser->has_log = parser->has_nested = false;
     return true;
 }
 
@@ -145,6 +145,19 @@ static bool generation(Parser *parser, const char *value, GError **error)
     return true;
 }
 
+static bool nested(Parser *parser, const char *value, GError **error)
+{
+    unsigned levels = value[0] && !value[1] ? (unsigned)(value[0] - '0') : 0;
+
+    if (levels < 1 || levels > HF_NESTED_MAX) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "nested: a number from 1 to %d expected, found \"%s\"", HF_NESTED_MAX,
+                            value);
+    }
+    parser->current->nested = levels;
+    return true;
+}
+
 static bool emulator(Parser *parser, const char *value, GError **error)
 {
     g_autoptr(GBytes) digest = hf_hex_parse(value, "emulator", error);
@@ -176,6 +189,9 @@ static bool setting(Parser *parser, const char *key, const char *value, GError *
     if (strcmp(key, "minimum-generation") == 0) {
         return once(&parser->has_generation, key, error) && generation(parser, value, error);
     }
+    if (strcmp(key, "nested") == 0) {
+        return once(&parser->has_nested, key, error) && nested(parser, value, error);
+    }
     if (strcmp(key, "emulator") == 0) {
         return emulator(parser, value, error);
     }
@@ -202,7 +218,7 @@ static bool setting(Parser *parser, const char *key, const char *value, GError *
     }
     return hf_error_set(error, HF_ERROR_INVALID,
                         "pcrs, minimum-generation, migration-policy, device-model, emulator, "
-                        "event-log or a line BANK:INDEX:HEX expected, found \"%s\"",
+                        "event-log, nested or a line BANK:INDEX:HEX expected, found \"%s\"",
                         key);
 }
 

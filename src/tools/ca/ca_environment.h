@@ -10,6 +10,8 @@
  *     migration-policy = none        which a host may have; several lines; none of them: any
  *     device-model = tpm-2.0         the same, what the host's key may be for
  *     emulator = HEX                 measurement of an approved emulator; the same
+ *     nested = 1                     hosts whose TPM is a virtual one may be here too, so many levels
+ *                                    deep; without it none
  *     event-log = required           the host must send its firmware's event log; one that is sent
  *                                    must always replay to the quoted PCRs
  *
@@ -33,6 +35,7 @@ typedef struct {
     HfPcrValues *values;
     uint64_t minimum_generation; /* 0: not asked */
     bool event_log;              /* required */
+    unsigned nested;             /* levels that are allowed; 0: none */
     GPtrArray *migration;        /* char *; empty: any */
     GPtrArray *models;           /* char *, device models; empty: any */
     GPtrArray *emulators;        /* GBytes; empty: any */

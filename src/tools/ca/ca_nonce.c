@@ -21,7 +21,8 @@
 #include "tools/common/fields.h"
 
 #define FORMAT "holdfast-ca-nonce"
-#define FORMAT_VERSION 1
+#define FORMAT_VERSION 2
+#define VERSION_PLAIN 1 /* of what is not nested */
 #define FILE_MAX 4096
 #define LIFE_S (7 * 24 * 3600)
 
@@ -59,6 +60,41 @@ static int open_nonces(HfCaDir *ca, GError **error)
     return hf_dir_open_at(ca->fd, HF_CA_NONCES, error);
 }
 
+/* A reader that does not know of nesting must not take it for hardware: hence the minimum. */
+static JsonBuilder *begin(const HfCaNonce *nonce)
+{
+    unsigned version = nonce->nested > 0 ? FORMAT_VERSION : VERSION_PLAIN;
+
+    return hf_fields_begin(FORMAT, version, version);
+}
+
+static char *nested_text(const HfCaNonce *nonce)
+{
+    return g_strdup_printf(
+        "%u %s", nonce->nested,
+        hf_rooted_text(nonce->on_software ? HF_ROOTED_SOFTWARE : HF_ROOTED_HARDWARE));
+}
+
+static void parse_nested(HfFields *fields, HfCaNonce *nonce)
+{
+    g_autofree char *text = hf_fields_text(fields, "nested", false);
+
+    if (!text) {
+        return;
+    }
+    for (unsigned i = 0; i < 2 * HF_NESTED_MAX; i++) {
+        g_autofree char *known = NULL;
+
+        nonce->nested = 1 + i / 2;
+        nonce->on_software = i % 2;
+        known = nested_text(nonce);
+        if (strcmp(known, text) == 0) {
+            return;
+        }
+    }
+    hf_fields_wrong(fields, "nested", "levels of nesting and what they are rooted in expected");
+}
+
 static HfCaNonce *parse(GBytes *file, GBytes *bytes, GError **error)
 {
     g_autoptr(HfFields) fields = hf_fields_parse(file, "nonce", FORMAT, FORMAT_VERSION, error);
@@ -74,6 +110,7 @@ static HfCaNonce *parse(GBytes *file, GBytes *bytes, GError **error)
     nonce->ak_name = hf_fields_hex(fields, "ak", secret != NULL, 2, 2 + HF_HASH_MAX);
     nonce->ek_digest = hf_fields_hex(fields, "ek", secret != NULL, 32, 32);
     nonce->vouched = hf_fields_text(fields, "vouched", secret != NULL);
+    parse_nested(fields, nonce);
     if (!hf_fields_finish(fields, error)) {
         return NULL;
     }
@@ -148,8 +185,9 @@ static bool survey_all(int fd, Survey *survey, GError **error)
 
 static bool create(int fd, const HfCaNonce *nonce, GError **error)
 {
-    JsonBuilder *builder = hf_fields_begin(FORMAT, FORMAT_VERSION, FORMAT_VERSION);
+    JsonBuilder *builder = begin(nonce);
     g_autofree char *name = name_of(nonce->nonce);
+    g_autofree char *nested = NULL;
     char *text;
     bool done;
 
@@ -159,6 +197,8 @@ static bool create(int fd, const HfCaNonce *nonce, GError **error)
         hf_fields_put_bytes(builder, "ak", nonce->ak_name);
         hf_fields_put_bytes(builder, "ek", nonce->ek_digest);
         hf_fields_put(builder, "vouched", nonce->vouched);
+        nested = nonce->nested > 0 ? nested_text(nonce) : NULL;
+        hf_fields_put(builder, "nested", nested);
     }
     text = hf_fields_end(builder);
     done = hf_file_create_at(fd, name, text, strlen(text), 0600, "nonce", error);

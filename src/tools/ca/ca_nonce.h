@@ -3,7 +3,8 @@
  *
  * nonces/HEX in the CA's directory, mode 0600, a JSON object: format "holdfast-ca-nonce", version
  * 1, given (seconds since 1970) and, where a host TPM was challenged, secret, ak (Name), ek
- * (SHA-256 of the SPKI) and vouched (who vouches for the endorsement key). A nonce is good for one
+ * (SHA-256 of the SPKI) and vouched (who vouches for the endorsement key); where that TPM is a virtual
+ * one version 2 with nested ("1 hardware-rooted": levels and what the last of them is rooted in). A nonce is good for one
  * delegation within a week; it is removed when it is used.
  *
  * SPDX-License-Identifier: BSD-3-Clause
@@ -26,6 +27,8 @@ typedef struct {
     GBytes *ak_name;
     GBytes *ek_digest;
     char *vouched;
+    unsigned nested;  /* as in HfCaVouched */
+    bool on_software; /* the same */
 } HfCaNonce;
 
 /* A fresh one without challenge. */

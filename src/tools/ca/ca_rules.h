@@ -33,7 +33,7 @@ typedef struct {
     unsigned days;
 } HfCaRules;
 
-/* The options --ek-roots, --ek-digest and --ek-list. */
+/* The options --ek-roots, --ek-digest, --ek-list, --vma-root and --vma. */
 bool hf_ca_rules_read_voucher(HfCaRules *rules, const HfOptions *options, GError **error);
 /* The other ones. `environments` of the CA's directory is read when the options name no other. */
 bool hf_ca_rules_read_delegation(HfCaRules *rules, const HfOptions *options, const HfCaDir *ca,

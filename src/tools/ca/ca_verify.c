@@ -295,9 +295,23 @@ static bool claims(const HfCheck *check, const HfCaEnvironment *environment, cha
     return true;
 }
 
+/* A host whose TPM is a virtual one is in those environments alone that say so. */
+static bool check_nested(const HfCheck *check, const HfCaEnvironment *environment, GError **error)
+{
+    const HfCaNonce *nonce = check->expected->nonce;
+    unsigned levels = nonce ? nonce->nested : 0;
+
+    return levels <= environment->nested ||
+           hf_error_set(error, HF_ERROR_POLICY,
+                        "the host's TPM is a virtual one, nested %u level%s, and the environment "
+                        "allows %u (nested = %u)",
+                        levels, levels == 1 ? "" : "s", environment->nested, levels);
+}
+
 static bool fits(const HfCheck *check, const HfCaEnvironment *environment, GError **error)
 {
-    if (!check_quote(check, environment, error) || !check_generation(check, environment, error) ||
+    if (!check_quote(check, environment, error) || !check_nested(check, environment, error) ||
+        !check_generation(check, environment, error) ||
         !check_allowed(check, HF_EVIDENCE_MIGRATION, environment->migration, "migration policy",
                        error) ||
         !check_allowed(check, HF_EVIDENCE_DEVICE_MODEL, environment->models, "device model",
@@ -365,6 +379,32 @@ bool hf_ca_check_ek(GBytes *area, HfPublic *ret_ek, GBytes **ret_spki, GError **
     return true;
 }
 
+/* Whose certificate says that it is a virtual TPM was challenged as such or gets nothing. */
+static bool check_virtual(const HfCheck *check, GError **error)
+{
+    const HfCaNonce *nonce = check->expected->nonce;
+    GBytes *der = check->evidence->parts[HF_EVIDENCE_EK_CERTIFICATE];
+    g_autoptr(HfCertificate) certificate = hf_certificate_new(der, "EK certificate", NULL);
+
+    return !certificate || !hf_certificate_is_virtual(certificate) ||
+           (nonce && nonce->nested > 0) ||
+           hf_error_set(
+               error, HF_ERROR_POLICY,
+               "endorsement key: its certificate is one of a virtual TPM, and the host was "
+               "not challenged as a nested one (holdfast-ca challenge --vma-root)");
+}
+
+/* A nested host's TPM may be rooted in software in the end. */
+static bool check_base(const HfCheck *check, GError **error)
+{
+    const HfCaNonce *nonce = check->expected->nonce;
+
+    return !nonce || !nonce->on_software || check->expected->allow_software ||
+           hf_error_set(error, HF_ERROR_POLICY,
+                        "the host's virtual TPM is software-rooted; --allow-software delegates to "
+                        "it all the same");
+}
+
 /* The endorsement key as claimed, with its certificate where there is one. */
 static bool check_endorsement(HfCheck *check, GError **error)
 {
@@ -385,6 +425,9 @@ static bool check_endorsement(HfCheck *check, GError **error)
         if (!g_bytes_equal(certified, spki)) {
             return hf_error_set(error, HF_ERROR_POLICY,
                                 "endorsement key: its certificate is for another key");
+        }
+        if (!check_virtual(check, error)) {
+            return false;
         }
     }
     digest = hf_digest_of(HF_HASH_SHA256, g_bytes_get_data(spki, NULL), g_bytes_get_size(spki));
@@ -462,7 +505,7 @@ static bool check_hardware(HfCheck *check, GError **error)
     return check_key(check, error) && check_request(check, error) && check_ak(check, error) &&
            check_creation(check, error) && check_environment(check, error) &&
            check_endorsement(check, error) && check_answer(check, error) &&
-           check_proof(check, error);
+           check_base(check, error) && check_proof(check, error);
 }
 
 static bool check_software(HfCheck *check, GError **error)
@@ -502,6 +545,11 @@ bool hf_ca_verify(const HfEvidence *evidence, const HfCaExpected *expected,
     verdict.renewal = check.renewal;
     verdict.environment = check.environment;
     verdict.ek_challenged = check.challenged;
+    if (check.challenged && expected->nonce->nested > 0) {
+        verdict.rooted = HF_ROOTED_NESTED;
+        verdict.nested = expected->nonce->nested;
+        verdict.on_software = expected->nonce->on_software;
+    }
     if (!good) {
         hf_ca_verdict_clear(&verdict);
         return false;

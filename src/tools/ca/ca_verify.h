@@ -8,7 +8,8 @@
  * the environment asks for, an event log leads to the quoted PCRs. Each check has a message of its own.
  *
  * That the attestation key is in the TPM of the request's endorsement key is shown by the answer to
- * a challenge (ca_core.h); who vouches for the endorsement key was asked then.
+ * a challenge (ca_core.h); who vouches for the endorsement key was asked then, and whether that TPM
+ * is a virtual one: then the delegation is nested, which the environment must allow.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -31,6 +32,8 @@ typedef struct {
 
 typedef struct {
     HfRooted rooted;
+    unsigned nested;   /* levels; 0: not nested */
+    bool on_software;  /* nested, and software-rooted in the end */
     GBytes *spki;      /* of the key to certify */
     char *key_name;    /* hex */
     GBytes *ek_digest; /* SHA-256 of the SPKI of the host's EK as claimed; NULL: software */

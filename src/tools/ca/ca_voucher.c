@@ -1,5 +1,5 @@
 /*
- * ca_voucher.c - pinned vendors and listed endorsement keys.
+ * ca_voucher.c - pinned vendors, pinned fleets and listed endorsement keys.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -10,7 +10,9 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "crypto/hash.h"
+#include "pki/chain.h"
 #include "pki/vendor.h"
+#include "tools/ca/ca_revoked.h"
 
 #define LIST_MAX (16 * 1024 * 1024)
 #define DIGEST_SIZE 32
@@ -18,6 +20,8 @@
 struct HfCaVoucher {
     HfVendorRoots *roots;
     GHashTable *digests; /* lower-case hex */
+    GPtrArray *fleets;   /* HfCertificate: roots of those whose virtual TPMs may be host TPMs */
+    GPtrArray *vmas;     /* HfCertificate */
 };
 
 void hf_ca_voucher_free(HfCaVoucher *voucher)
@@ -25,6 +29,8 @@ void hf_ca_voucher_free(HfCaVoucher *voucher)
     if (voucher) {
         hf_vendor_roots_free(voucher->roots);
         g_hash_table_unref(voucher->digests);
+        g_clear_pointer(&voucher->fleets, g_ptr_array_unref);
+        g_clear_pointer(&voucher->vmas, g_ptr_array_unref);
         g_free(voucher);
     }
 }
@@ -68,6 +74,21 @@ static bool add_list(HfCaVoucher *voucher, const char *path, GError **error)
     return true;
 }
 
+GPtrArray *hf_ca_voucher_load(const HfOptions *options, const char *option, GError **error)
+{
+    g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func((GDestroyNotify)hf_certificate_unref);
+
+    for (const char *const *path = hf_options_list(options, option); *path; path++) {
+        g_autoptr(GPtrArray) some = hf_certificate_load_bundle(*path, error);
+
+        if (!some) {
+            return NULL;
+        }
+        g_ptr_array_extend_and_steal(all, g_steal_pointer(&some));
+    }
+    return g_steal_pointer(&all);
+}
+
 HfCaVoucher *hf_ca_voucher_new(const HfOptions *options, GError **error)
 {
     g_autoptr(HfCaVoucher) voucher = g_new0(HfCaVoucher, 1);
@@ -89,39 +110,138 @@ HfCaVoucher *hf_ca_voucher_new(const HfOptions *options, GError **error)
             return NULL;
         }
     }
-    return g_steal_pointer(&voucher);
+    voucher->fleets = hf_ca_voucher_load(options, "vma-root", error);
+    voucher->vmas = voucher->fleets ? hf_ca_voucher_load(options, "vma", error) : NULL;
+    return voucher->vmas ? g_steal_pointer(&voucher) : NULL;
 }
 
-char *hf_ca_voucher_ask(const HfCaVoucher *voucher, GBytes *spki, GBytes *certificate,
-                        GBytes *above, GError **error)
+static bool other_key(GError **error)
+{
+    return hf_error_set(error, HF_ERROR_POLICY,
+                        "endorsement key: its certificate is for another key");
+}
+
+/* What this CA has revoked itself is known here without a list. */
+static bool check_revoked(const HfCaDir *ca, const HfCertificate *vma, const HfCertificate *root,
+                          GError **error)
+{
+    g_autoptr(GHashTable) revoked = NULL;
+    g_autofree char *serial = NULL;
+
+    if (!g_bytes_equal(root->der, ca->root->der)) {
+        return true;
+    }
+    revoked = hf_ca_revoked(ca, error);
+    if (!revoked) {
+        return false;
+    }
+    serial = hf_hex(g_bytes_get_data(vma->serial, NULL), g_bytes_get_size(vma->serial));
+    return !g_hash_table_contains(revoked, serial) ||
+           hf_error_set(error, HF_ERROR_POLICY,
+                        "EK certificate: the vMA certificate above it was revoked (serial number "
+                        "%s)",
+                        serial);
+}
+
+static bool check_all_revoked(const HfCaDir *ca, const HfChainProof *proof, GError **error)
+{
+    bool good = check_revoked(ca, proof->vma, proof->root, error);
+
+    for (unsigned i = 0; good && i < proof->nested; i++) {
+        good = check_revoked(ca, proof->hosts[i].vma, proof->hosts[i].root, error);
+    }
+    return good;
+}
+
+/* The virtual TPM of a host that is itself a guest. */
+static bool ask_fleet(const HfCaVoucher *voucher, const HfCaDir *ca, GBytes *spki,
+                      HfCertificate *certificate, GBytes *above, HfCaVouched *ret_vouched,
+                      GError **error)
+{
+    const HfChainRules rules = {
+        .kind = HF_LEAF_EK,
+        .at = g_get_real_time() / G_USEC_PER_SEC,
+        .nested = HF_NESTED_MAX - 1, /* the delegation to come is one level more */
+    };
+    g_autoptr(GPtrArray) given = NULL;
+    g_autoptr(GPtrArray) chain = NULL;
+    g_autofree char *root = NULL;
+    HfChainProof proof;
+
+    if (voucher->fleets->len == 0) {
+        return hf_error_set(error, HF_ERROR_POLICY,
+                            "EK certificate: it is one of a virtual TPM, which is no host TPM "
+                            "unless its fleet is pinned for that (--vma-root)");
+    }
+    if (!g_bytes_equal(certificate->spki, spki)) {
+        return other_key(error);
+    }
+    given = above
+                ? hf_certificate_parse_bundle(above, "certificates above the EK certificate", error)
+                : g_ptr_array_new();
+    if (!given) {
+        return false;
+    }
+    chain = hf_chain_arrange(certificate, voucher->vmas, given);
+    if (!hf_chain_verify(chain, voucher->fleets, &rules, &proof, error)) {
+        g_prefix_error(error, "EK certificate: nested host: ");
+        return false;
+    }
+    if (!check_all_revoked(ca, &proof, error)) {
+        return false;
+    }
+    root = hf_certificate_subject_text(proof.root);
+    ret_vouched->nested = proof.nested + 1;
+    ret_vouched->on_software = proof.base == HF_ROOTED_SOFTWARE;
+    ret_vouched->words = g_strdup_printf("fleet %s (a virtual TPM, nested %u level%s, %s)", root,
+                                         ret_vouched->nested, ret_vouched->nested == 1 ? "" : "s",
+                                         hf_rooted_text(proof.base));
+    return true;
+}
+
+static bool ask_vendor(const HfCaVoucher *voucher, GBytes *spki, GBytes *certificate, GBytes *above,
+                       char **ret_words, GError **error)
+{
+    g_autoptr(GBytes) certified = hf_vendor_key(certificate, error);
+    g_autofree char *root = NULL;
+
+    if (!certified) {
+        return false;
+    }
+    if (!g_bytes_equal(certified, spki)) {
+        return other_key(error);
+    }
+    if (!hf_vendor_verify(voucher->roots, certificate, above, &root, error)) {
+        return false;
+    }
+    *ret_words = g_strdup_printf("vendor %s", root);
+    return true;
+}
+
+bool hf_ca_voucher_ask(const HfCaVoucher *voucher, const HfCaDir *ca, GBytes *spki,
+                       GBytes *certificate, GBytes *above, HfCaVouched *ret_vouched, GError **error)
 {
     HfDigest digest =
         hf_digest_of(HF_HASH_SHA256, g_bytes_get_data(spki, NULL), g_bytes_get_size(spki));
     g_autofree char *hex = hf_hex(digest.data, digest.size);
-    g_autoptr(GBytes) certified = NULL;
-    g_autofree char *root = NULL;
+    g_autoptr(HfCertificate) ours =
+        certificate ? hf_certificate_new(certificate, "EK certificate", NULL) : NULL;
 
+    *ret_vouched = (HfCaVouched){ 0 };
+    if (ours && hf_certificate_is_virtual(ours)) {
+        return ask_fleet(voucher, ca, spki, ours, above, ret_vouched, error);
+    }
     if (g_hash_table_contains(voucher->digests, hex)) {
-        return g_strdup("listed");
+        ret_vouched->words = g_strdup("listed");
+        return true;
     }
     if (!certificate || hf_vendor_roots_count(voucher->roots) == 0) {
-        hf_error_set(error, HF_ERROR_POLICY,
-                     "endorsement key: nobody vouches for it: %s, and its SHA-256 is not listed "
-                     "(--ek-digest): %s",
-                     certificate ? "no vendor root is pinned (--ek-roots)"
-                                 : "the host TPM has no certificate for it",
-                     hex);
-        return NULL;
+        return hf_error_set(error, HF_ERROR_POLICY,
+                            "endorsement key: nobody vouches for it: %s, and its SHA-256 is not "
+                            "listed (--ek-digest): %s",
+                            certificate ? "no vendor root is pinned (--ek-roots)"
+                                        : "the host TPM has no certificate for it",
+                            hex);
     }
-    certified = hf_vendor_key(certificate, error);
-    if (!certified) {
-        return NULL;
-    }
-    if (!g_bytes_equal(certified, spki)) {
-        hf_error_set(error, HF_ERROR_POLICY, "endorsement key: its certificate is for another key");
-        return NULL;
-    }
-    return hf_vendor_verify(voucher->roots, certificate, above, &root, error)
-               ? g_strdup_printf("vendor %s", root)
-               : NULL;
+    return ask_vendor(voucher, spki, certificate, above, &ret_vouched->words, error);
 }

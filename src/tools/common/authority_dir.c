@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "hwtpm/hwcounter.h"
 #include "hwtpm/hwderive.h"
+#include "hwtpm/hwendorsement.h"
 #include "hwtpm/hwsigner.h"
 #include "pki/pem.h"
 #include "tools/common/authority_parts.h"
@@ -210,12 +211,26 @@ static void load_certificates(HfAuthorityDir *authority)
     }
 }
 
+/* Whether the host TPM is a virtual one the CA knows, and has said in its certificate. */
+static HfRooted rooted_in(const HfAuthorityDir *authority)
+{
+    HfRooted rooted = HF_ROOTED_HARDWARE;
+
+    if (!authority->manifest->host_tpm) {
+        return HF_ROOTED_SOFTWARE;
+    }
+    return authority->certificate && hf_certificate_rooted(authority->certificate, &rooted) &&
+                   rooted == HF_ROOTED_NESTED
+               ? HF_ROOTED_NESTED
+               : HF_ROOTED_HARDWARE;
+}
+
 static void fill_facts(HfAuthorityDir *authority)
 {
     const HfManifest *manifest = authority->manifest;
     HfAuthorityFacts *facts = &authority->facts;
 
-    facts->rooted = manifest->host_tpm ? HF_ROOTED_HARDWARE : HF_ROOTED_SOFTWARE;
+    facts->rooted = rooted_in(authority);
     facts->host_ek_digest = manifest->host_ek;
     if (authority->approval) {
         const HfDigest *policy = &authority->approval->policy[HF_USE_SIGN];
@@ -422,6 +437,61 @@ HfCounter *hf_authority_counter(HfAuthorityDir *authority, GError **error)
     return connection ? authority->shared_counter : NULL;
 }
 
+/* Another key is another TPM, or somebody on the way to it who makes it look as if it could not make
+ * that key. */
+bool hf_authority_endorsement(HfAuthorityDir *authority, HfPublic *ret_ek, GBytes **ret_certificate,
+                              GError **error)
+{
+    HfConnection *connection = hf_authority_connection(authority, error);
+    g_autoptr(GBytes) certificate = NULL;
+    g_autoptr(GBytes) digest = NULL;
+
+    if (!connection || !hf_endorsement_read(connection, ret_ek, &certificate, error)) {
+        return false;
+    }
+    digest = hf_endorsement_digest(ret_ek, error);
+    if (!digest) {
+        return false;
+    }
+    if (!g_bytes_equal(digest, authority->manifest->host_ek)) {
+        g_autofree char *wanted = hf_hex(g_bytes_get_data(authority->manifest->host_ek, NULL),
+                                         g_bytes_get_size(authority->manifest->host_ek));
+        g_autofree char *found = hf_hex(g_bytes_get_data(digest, NULL), g_bytes_get_size(digest));
+
+        return hf_error_set(error, HF_ERROR_STATE,
+                            "endorsement key of the host TPM: SHA-256 %s expected, found %s; TPM "
+                            "replaced, or something on the way to it answers in its place",
+                            wanted, found);
+    }
+    *ret_certificate = g_steal_pointer(&certificate);
+    return true;
+}
+
+GBytes *hf_authority_host_chain(HfAuthorityDir *authority, GError **error)
+{
+    GByteArray *all = NULL;
+    g_autoptr(GBytes) certificate = NULL;
+    g_autoptr(GBytes) above = NULL;
+    HfPublic ek;
+
+    if (!hf_authority_endorsement(authority, &ek, &certificate, error)) {
+        return NULL;
+    }
+    if (!certificate) {
+        hf_error_set(error, HF_ERROR_STATE,
+                     "host TPM: it is a virtual one and has no EK certificate any more, so nobody "
+                     "could follow a chain to what it stands on");
+        return NULL;
+    }
+    above = hf_endorsement_above(authority->connection);
+    all = g_byte_array_new();
+    hf_put_gbytes(all, certificate);
+    if (above) {
+        hf_put_gbytes(all, above);
+    }
+    return g_byte_array_free_to_bytes(all);
+}
+
 /* Everything that stands before the use of a key but the key; connects to the host TPM. */
 static bool approved_input(HfAuthorityDir *authority, HfUse use, const HfKeyBlob *blob,
                            HfApprovedInput *ret_input, GError **error)
@@ -464,10 +534,14 @@ static bool approved_input(HfAuthorityDir *authority, HfUse use, const HfKeyBlob
 static HfSigner *host_signer(HfAuthorityDir *authority, GError **error)
 {
     HfApprovedInput in;
+    HfSigner *signer = approved_input(authority, HF_USE_SIGN, authority->blob, &in, error)
+                           ? hf_signer_host_new(authority->connection, &in, error)
+                           : NULL;
 
-    return approved_input(authority, HF_USE_SIGN, authority->blob, &in, error)
-               ? hf_signer_host_new(authority->connection, &in, error)
-               : NULL;
+    if (signer) {
+        signer->rooted = authority->facts.rooted;
+    }
+    return signer;
 }
 
 HfSecret *hf_authority_derive(HfAuthorityDir *authority, const void *data, size_t size,

@@ -33,7 +33,8 @@ typedef struct HfAuthorityDir HfAuthorityDir;
 
 /* What goes into certificates. All borrowed from the authority. */
 typedef struct {
-    HfRooted rooted;        /* HARDWARE: the key lives in a host TPM; SOFTWARE: in a file */
+    HfRooted rooted;        /* HARDWARE: the key lives in a host TPM; NESTED: the certificate says
+                               that this TPM is a virtual one; SOFTWARE: in a file */
     GBytes *host_ek_digest; /* SHA-256 of the DER SPKI of the host TPM's EK; NULL: no host TPM */
     GBytes *tcb_digest;     /* SHA-256 approved policy digest (PCRs, generation, command) in
                                force; NULL: no host TPM, or nothing approved yet */
@@ -62,6 +63,10 @@ const HfAuthorityFacts *hf_authority_facts(const HfAuthorityDir *authority);
  * last. HF_ERROR_STATE when none is installed yet, or it has expired. */
 GBytes *hf_authority_issuer(HfAuthorityDir *authority, GError **error);
 GPtrArray *hf_authority_chain(HfAuthorityDir *authority, GError **error);
+/* Of a nested authority, what a verifier needs to go on from the host's TPM: the EK certificate in it
+ * and those above that, DER one after the other. Connects to the host TPM. HF_ERROR_STATE when that
+ * has no EK certificate. */
+GBytes *hf_authority_host_chain(HfAuthorityDir *authority, GError **error);
 /* The vMA certificate parsed, borrowed: what pki's builders take as issuer. Same errors. */
 const HfCertificate *hf_authority_certificate(HfAuthorityDir *authority, GError **error);
 

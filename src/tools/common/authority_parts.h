@@ -60,6 +60,10 @@ HfConnection *hf_authority_connection(HfAuthorityDir *authority, GError **error)
 /* The generation counter, borrowed; connects to the host TPM. ESYS knows an index once, so nobody
  * opens it a second time. */
 HfCounter *hf_authority_counter(HfAuthorityDir *authority, GError **error);
+/* The host TPM's endorsement key and its certificate (NULL: it has none); connects. HF_ERROR_STATE when
+ * it is not the key that init found. */
+bool hf_authority_endorsement(HfAuthorityDir *authority, HfPublic *ret_ek, GBytes **ret_certificate,
+                              GError **error);
 /* PEM public key as the approver's public area. */
 bool hf_authority_approver_parse(GBytes *pem, const char *label, HfPublic *ret_approver,
                                  GError **error);

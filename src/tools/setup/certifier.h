@@ -37,7 +37,8 @@ typedef struct {
     /* The certificate, DER, not looked at yet. */
     GBytes *(*issue)(HfCertifier *certifier, const HfCertRequest *request, GError **error);
     /* What belongs into the TPM's certificate chain index: the CA certificates (DER) one after the
-     * other, the issuer's first, without the self-signed root. Empty: nothing. */
+     * other, the issuer's first, without the self-signed root; of a nested authority then the EK
+     * certificate of its host's TPM and what is above that. Empty: nothing. */
     GBytes *(*chain)(HfCertifier *certifier, GError **error);
     void (*free)(HfCertifier *certifier);
 } HfCertifierClass;

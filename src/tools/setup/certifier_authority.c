@@ -118,7 +118,10 @@ static GBytes *authority_chain(HfCertifier *base, GError **error)
 {
     Authority *certifier = (Authority *)base;
     GPtrArray *chain = hf_authority_chain(certifier->authority, error);
-    if (!chain) {
+    bool nested = hf_authority_facts(certifier->authority)->rooted == HF_ROOTED_NESTED;
+    g_autoptr(GBytes) host =
+        chain && nested ? hf_authority_host_chain(certifier->authority, error) : NULL;
+    if (!chain || (nested && !host)) {
         return NULL;
     }
     GByteArray *all = g_byte_array_new();
@@ -132,6 +135,9 @@ static GBytes *authority_chain(HfCertifier *base, GError **error)
         if (i == 0 || !g_bytes_equal(one->subject, one->issuer)) {
             hf_put_gbytes(all, der);
         }
+    }
+    if (host) {
+        hf_put_gbytes(all, host);
     }
     return g_byte_array_free_to_bytes(all);
 }
