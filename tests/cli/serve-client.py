@@ -2,12 +2,15 @@
 """serve-client.py - clients of a CA that serves which mean no good, and a man in the middle.
 
 Usage: serve-client.py plain ADDR | magic|version|kind|long|many PATH | loris PATH ADDR N |
-       replay PATH FILE | ask PATH KIND FILE OUT | between PATH SERVER MODE [ARG...]
+       replay PATH FILE | ask PATH KIND FILE OUT | between PATH SERVER MODE [ARG...] |
+       places ADDR FROM,... | activate LISTENER,... COMMAND...
 Modes of `between`: record; cut LETTER BYTES; keep LETTER; swap LETTER FILE; flip LETTER.
 Used through serving.sh.
 SPDX-License-Identifier: BSD-3-Clause
 """
+import fcntl
 import os
+import select
 import socket
 import struct
 import sys
@@ -110,6 +113,62 @@ def ask(path, kind, name, out):
     open(out, "wb").write(answer[12:])
 
 
+def places(address, sources):
+    """Holds a connection from each source; says which of them the server has closed."""
+    host, port = address.rsplit(":", 1)
+    held = [socket.create_connection((host.strip("[]"), int(port)), 20, (source, 0))
+            for source in sources.split(",")]
+    poll = select.poll()
+    for connection in held:
+        poll.register(connection, select.POLLIN)
+    poll.poll(20000)
+    closed = {fd for fd, _ in poll.poll(200)}
+    print("closed:", *[number for number, connection in enumerate(held)
+                       if connection.fileno() in closed])
+
+
+def listener(text):
+    kind, _, where = text.partition(":")
+    if kind == "file":
+        return os.open(where, os.O_RDONLY)
+    if kind in ("unix", "deaf"):
+        made = socket.socket(socket.AF_UNIX)
+        made.bind(where)
+    else:
+        made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        host, port = where.rsplit(":", 1)
+        made.bind((host, int(port)))
+    if kind in ("unix", "tcp"):
+        made.listen(8)
+    return made.detach()
+
+
+def activate(listeners, *command):
+    """Starts COMMAND as a service manager does, in this process; a child prints what it is told."""
+    told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    told.bind("\0hf-notify-%d" % os.getpid())
+    fds = [listener(text) for text in listeners.split(",")]
+    pid = os.getpid()
+    if os.fork() == 0:
+        for fd in fds:
+            os.close(fd)
+        told.settimeout(60)
+        try:
+            print(told.recv(4096).decode(), flush=True)
+        except OSError:
+            pass
+        os._exit(0)
+    told.close()
+    fds = [fcntl.fcntl(fd, fcntl.F_DUPFD, 100) for fd in fds]
+    for number, fd in enumerate(fds):
+        os.dup2(fd, 3 + number)
+        os.close(fd)
+    environment = dict(os.environ, LISTEN_PID=str(pid), LISTEN_FDS=str(len(fds)),
+                       NOTIFY_SOCKET="@hf-notify-%d" % pid)
+    os.execvpe(command[0], command, environment)
+
+
 def between(path, server, mode, *args):
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path + ".new")
@@ -150,7 +209,7 @@ COMMANDS = {
     "version": lambda p: refused(unix(p), head(1, 4, version=2), 2, b"version 1 expected"),
     "kind": lambda p: refused(unix(p), head(999, 4), 2, b"kind 999"),
     "long": lambda p: refused(unix(p), head(1, 0xffffffff), 1, b"at most 65536"),
-    "many": many, "loris": loris, "replay": replay, "ask": ask, "between": between,
+    "many": many, "loris": loris, "replay": replay, "ask": ask, "places": places, "activate": activate, "between": between,
 }
 
 COMMANDS[sys.argv[1]](*sys.argv[2:])

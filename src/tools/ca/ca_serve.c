@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/activation.h"
@@ -170,6 +171,25 @@ static bool listen_tcp(Serve *serve, const char *text, const GArray *peers, GErr
     return fd >= 0 && add_listener(serve, fd, true, peers, error);
 }
 
+/* Its family; false when connections cannot come from it. */
+static bool look_at_activated(int fd, int *ret_family, GError **error)
+{
+    int type = 0, listens = 0;
+    socklen_t size = sizeof(int);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, ret_family, &size) != 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0) {
+        return hf_error_errno(error, errno, "socket %d of the service manager", fd);
+    }
+    if (type != SOCK_STREAM || !listens) {
+        return hf_error_set(
+            error, HF_ERROR_INVALID,
+            "socket %d of the service manager: a stream socket that listens expected", fd);
+    }
+    return true;
+}
+
 /* What the service manager has opened for us: a UNIX socket is one, everything else is TLS. */
 static bool take_activated(Serve *serve, const GArray *peers, GError **error)
 {
@@ -180,17 +200,32 @@ static bool take_activated(Serve *serve, const GArray *peers, GError **error)
     }
     for (unsigned i = 0; i < count; i++) {
         int family = 0;
-        socklen_t size = sizeof(family);
         int fd = (int)(first + i);
 
-        if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) != 0) {
-            return hf_error_errno(error, errno, "socket %d of the service manager", fd);
-        }
-        if (!add_listener(serve, fd, family != AF_UNIX, peers, error)) {
+        if (!look_at_activated(fd, &family, error) ||
+            !add_listener(serve, fd, family != AF_UNIX, peers, error)) {
             return false;
         }
     }
     return true;
+}
+
+/* A socket that a server has left behind, at which nobody answers, makes room. */
+static bool clear_stale(const char *path, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    struct stat found;
+    hf_autofd int fd = -1;
+
+    if (lstat(path, &found) != 0 || !S_ISSOCK(found.st_mode)) {
+        return true; /* nothing there, or bind() says what is */
+    }
+    fd = hf_socket_connect_unix(path, &local);
+    if (fd >= 0) {
+        return hf_error_set(error, HF_ERROR_BUSY, "%s: somebody serves there", path);
+    }
+    return errno != ECONNREFUSED || unlink(path) == 0 ||
+           hf_error_errno(error, errno, "%s: cannot remove it", path);
 }
 
 static bool open_listeners(Serve *serve, GError **error)
@@ -208,6 +243,9 @@ static bool open_listeners(Serve *serve, GError **error)
         }
     }
     if (path) {
+        if (!clear_stale(path, error)) {
+            return false;
+        }
         int fd = hf_socket_listen_unix(path, (mode_t)hf_options_int(options, "unix-mode"),
                                        (uid_t)-1, (gid_t)-1, BACKLOG, error);
 
@@ -260,12 +298,13 @@ bool hf_ca_command_serve(const HfOptions *options, GError **error)
     GError *local = NULL;
     bool good;
 
-    hf_log_set_prefix(PROGRAM);
     serve.server = hf_server_new(&functions, &serve, hf_enrolment_kinds(), &limits);
     good = hf_sandbox_stage1(&local) && prepare(&serve, &local);
     if (good) {
+        hf_log_set_prefix(PROGRAM ": ");
         hf_notify_ready(&serve.notify_fd);
         good = hf_server_run(serve.server, serve.signal_fd, &local);
+        hf_log_set_prefix("");
     }
     hf_server_free(serve.server);
     hf_ca_service_free(serve.service);
