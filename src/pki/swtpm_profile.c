@@ -48,7 +48,7 @@ GBytes *hf_swtpm_profile_serial(const char *decimal, GError **error)
     while (start < SERIAL_MAX && number[start] == 0) {
         start++;
     }
-    if (p == decimal || *p != '\0' || overflow || start == SERIAL_MAX || (number[0] & 0x80)) {
+    if (p == decimal || *p != '\0' || overflow || start == SERIAL_MAX) {
         hf_error_set(error, HF_ERROR_INVALID, "Serial number is invalid.");
         return NULL;
     }

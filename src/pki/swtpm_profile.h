@@ -49,7 +49,7 @@ HfCertificate *hf_swtpm_profile_issue(const HfSwtpmProfile *in, HfSigner *signer
                                       const HfCertificate *issuer, GError **error);
 
 /* A number in decimal as 1 to 20 bytes, big-endian; NULL and HF_ERROR_INVALID when it is 0, larger
- * than 159 bits or no number. */
+ * than 160 bits or no number. */
 GBytes *hf_swtpm_profile_serial(const char *decimal, GError **error);
 
 #endif

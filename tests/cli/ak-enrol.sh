@@ -32,7 +32,7 @@ refuses 1 "another endorsement key or another attestation key|another attestatio
     "$0" enroll --dir two.ak --activate answer' "$attest" "swtpm:path=$tap_dir/two.sock"
 ok "the guest's TPM opens it" activate one answer --ca-root P/root.pem
 openssl x509 -in one.ak/ak.pem -noout -text >ak.text
-like "$(cat ak.text)" "2.23.133.8.3" "its extended key usage is an attestation key's"
+like "$(cat ak.text)" "2.23.133.8.3|Attestation Identity Key Certificate" "its extended key usage is an attestation key's"
 like "$(cat ak.text)" "2.23.133.11.1.3" "it says that the key is restricted"
 ok "openssl verifies it" openssl verify -x509_strict -CAfile P/root.pem one.ak/ak.pem
 refuses 1 "no request waits for an answer" "the same answer again is refused" activate one answer

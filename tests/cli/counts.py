@@ -38,7 +38,8 @@ def traced(work, rounds, state=None):
         with open(log, encoding="utf-8", errors="replace") as f:
             names = [line.split(None, 1)[1].split("(")[0] for line in f
                      if "(" in line and " resumed>" not in line and "+++" not in line]
-    return collections.Counter(names)
+    # How fstat() is done is the C library's choice.
+    return collections.Counter("fstat" if name == "newfstatat" else name for name in names)
 
 
 def a_command(work, state=None):
@@ -75,7 +76,7 @@ DURABLE = {"read": 1.0, "write": 2.0, "openat": 1.0, "fdatasync": 1.0, "close": 
            "renameat": 1.0, "fsync": 1.0}
 
 # Is it still ours, one write, on disk.
-SLOTS = {"read": 1.0, "write": 1.0, "newfstatat": 2.0, "pread64": 1.0, "pwrite64": 1.0,
+SLOTS = {"read": 1.0, "write": 1.0, "fstat": 2.0, "pread64": 1.0, "pwrite64": 1.0,
          "fdatasync": 1.0}
 
 

@@ -169,7 +169,7 @@ states() { # NAME PROGRAM: TPM is on and started up
     refuses 1 'RESET_TPMESTABLISHED: result 0xa' "$name: no tpmEstablished to clear while off" \
         "${at[@]}" reset-established 3
     # QEMU before 9.2 does not survive a short answer to this one, so holdfast answers: not set.
-    if "$program" --version | grep -q '^TPM emulator version 0\.7'; then
+    if [ "$name" = swtpm ]; then
         refuses 1 'GET_TPMESTABLISHED: result 0xa' "$name: no tpmEstablished while off" \
             "${at[@]}" established
     else
@@ -234,7 +234,7 @@ suite() {
     ok "$name: locality 3" "${at[@]}" locality 3
     refuses 1 'SET_LOCALITY: result 0x3d' "$name: locality 4 is rejected there" "${at[@]}" locality 4
     ok "$name: nothing to cancel is no error" "${at[@]}" cancel
-    if "$program" --version | grep -q '^TPM emulator version 0\.7'; then
+    if "$program" --version | grep -q "^TPM emulator version 0[.]7"; then
         refuses 1 'LOCK_STORAGE: result 0xa' "$name: 0.7 cannot lock the storage" \
             "${at[@]}" lock-storage 3
     else
