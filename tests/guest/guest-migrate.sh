@@ -83,26 +83,66 @@ boot_source() {
 }
 source_options=()
 
-# migrate DEVICE STATE OPTION...: a second emulator with that state directory and a second QEMU, and the
-# running guest moves there. Afterwards vm_* and guest_* are those of the target.
-migrate() {
-    local device=$1 state=$2 from_pid=$guest_pid from_to=$guest_to from_from=$guest_from \
-        from_monitor=$guest_monitor from_work=$guest_work from_tpm=$vm_pid
-    shift 2
+# swap: guest_* and vm_* are those of the other side from here on.
+swap() {
+    local name other kept
+    for name in guest_pid guest_to guest_from guest_monitor guest_work vm_pid vm_socket vm_state; do
+        other=other_$name
+        kept=${!name}
+        printf -v "$name" %s "${!other:-}"
+        printf -v "$other" %s "$kept"
+    done
+}
+
+# target DEVICE STATE QEMU-OPTION OPTION...: the other side: an emulator with that state directory, and a QEMU
+# that waits for a guest.
+target() {
+    local device=$1 state=$2 option=$3
+    shift 3
+    swap
     vm_state=$state vm_socket=$tap_dir/control2
     tpm_start --log "file=$tap_dir/target.log" "$@"
-    guest_boot "$tap_dir/vm2" "$tap_dir/job" "$vm_socket" "$device" -incoming "unix:$tap_dir/incoming"
+    rm -f "$tap_dir/incoming"
+    guest_boot "$tap_dir/vm2" "$tap_dir/job" "$vm_socket" "$device" -incoming "unix:$tap_dir/incoming" \
+        ${option:+"$option"}
     tap_pids+=("$guest_pid")
     wait_socket "$tap_dir/incoming" "$guest_pid" || vm_bail "the target does not listen"
-    local to_pid=$guest_pid to_to=$guest_to to_from=$guest_from to_monitor=$guest_monitor
-    guest_pid=$from_pid guest_to=$from_to guest_from=$from_from guest_monitor=$from_monitor
-    guest_work=$from_work
+    swap
+}
+
+# migrate DEVICE STATE OPTION...: the running guest moves to a new target. Afterwards vm_* and guest_* are
+# those of the target.
+migrate() {
+    local device=$1 state=$2
+    shift 2
+    target "$device" "$state" "" "$@"
     guest_command "migrate -d unix:$tap_dir/incoming"
     ok "$vm_name: the source is done" vm_monitor 30 'postmigrate' "info status"
     guest_kill
-    ok "$vm_name: its emulator ends" wait_gone "$from_tpm" 5
-    guest_pid=$to_pid guest_to=$to_to guest_from=$to_from guest_monitor=$to_monitor
-    guest_work=$tap_dir/vm2
+    ok "$vm_name: its emulator ends" wait_gone "$vm_pid" 5
+    swap
+}
+
+# fall_back [JOB-ANSWER...]: the guest moves to a target that is given up, after the guest has gone on there
+# when it has answers; then it runs at the source again.
+fall_back() {
+    local answer
+    target tpm-crb "$vm_state" -S --migration release-lock-outgoing,incoming
+    guest_command "migrate -d unix:$tap_dir/incoming"
+    ok "$vm_name: the source is done" vm_monitor 30 'postmigrate' "info status"
+    swap
+    ok "$vm_name: the target has it" vm_monitor 30 'paused' "info status"
+    for answer in "$@"; do
+        [ "$answer" != "$1" ] || guest_command cont
+        guest_answer "$answer"
+        facts
+        vm_expect ask
+    done
+    guest_kill
+    ok "$vm_name: the target is gone" wait_gone "$vm_pid" 5
+    swap
+    guest_command cont
+    ok "$vm_name: the source runs again" vm_monitor 10 'VM status: running' "info status"
 }
 
 power_off() {
@@ -150,6 +190,33 @@ for device in tpm-crb tpm-tis; do
     guest_wait 20
     vm_state=$tap_dir/state
 done
+
+vm_name="the target fails, shared state"
+source_options=(--migration release-lock-outgoing)
+boot_source tpm-crb
+vm_expect ask
+fall_back
+guest_answer extend
+old=$counter
+facts
+is "$counter" "$((old + 1))" "$vm_name: the guest goes on with its TPM"
+vm_expect ask
+guest_answer sign
+vm_expect ask
+vm_name="the guest went on at the target, shared state"
+fall_back extend
+counter_there=$counter
+guest_answer extend
+ok "$vm_name: the source's emulator ends at the next command" wait_gone "$vm_pid" 20
+like "$(cat "$tap_dir/emulator.log")" 'not the one that was handed out' "$vm_name: and says why"
+guest_kill
+tpm_start
+vm_boot "$tap_dir/again" tpm-crb
+vm_expect counter
+is "$((16#$words))" "$counter_there" "$vm_name: what is stored is the target's"
+vm_expect end
+ok "$vm_name: the VM powers off" guest_wait 20
+ok "$vm_name: the emulator ends with it" wait_gone "$vm_pid" 5
 
 vm_name="resumed at the source"
 source_options=()
