@@ -180,8 +180,8 @@ is "$(cat s)" precious "to the last byte"
 rm s
 
 ### Two hosts with a TPM each, at once
-first_tcti=$host_tcti first_values=$(cat values)
-host_tpm_make second && host_tpm_start second || bail "no second host TPM"
+first_values=$(cat values)
+{ host_tpm_make second && host_tpm_start second; } || bail "no second host TPM"
 { "$authority" init --dir B --tcti "$host_tcti" --approver-public approver.pub &&
     "$authority" approve --dir B --approver-key approver.key; } >fleet.log 2>&1 || diag_file fleet.log
 is "$("$authority" pcrs --dir B)" "$first_values" "both hosts are in the same state"
@@ -191,16 +191,16 @@ isnt "$(ek_of A)" "$(ek_of B)" "and have different TPMs"
 serving_start "${rules[@]/#C/two}" "${good[@]}"
 rm A/vma.pem A/chain.pem
 together() { # COMMAND_OF ARG...: all at once; fails if one fails
-    local pids=() arg good=0 of=$1
+    local pids=() arg pid code=0 action=$1
     shift
     for arg; do
-        "$of" "$arg" >"together.$arg" 2>&1 &
+        "$action" "$arg" >"together.$arg" 2>&1 &
         pids+=("$!")
     done
     for pid in "${pids[@]}"; do
-        wait "$pid" || good=1
+        wait "$pid" || code=1
     done
-    return "$good"
+    return "$code"
 }
 host_enrols() { enrol "$1" "unix:$PWD/s" --renew --timeout 120; }
 for round in 1 2 3; do
