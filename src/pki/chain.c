@@ -134,17 +134,21 @@ static const char *leaf_purpose(const Chain *c)
     return c->rules->kind == HF_LEAF_EK ? HF_OID_PURPOSE_EK : HF_OID_PURPOSE_PLATFORM;
 }
 
-static bool check_root(const Chain *c, GError **error)
+bool hf_chain_check_root(const HfCertificate *root, gint64 at, GError **error)
 {
-    if (!check_one(c->root, ROOT_NAME, c->rules->at, error) ||
-        !check_ca(c->root, ROOT_NAME, error)) {
+    if (!check_one(root, ROOT_NAME, at, error) || !check_ca(root, ROOT_NAME, error)) {
         return false;
     }
-    if (c->root->path_length == 0) {
+    if (root->path_length == 0) {
         return hf_error_set(error, HF_ERROR_POLICY,
                             "the path length of the " ROOT_NAME " allows no CA below it");
     }
     return true;
+}
+
+static bool check_root(const Chain *c, GError **error)
+{
+    return hf_chain_check_root(c->root, c->rules->at, error);
 }
 
 /* Before what the vMA certificate says of itself: "revoked" is the answer also when it expired. */

@@ -53,6 +53,8 @@ typedef struct {
     HfChainHost hosts[HF_NESTED_MAX]; /* the nearest first; their TPMs are virtual */
 } HfChainProof;
 
+/* May this be a fleet's root at this time: a CA that can have authorities below it? */
+bool hf_chain_check_root(const HfCertificate *root, gint64 at, GError **error);
 /* The vMA certificate alone, chain[1], up to its root: so that whoever asks two questions (is this
  * authority the fleet's? did it certify this key?) can answer them in order. Errors as below. */
 bool hf_chain_verify_vma(GPtrArray *chain, GPtrArray *roots, const HfChainRules *rules,

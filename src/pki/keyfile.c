@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "pki/signer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -84,6 +85,14 @@ bool hf_keyfile_generate(const char *path, HfKeyfileKind kind, GError **error)
     g_autofree char *name = g_path_get_basename(path);
     hf_autofd int dir = hf_dir_open(folder, error);
     return dir >= 0 && hf_keyfile_generate_at(dir, name, kind, NULL, 0600, path, error);
+}
+
+bool hf_keyfile_copy_at(const char *from, int dir, const char *name, const char *label,
+                        GError **error)
+{
+    g_autoptr(HfSecret) key = hf_keyfile_read(from, error);
+    g_autoptr(HfSigner) signer = key ? hf_signer_pem_new(key, NULL, from, error) : NULL;
+    return signer && hf_file_create_at(dir, name, key->data, key->size, 0600, label, error);
 }
 
 HfSecret *hf_keyfile_read(const char *path, GError **error)

@@ -29,6 +29,11 @@ bool hf_keyfile_generate(const char *path, HfKeyfileKind kind, GError **error);
 bool hf_keyfile_generate_at(int dir, const char *name, HfKeyfileKind kind, const HfSecret *password,
                             mode_t mode, const char *label, GError **error);
 
+/* Copies a key that is in the file `from` into a new file, as hf_keyfile_generate_at makes one; one
+ * that would not do as a signer's (signer.h) is refused. */
+bool hf_keyfile_copy_at(const char *from, int dir, const char *name, const char *label,
+                        GError **error);
+
 /* "p256", "p384", "rsa3072"; HF_ERROR_USAGE otherwise. */
 bool hf_keyfile_kind_parse(const char *text, HfKeyfileKind *ret_kind, GError **error);
 

@@ -131,4 +131,8 @@ refuses 2 "one of --request, --activate and --server" "neither of both" "$attest
 refuses 1 "there is no attestation key|nowhere" "a directory that is not there" "$attest" enroll --dir nowhere --activate answer
 refuses 1 "TPM replaced" "another TPM than the one of the directory" "$attest" enroll --dir one.ak \
     --tcti "swtpm:path=$tap_dir/two.sock" --request x
+is "$("$ca" audit --dir P --event certify | wc -l)" "$("$ca" list --dir P | grep -c "attestation key")" \
+    "each certificate has its line in the audit log"
+like "$("$ca" audit --dir P --event refuse)" "  certify  .*check \"attestation key\" failed" "and so have refusals"
+ok "it is whole" "$ca" audit --dir P --verify
 finish

@@ -204,7 +204,8 @@ print(r["verified"], r["failed"], len(r["passed"]))')" "False nonce 6" "--json n
 # Revocation: the fleet's CA is a directory of holdfast-ca with the keys that are there; OpenSSL's lists
 # do as well as ours.
 ca=$top_builddir/holdfast-ca
-mkdir -m 700 fleet fleet/nonces && cp ek/root.key ek/root.pem fleet/
+"$ca" init --dir fleet --root-key ek/root.key --root-certificate ek/root.pem >/dev/null ||
+    bail "no CA from the key and certificate that are there"
 serial=$(openssl x509 -in ek/vma.pem -noout -serial | sed 's/serial=//' | tr A-F a-f)
 printf '{"format":"holdfast-ca-issued","version":2,"minimum-reader":1,"time":"t","serial":"%s","subject":"s","rooted":"hardware-rooted","key":"000b","migration-policy":"none","platform":"p","not-after":4000000000}\n' \
     "$serial" >fleet/issued
@@ -226,7 +227,8 @@ ok "who has seen nothing cannot know" verify --crl first.pem
 "$ca" revoke --dir fleet --serial "$serial" --reason keyCompromise >/dev/null || bail "cannot revoke"
 refuses 1 'check "EK certificate chain" failed: the vMA certificate was revoked at 20.*: keyCompromise .revocation list 3' \
     "a revoked authority" verify --crl fleet/crl.pem
-cp -r fleet other && cp ek256/root.key ek256/root.pem other/ && "$ca" crl --dir other >/dev/null
+"$ca" init --dir other --root-key ek256/root.key --root-certificate ek256/root.pem >/dev/null &&
+    "$ca" crl --dir other >/dev/null
 refuses 1 'by another key of that name than the root certificate' "another fleet's list of that name" \
     verify --crl other/crl.pem
 flipped fleet/crl.der -1

@@ -80,6 +80,8 @@ for _ in {1..20}; do
     challenge introduction --ek-roots vendor/issuercert.pem >/dev/null
 done
 is "$(find C/nonces -type f | wc -l)" 16 "one endorsement key has 16 challenges at a time"
+is "$("$ca" audit --dir C --event challenge --host-ek "$(ek_of A)" | tail -n +3 | wc -l)" 16 \
+    "and no more lines in the audit log"
 ok "the last of them is answered" auth respond --challenge challenge --out response
 ok "and delegated to" delegate response
 
@@ -395,4 +397,7 @@ ok "but where that is allowed" delegate response.s --allow-software
 challenge introduction --ek-roots vendor/issuercert.pem >/dev/null
 refuses 1 "for a host TPM, this authority has none" "and opens no challenge" \
     "$authority" respond --dir S --challenge challenge --out denied
+like "$("$ca" audit --dir C --event refuse)" "  challenge  host-ek $(ek_of A)  endorsement key: nobody vouches" \
+    "the audit log has who was refused"
+ok "it is whole" "$ca" audit --dir C --verify
 finish

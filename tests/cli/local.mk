@@ -37,3 +37,4 @@ cli_tests += tests/cli/swtpm-setup-calls.sh
 cli_tests += tests/cli/attack-bus.py
 cli_tests += tests/cli/attack-inside.py
 cli_tests += tests/cli/attack-paths.py
+cli_tests += tests/cli/audit.sh

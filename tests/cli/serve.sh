@@ -172,6 +172,22 @@ ok "two at the same time" bash -c "
     '$authority' enrol --dir A --server unix:$PWD/s --renew >one.out 2>&1 & p=\$!
     for i in 1 2 3 4 5 6 7 8; do python3 '$top_srcdir/tests/cli/serve-client.py' magic s; done
     wait \$p"
+
+### Who asked, and who was refused
+audit() { "$ca" audit --dir C "$@"; }
+before=$(audit --event refuse | wc -l)
+for _ in {1..70}; do
+    "$authority" enrol --dir S --server "unix:$PWD/s" >/dev/null 2>&1
+done
+is "$(($(audit --event refuse | wc -l) - before))" 64 "not more than 64 refusals in a row are recorded"
+ok "an act" enrol "unix:$PWD/s" --renew
+like "$(audit | tail -n 2)" "  challenge  .*before it 6 refusals without a line" "the next says how many were not"
+like "$(audit --event delegate | tail -n 1)" "  delegate  user $(id -u), process [0-9]+  [0-9a-f]+  CN=" \
+    "a peer by UNIX socket"
+like "$(audit --event delegate --requester "127.0.0.1 port")" "  delegate  127.0.0.1 port [0-9]+  " "and by TLS"
+is "$(audit --event delegate | wc -l)" "$(count)" "every certificate has its line"
+like "$(audit --event refuse | tail -n 1)" "  delegate|challenge  .*software-rooted" "a refusal says why"
+ok "the log is whole" audit --verify
 kill -TERM "$serving"
 ok "SIGTERM ends it" wait_for 20 bash -c "! kill -0 $serving 2>/dev/null"
 finish

@@ -70,17 +70,9 @@ bool hf_authority_event_log(const HfOptions *options, const HfAuthorityDir *auth
 
 bool hf_authority_key_file(const char *from, int dir, const char *path, GError **error)
 {
-    g_autoptr(HfSigner) signer = NULL;
-    g_autoptr(HfSecret) key = NULL;
-
-    if (!from) {
-        return hf_keyfile_generate_at(dir, HF_AUTHORITY_KEY, HF_KEYFILE_P256, NULL, 0600, path,
-                                      error);
-    }
-    /* Opened as a signer first: a key that will not do is refused before it is copied. */
-    signer = hf_signer_file_new(from, error);
-    key = signer ? hf_keyfile_read(from, error) : NULL;
-    return key && hf_file_create_at(dir, HF_AUTHORITY_KEY, key->data, key->size, 0600, path, error);
+    return from ? hf_keyfile_copy_at(from, dir, HF_AUTHORITY_KEY, path, error)
+                : hf_keyfile_generate_at(dir, HF_AUTHORITY_KEY, HF_KEYFILE_P256, NULL, 0600, path,
+                                         error);
 }
 
 bool hf_authority_number(const HfOptions *options, const char *name, uint32_t min, uint32_t max,

@@ -15,6 +15,7 @@
 #include "pki/endorsement.h"
 #include "pki/oid.h"
 #include "pki/spki.h"
+#include "tools/ca/ca_act.h"
 #include "tools/ca/ca_verify.h"
 
 #define SECONDS_AN_HOUR 3600
@@ -247,14 +248,11 @@ static bool record(const Check *c, HfCaDir *ca, const HfCertificate *certificate
     const HfHolding *holding = c->ek_certificate ? c->proof.holding : NULL;
     const HfMandate *mandate = c->ek_certificate ? c->proof.vma->mandate : NULL;
     HfTpmName name = hf_public_name(&c->ak);
-    g_autoptr(HfIssued) entry = g_new0(HfIssued, 1);
-    g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+    g_autoptr(HfAuditEntry) act = hf_audit_entry_new(HF_AUDIT_CERTIFY);
     GBytes *host = holding && holding->host_ek ? holding->host_ek : c->ek_digest;
+    HfIssued *entry = act->facts;
 
-    entry->time = g_date_time_format_iso8601(now);
-    entry->serial =
-        hf_hex(g_bytes_get_data(certificate->serial, NULL), g_bytes_get_size(certificate->serial));
-    entry->subject = hf_certificate_subject_text(certificate);
+    hf_audit_entry_certificate(act, certificate);
     entry->rooted = g_strdup_printf("attestation key, %s", tpm);
     entry->key = hf_hex(name.data, name.size);
     entry->migration_policy = g_strdup(holding ? holding->migration_policy : "none");
@@ -263,8 +261,7 @@ static bool record(const Check *c, HfCaDir *ca, const HfCertificate *certificate
     entry->ek_proof =
         c->ek_certificate ? hf_certificate_subject_text(c->proof.vma) : g_strdup(c->vouched);
     entry->environment = g_strdup(mandate ? mandate->environment : NULL);
-    entry->not_after = certificate->not_after;
-    return hf_ca_dir_record(ca, entry, error);
+    return hf_ca_act_commit(ca, act, error);
 }
 
 /* For people: what the TPM is, and what it rests on in the end. */
@@ -299,6 +296,7 @@ HfCaAttested *hf_ca_attest(HfCaDir *ca, const HfCaAkRules *rules, GBytes *reques
 {
     Check c = { .rules = rules, .ca = ca, .now = g_get_real_time() / G_USEC_PER_SEC };
     HfCaAttested *attested = NULL;
+    GError *local = NULL;
     hf_autofd int lock = -1;
 
     c.request = hf_ak_request_read(request, label, error);
@@ -306,7 +304,10 @@ HfCaAttested *hf_ca_attest(HfCaDir *ca, const HfCaAkRules *rules, GBytes *reques
         return NULL;
     }
     find_kind(&c);
-    if (check_all(&c, error) && (lock = hf_ca_dir_lock(ca, error)) >= 0) {
+    if (!check_all(&c, &local)) {
+        hf_ca_act_refused(ca, HF_AUDIT_CERTIFY, NULL, c.ek_digest, &local);
+        g_propagate_error(error, local);
+    } else if ((lock = hf_ca_act_begin(ca, error)) >= 0) {
         attested = attest(&c, ca, error);
     }
     check_clear(&c);

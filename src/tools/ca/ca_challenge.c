@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: BSD-3-Clause
  */
 #include "base/file.h"
+#include "tools/ca/ca_act.h"
 #include "tools/ca/ca_commands.h"
 #include "tools/ca/ca_core.h"
 #include "tools/ca/ca_nonce.h"
@@ -46,7 +47,7 @@ bool hf_ca_command_nonce(const HfOptions *options, GError **error)
     if (!nonce) {
         return false;
     }
-    lock = hf_ca_dir_lock(ca, error);
+    lock = hf_ca_act_begin(ca, error);
     if (lock < 0 || !hf_ca_nonce_give(ca, nonce, error)) {
         return false;
     }

@@ -20,6 +20,8 @@ bool hf_ca_command_certify(const HfOptions *options, GError **error);
 bool hf_ca_command_revoke(const HfOptions *options, GError **error);
 bool hf_ca_command_crl(const HfOptions *options, GError **error);
 bool hf_ca_command_serve(const HfOptions *options, GError **error);
+/* HF_ERROR_AUTH: the log is not whole. */
+bool hf_ca_command_audit(const HfOptions *options, GError **error);
 bool hf_ca_command_list(const HfOptions *options, GError **error);
 
 #endif

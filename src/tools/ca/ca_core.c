@@ -5,9 +5,10 @@
  * only if it has the attestation key too. So the answer ties both together; that the endorsement
  * key is a TPM's is what vendor or operator vouch for.
  *
- * Delegation, in this order: verify, use up the nonce, sign, record durably, hand out. A certificate
- * that is not in the record never leaves the CA. The directory is locked from the first look at the
- * nonce to the record, so a CA that serves and commands beside it do not come between.
+ * Delegation, in this order: verify, sign, record the act durably, use up the nonce, list the
+ * certificate as issued, hand out. A certificate that is not in the records never leaves the CA.
+ * The directory is locked from the first look at the nonce to the end, so a CA that serves and
+ * commands beside it do not come between.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -18,6 +19,8 @@
 #include "base/file.h"
 #include "crypto/random.h"
 #include "pki/delegation.h"
+#include "pki/spki.h"
+#include "tools/ca/ca_act.h"
 #include "tools/ca/ca_revoked.h"
 #include "tools/ca/ca_verify.h"
 #include "tools/common/authority_keys.h"
@@ -63,13 +66,13 @@ static bool challenge_host(const HfCaRules *rules, const HfCaDir *ca,
     GBytes *const *parts = introduction->parts;
     g_autoptr(GBytes) spki = NULL;
     HfCaVouched vouched;
-    HfDigest digest;
     HfPublic ek, ak;
 
     if (!hf_ca_check_ak(parts[HF_INTRODUCTION_AK], &ak, error) ||
         !hf_ca_check_ek(parts[HF_INTRODUCTION_EK], &ek, &spki, error)) {
         return false;
     }
+    nonce->ek_digest = hf_spki_digest(spki);
     if (!hf_ca_voucher_ask(rules->voucher, ca, spki, parts[HF_INTRODUCTION_EK_CERTIFICATE],
                            parts[HF_INTRODUCTION_ABOVE], &vouched, error)) {
         return false;
@@ -77,12 +80,18 @@ static bool challenge_host(const HfCaRules *rules, const HfCaDir *ca,
     nonce->vouched = vouched.words;
     nonce->nested = vouched.nested;
     nonce->on_software = vouched.on_software;
-    if (!check_delegable(rules, &vouched, error)) {
-        return false;
+    return check_delegable(rules, &vouched, error) && credential(nonce, &ek, &ak, challenge, error);
+}
+
+/* The checks that need no lock. */
+static bool consider(const HfCaRules *rules, const HfCaDir *ca, const HfIntroduction *introduction,
+                     HfCaNonce *nonce, HfChallenge *challenge, GError **error)
+{
+    if (introduction->rooted == HF_ROOTED_HARDWARE) {
+        return challenge_host(rules, ca, introduction, nonce, challenge, error);
     }
-    digest = hf_digest_of(HF_HASH_SHA256, g_bytes_get_data(spki, NULL), g_bytes_get_size(spki));
-    nonce->ek_digest = g_bytes_new(digest.data, digest.size);
-    return credential(nonce, &ek, &ak, challenge, error);
+    return !rules->only_delegable || rules->allow_software ||
+           hf_error_set(error, HF_ERROR_POLICY, "the host is software-rooted: that is not allowed");
 }
 
 GBytes *hf_ca_challenge(HfCaDir *ca, const HfCaRules *rules, GBytes *introduction,
@@ -91,19 +100,19 @@ GBytes *hf_ca_challenge(HfCaDir *ca, const HfCaRules *rules, GBytes *introductio
     g_autoptr(HfIntroduction) read = hf_introduction_read(introduction, label, error);
     g_autoptr(HfChallenge) challenge = g_new0(HfChallenge, 1);
     g_autoptr(HfCaNonce) nonce = hf_ca_nonce_new();
+    GError *local = NULL;
     hf_autofd int lock = -1;
 
-    if (read && read->rooted == HF_ROOTED_SOFTWARE && rules->only_delegable &&
-        !rules->allow_software) {
-        hf_error_set(error, HF_ERROR_POLICY, "the host is software-rooted: that is not allowed");
-        return NULL;
-    }
     challenge->nonce = g_bytes_ref(nonce->nonce);
-    if (!read || (read->rooted == HF_ROOTED_HARDWARE &&
-                  !challenge_host(rules, ca, read, nonce, challenge, error))) {
+    if (!read) {
         return NULL;
     }
-    lock = hf_ca_dir_lock(ca, error);
+    if (!consider(rules, ca, read, nonce, challenge, &local)) {
+        hf_ca_act_refused(ca, HF_AUDIT_CHALLENGE, NULL, nonce->ek_digest, &local);
+        g_propagate_error(error, local);
+        return NULL;
+    }
+    lock = hf_ca_act_begin(ca, error);
     if (lock < 0 || !hf_ca_nonce_give(ca, nonce, error)) {
         return NULL;
     }
@@ -128,16 +137,22 @@ static char *part_text(const HfEvidence *evidence, HfEvidencePart part)
     return bytes ? g_strndup(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes)) : NULL;
 }
 
-static bool record(HfCaDir *ca, const HfEvidence *evidence, const HfCaVerdict *verdict,
-                   const char *proof, const HfCertificate *certificate, GError **error)
+static char *ek_proof(const HfCaVerdict *verdict, const HfCaNonce *nonce)
 {
-    g_autoptr(HfIssued) entry = g_new0(HfIssued, 1);
-    g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+    if (verdict->rooted == HF_ROOTED_SOFTWARE) {
+        return NULL;
+    }
+    return g_strdup(verdict->ek_challenged ? nonce->vouched : "unproved");
+}
 
-    entry->time = g_date_time_format_iso8601(now);
-    entry->serial =
-        hf_hex(g_bytes_get_data(certificate->serial, NULL), g_bytes_get_size(certificate->serial));
-    entry->subject = hf_certificate_subject_text(certificate);
+static bool commit(HfCaDir *ca, const HfEvidence *evidence, const HfCaVerdict *verdict,
+                   const HfCaNonce *nonce, const HfCertificate *certificate, GError **error)
+{
+    g_autoptr(HfAuditEntry) act = hf_audit_entry_new(HF_AUDIT_DELEGATE);
+    HfIssued *entry = act->facts;
+
+    act->nonce = hf_hex(g_bytes_get_data(nonce->nonce, NULL), g_bytes_get_size(nonce->nonce));
+    hf_audit_entry_certificate(act, certificate);
     entry->rooted = g_strdup(hf_rooted_text(verdict->rooted));
     entry->key = g_strdup(verdict->key_name);
     entry->migration_policy = part_text(evidence, HF_EVIDENCE_MIGRATION);
@@ -148,10 +163,9 @@ static bool record(HfCaDir *ca, const HfEvidence *evidence, const HfCaVerdict *v
         entry->host_ek = hf_hex(g_bytes_get_data(verdict->ek_digest, NULL),
                                 g_bytes_get_size(verdict->ek_digest));
     }
-    entry->ek_proof = g_strdup(proof);
+    entry->ek_proof = ek_proof(verdict, nonce);
     entry->environment = g_strdup(verdict->environment ? verdict->environment->name : SOFTWARE);
-    entry->not_after = certificate->not_after;
-    return hf_ca_dir_record(ca, entry, error);
+    return hf_ca_act_commit(ca, act, error);
 }
 
 static HfCertificate *issue(const HfCaRules *rules, HfCaDir *ca, const HfEvidence *evidence,
@@ -186,14 +200,6 @@ static HfCertificate *issue(const HfCaRules *rules, HfCaDir *ca, const HfEvidenc
     return hf_delegation_new(&in, ca->signer, ca->root, error);
 }
 
-static char *ek_proof(const HfCaVerdict *verdict, const HfCaNonce *nonce)
-{
-    if (verdict->rooted == HF_ROOTED_SOFTWARE) {
-        return NULL;
-    }
-    return g_strdup(verdict->ek_challenged ? nonce->vouched : "unproved");
-}
-
 /* Hex Names of all keys that were delegated to before. */
 static GPtrArray *known_keys(HfCaDir *ca, GError **error)
 {
@@ -215,14 +221,9 @@ static GPtrArray *known_keys(HfCaDir *ca, GError **error)
 static HfCertificate *grant(HfCaDir *ca, const HfCaRules *rules, const HfEvidence *evidence,
                             const HfCaNonce *nonce, const HfCaVerdict *verdict, GError **error)
 {
-    g_autofree char *proof = ek_proof(verdict, nonce);
-    g_autoptr(HfCertificate) certificate = NULL;
+    g_autoptr(HfCertificate) certificate = issue(rules, ca, evidence, verdict, error);
 
-    if (!hf_ca_nonce_use(ca, nonce, error)) {
-        return NULL;
-    }
-    certificate = issue(rules, ca, evidence, verdict, error);
-    return certificate && record(ca, evidence, verdict, proof, certificate, error)
+    return certificate && commit(ca, evidence, verdict, nonce, certificate, error)
                ? g_steal_pointer(&certificate)
                : NULL;
 }
@@ -263,9 +264,20 @@ HfCaDelegated *hf_ca_delegate(HfCaDir *ca, const HfCaRules *rules, GBytes *reque
                               const char *label, GError **error)
 {
     g_autoptr(HfEvidence) evidence = hf_evidence_read(request, label, error);
-    hf_autofd int lock = evidence ? hf_ca_dir_lock(ca, error) : -1;
+    hf_autofd int lock = evidence ? hf_ca_act_begin(ca, error) : -1;
+    HfCaDelegated *delegated;
+    GError *local = NULL;
 
-    return lock >= 0 ? judge(ca, rules, evidence, error) : NULL;
+    if (lock < 0) {
+        return NULL;
+    }
+    delegated = judge(ca, rules, evidence, &local);
+    hf_fd_close(&lock);
+    if (!delegated) {
+        hf_ca_act_refused(ca, HF_AUDIT_DELEGATE, evidence->parts[HF_EVIDENCE_NONCE], NULL, &local);
+        g_propagate_error(error, local);
+    }
+    return delegated;
 }
 
 GBytes *hf_ca_delegated_pem(const HfCaDir *ca, const HfCaDelegated *delegated)

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "pki/crl_set.h"
+#include "tools/ca/ca_act.h"
 #include "tools/ca/ca_commands.h"
 #include "tools/ca/ca_revoked.h"
 #include "tools/common/fields.h"
@@ -116,6 +117,15 @@ static bool save(HfCaDir *ca, const HfCrl *crl, GError **error)
            hf_file_replace_at(ca->fd, HF_CA_CRL_PEM, pem, strlen(pem), 0644, pem_label, error);
 }
 
+static bool commit(HfCaDir *ca, const HfCrl *crl, int64_t number, GError **error)
+{
+    g_autoptr(HfAuditEntry) act = hf_audit_entry_new(HF_AUDIT_CRL);
+
+    act->number = number;
+    act->digest = hf_audit_digest_text(crl->der);
+    return hf_ca_act_commit(ca, act, error);
+}
+
 HfCrl *hf_ca_crl_issue(HfCaDir *ca, unsigned days, GError **error)
 {
     g_autoptr(GArray) entries = load_entries(ca, error);
@@ -135,7 +145,9 @@ HfCrl *hf_ca_crl_issue(HfCaDir *ca, unsigned days, GError **error)
     in.this_update = g_get_real_time() / G_USEC_PER_SEC;
     in.next_update = in.this_update + state.days * SECONDS_A_DAY;
     crl = hf_crl_issue(&in, ca->signer, ca->root, error);
-    return crl && save(ca, crl, error) ? g_steal_pointer(&crl) : NULL;
+    return crl && commit(ca, crl, state.number, error) && save(ca, crl, error)
+               ? g_steal_pointer(&crl)
+               : NULL;
 }
 
 static bool write_out(const HfOptions *options, const HfCrl *crl, GError **error)
@@ -157,7 +169,7 @@ static bool write_out(const HfOptions *options, const HfCrl *crl, GError **error
 bool hf_ca_command_crl(const HfOptions *options, GError **error)
 {
     g_autoptr(HfCaDir) ca = hf_ca_dir_open(hf_options_string(options, "dir"), error);
-    hf_autofd int lock = ca ? hf_ca_dir_lock(ca, error) : -1;
+    hf_autofd int lock = ca ? hf_ca_act_begin(ca, error) : -1;
     g_autoptr(HfCrl) crl = NULL;
     g_autofree char *number = NULL;
     g_autofree char *until = NULL;

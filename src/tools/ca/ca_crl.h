@@ -17,7 +17,8 @@
 #define HF_CA_CRL_DAYS_MAX 3660
 
 /* Issues a list of everything that is revoked and replaces both files. days 0: as many as last time.
- * To be called with the CA's lock held. */
+ * To be called between
+ * hf_ca_act_begin and the end of its lock. */
 HfCrl *hf_ca_crl_issue(HfCaDir *ca, unsigned days, GError **error);
 
 #endif

@@ -14,16 +14,13 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "pki/delegation.h"
+#include "pki/chain.h"
 #include "pki/keyfile.h"
+#include "tools/ca/ca_act.h"
 #include "tools/ca/ca_lines.h"
-#include "tools/common/fields.h"
 
 #define ROOT_KEY "root.key"
 #define ROOT_CERTIFICATE "root.pem"
-#define ISSUED "issued"
-#define ISSUED_FORMAT "holdfast-ca-issued"
-#define ISSUED_VERSION 3
 
 void hf_ca_dir_free(HfCaDir *ca)
 {
@@ -34,124 +31,138 @@ void hf_ca_dir_free(HfCaDir *ca)
     g_clear_pointer(&ca->root, hf_certificate_unref);
     hf_fd_close(&ca->fd);
     g_free(ca->path);
+    g_free(ca->requester);
     g_free(ca);
 }
 
-void hf_issued_free(HfIssued *entry)
+static HfCaDir *new_dir(const char *path)
 {
-    if (!entry) {
-        return;
-    }
-    g_free(entry->time);
-    g_free(entry->serial);
-    g_free(entry->subject);
-    g_free(entry->rooted);
-    g_free(entry->key);
-    g_free(entry->migration_policy);
-    g_free(entry->device_model);
-    g_free(entry->platform);
-    g_free(entry->host_tpm);
-    g_free(entry->host_ek);
-    g_free(entry->ek_proof);
-    g_free(entry->environment);
-    g_free(entry);
+    HfCaDir *ca = g_new0(HfCaDir, 1);
+
+    ca->path = g_strdup(path);
+    ca->fd = -1;
+    ca->requester = g_strdup_printf("user %u", (unsigned)getuid());
+    return ca;
 }
 
-void hf_ca_dir_put_issued(JsonBuilder *builder, const HfIssued *entry)
+void hf_ca_dir_set_requester(HfCaDir *ca, const char *requester)
 {
-    hf_fields_put(builder, "time", entry->time);
-    hf_fields_put(builder, "serial", entry->serial);
-    hf_fields_put(builder, "subject", entry->subject);
-    hf_fields_put(builder, "rooted", entry->rooted);
-    hf_fields_put(builder, "key", entry->key);
-    hf_fields_put(builder, "migration-policy", entry->migration_policy);
-    hf_fields_put(builder, "device-model", entry->device_model);
-    hf_fields_put(builder, "platform", entry->platform);
-    hf_fields_put(builder, "host-tpm", entry->host_tpm);
-    hf_fields_put(builder, "host-ek", entry->host_ek);
-    hf_fields_put(builder, "ek-proof", entry->ek_proof);
-    hf_fields_put(builder, "environment", entry->environment);
-    hf_fields_put_number(builder, "not-after", entry->not_after);
+    g_free(ca->requester);
+    ca->requester = g_strdup(requester);
+}
+
+static bool record_init(HfCaDir *ca, GError **error)
+{
+    g_autoptr(HfAuditEntry) entry = hf_audit_entry_new(HF_AUDIT_INIT);
+
+    entry->digest = hf_audit_digest_text(ca->root->der);
+    entry->facts->subject = hf_certificate_subject_text(ca->root);
+    return hf_ca_act_first(ca, entry, error);
+}
+
+/* A certificate that was there before: is it this key's, and one of a root? */
+static HfCertificate *load_root(const char *path, const HfSigner *signer, GError **error)
+{
+    g_autoptr(HfCertificate) root = hf_certificate_load(path, error);
+
+    if (!root) {
+        return NULL;
+    }
+    if (!g_bytes_equal(root->spki, signer->spki)) {
+        hf_error_set(error, HF_ERROR_INVALID, "%s: it is the certificate of another key", path);
+        return NULL;
+    }
+    return hf_chain_check_root(root, g_get_real_time() / G_USEC_PER_SEC, error)
+               ? g_steal_pointer(&root)
+               : NULL;
+}
+
+static bool create_key(HfCaDir *ca, const HfCaInit *in, GError **error)
+{
+    g_autofree char *label = g_build_filename(ca->path, ROOT_KEY, NULL);
+    HfKeyfileKind kind;
+
+    if (in->key) {
+        return hf_keyfile_copy_at(in->key, ca->fd, ROOT_KEY, label, error);
+    }
+    return hf_keyfile_kind_parse(in->algorithm, &kind, error) &&
+           hf_keyfile_generate(label, kind, error);
 }
 
 /* The key is made new, never replaced; the certificate last: without it there is no CA. */
-static bool create_root(int fd, const char *path, HfKeyfileKind kind, const HfRootInput *in,
-                        GError **error)
+static bool create_root(HfCaDir *ca, const HfCaInit *in, GError **error)
 {
-    g_autofree char *key_path = g_build_filename(path, ROOT_KEY, NULL);
-    g_autofree char *label = g_build_filename(path, ROOT_CERTIFICATE, NULL);
-    g_autoptr(HfSigner) signer = NULL;
-    g_autoptr(HfCertificate) root = NULL;
+    g_autofree char *key_path = g_build_filename(ca->path, ROOT_KEY, NULL);
+    g_autofree char *label = g_build_filename(ca->path, ROOT_CERTIFICATE, NULL);
     g_autofree char *pem = NULL;
 
-    if (!hf_keyfile_generate(key_path, kind, error)) {
+    if (!create_key(ca, in, error)) {
         return false;
     }
-    signer = hf_signer_file_new(key_path, error);
-    root = signer ? hf_delegation_root(in, signer, error) : NULL;
-    if (!root) {
-        (void)unlinkat(fd, ROOT_KEY, 0);
+    ca->signer = hf_signer_file_new(key_path, error);
+    if (ca->signer) {
+        ca->root = in->certificate ? load_root(in->certificate, ca->signer, error)
+                                   : hf_delegation_root(&in->root, ca->signer, error);
+    }
+    if (!ca->root || !record_init(ca, error)) {
+        (void)unlinkat(ca->fd, ROOT_KEY, 0);
         return false;
     }
-    pem = hf_certificate_pem(root);
-    return hf_file_create_at(fd, ROOT_CERTIFICATE, pem, strlen(pem), 0644, label, error);
+    pem = hf_certificate_pem(ca->root);
+    return hf_file_create_at(ca->fd, ROOT_CERTIFICATE, pem, strlen(pem), 0644, label, error);
 }
 
-bool hf_ca_dir_create(const char *path, const char *algorithm, const char *organization,
-                      const char *common_name, unsigned days, GError **error)
+bool hf_ca_dir_create(const char *path, const HfCaInit *in, GError **error)
 {
     g_autofree char *nonces = g_build_filename(path, HF_CA_NONCES, NULL);
-    const HfRootInput in = {
-        .organization = organization,
-        .common_name = common_name,
-        .not_before = g_get_real_time() / G_USEC_PER_SEC,
-        .days = days,
-    };
-    HfKeyfileKind kind;
-    hf_autofd int fd = -1;
+    g_autoptr(HfCaDir) ca = new_dir(path);
     hf_autofd int sub = -1;
 
-    if (!hf_keyfile_kind_parse(algorithm, &kind, error)) {
+    ca->fd = hf_dir_make(path, 0700, error);
+    if (ca->fd < 0) {
         return false;
     }
-    fd = hf_dir_make(path, 0700, error);
-    if (fd < 0) {
-        return false;
-    }
-    if (faccessat(fd, ROOT_CERTIFICATE, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+    if (faccessat(ca->fd, ROOT_CERTIFICATE, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
         return hf_error_set(error, HF_ERROR_EXISTS, "%s: there is a CA already", path);
     }
     sub = hf_dir_make(nonces, 0700, error);
-    return sub >= 0 && create_root(fd, path, kind, &in, error);
+    return sub >= 0 && create_root(ca, in, error);
 }
 
-HfCaDir *hf_ca_dir_open(const char *path, GError **error)
+HfCaDir *hf_ca_dir_open_records(const char *path, GError **error)
 {
-    g_autofree char *key_path = g_build_filename(path, ROOT_KEY, NULL);
     g_autofree char *label = g_build_filename(path, ROOT_CERTIFICATE, NULL);
-    g_autoptr(HfCaDir) ca = g_new0(HfCaDir, 1);
+    g_autoptr(HfCaDir) ca = new_dir(path);
     g_autoptr(GPtrArray) root = NULL;
     g_autoptr(GBytes) pem = NULL;
 
-    ca->path = g_strdup(path);
     ca->fd = hf_dir_open(path, error);
-    if (ca->fd < 0) {
-        g_prefix_error(error, "no CA here (run holdfast-ca init): ");
-        return NULL;
-    }
-    pem = hf_file_read_at(ca->fd, ROOT_CERTIFICATE, HF_CERTIFICATE_FILE_MAX, label, error);
+    pem = ca->fd >= 0
+              ? hf_file_read_at(ca->fd, ROOT_CERTIFICATE, HF_CERTIFICATE_FILE_MAX, label, error)
+              : NULL;
     if (!pem) {
         g_prefix_error(error, "no CA here (run holdfast-ca init): ");
         return NULL;
     }
     root = hf_certificate_parse_bundle(pem, label, error);
-    ca->signer = root ? hf_signer_file_new(key_path, error) : NULL;
-    if (!ca->signer) {
+    if (!root) {
         return NULL;
     }
     ca->root = hf_certificate_ref(g_ptr_array_index(root, 0));
+    return g_steal_pointer(&ca);
+}
+
+HfCaDir *hf_ca_dir_open(const char *path, GError **error)
+{
+    g_autofree char *key_path = g_build_filename(path, ROOT_KEY, NULL);
+    g_autoptr(HfCaDir) ca = hf_ca_dir_open_records(path, error);
+
+    if (!ca || !(ca->signer = hf_signer_file_new(key_path, error))) {
+        return NULL;
+    }
     if (!g_bytes_equal(ca->root->spki, ca->signer->spki)) {
-        hf_error_set(error, HF_ERROR_INVALID, "%s: is not the certificate of %s", label, key_path);
+        hf_error_set(error, HF_ERROR_INVALID, "%s/%s: is not the certificate of %s", path,
+                     ROOT_CERTIFICATE, key_path);
         return NULL;
     }
     return g_steal_pointer(&ca);
@@ -175,44 +186,15 @@ int hf_ca_dir_lock(const HfCaDir *ca, GError **error)
     return hf_fd_steal(&fd);
 }
 
-static HfIssued *parse_entry(const char *line, const char *label, GError **error)
-{
-    g_autoptr(GBytes) bytes = g_bytes_new(line, strlen(line));
-    g_autoptr(HfFields) fields =
-        hf_fields_parse(bytes, label, ISSUED_FORMAT, ISSUED_VERSION, error);
-    g_autoptr(HfIssued) entry = g_new0(HfIssued, 1);
-
-    if (!fields) {
-        return NULL;
-    }
-    entry->time = hf_fields_text(fields, "time", true);
-    entry->serial = hf_fields_text(fields, "serial", true);
-    entry->subject = hf_fields_text(fields, "subject", true);
-    entry->rooted = hf_fields_text(fields, "rooted", true);
-    entry->key = hf_fields_text(fields, "key", true);
-    entry->migration_policy = hf_fields_text(fields, "migration-policy", true);
-    entry->device_model = hf_fields_text(fields, "device-model", false);
-    entry->platform = hf_fields_text(fields, "platform", true);
-    entry->host_tpm = hf_fields_text(fields, "host-tpm", false);
-    entry->host_ek = hf_fields_text(fields, "host-ek", false);
-    entry->ek_proof = hf_fields_text(fields, "ek-proof", false);
-    entry->environment = hf_fields_text(fields, "environment", false);
-    entry->not_after = hf_fields_number(fields, "not-after", 0, G_MAXINT64);
-    return hf_fields_finish(fields, error) ? g_steal_pointer(&entry) : NULL;
-}
-
 GPtrArray *hf_ca_dir_issued(HfCaDir *ca, GError **error)
 {
-    return hf_ca_lines_read(ca, ISSUED, (HfCaLineParse)parse_entry, (GDestroyNotify)hf_issued_free,
-                            error);
+    return hf_ca_lines_read(ca, HF_CA_ISSUED, (HfCaLineParse)hf_issued_read,
+                            (GDestroyNotify)hf_issued_free, error);
 }
 
 bool hf_ca_dir_record(HfCaDir *ca, const HfIssued *entry, GError **error)
 {
-    JsonBuilder *builder = hf_fields_begin(ISSUED_FORMAT, ISSUED_VERSION, 1);
-    g_autofree char *line = NULL;
+    g_autofree char *line = hf_issued_write(entry);
 
-    hf_ca_dir_put_issued(builder, entry);
-    line = hf_fields_end_line(builder);
-    return hf_ca_lines_append(ca, ISSUED, line, error);
+    return hf_ca_lines_append_once(ca, HF_CA_ISSUED, line, error);
 }

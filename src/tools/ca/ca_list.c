@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "base/error.h"
 #include "tools/ca/ca_commands.h"
 #include "tools/ca/ca_dir.h"
 #include "tools/ca/ca_revoked.h"
@@ -15,10 +16,22 @@ bool hf_ca_command_init(const HfOptions *options, GError **error)
 {
     const char *dir = hf_options_string(options, "dir");
 
-    if (!hf_ca_dir_create(dir, hf_options_string(options, "key-algorithm"),
-                          hf_options_string(options, "organization"),
-                          hf_options_string(options, "subject"),
-                          (unsigned)hf_options_int(options, "root-days"), error)) {
+    const HfCaInit in = {
+        .algorithm = hf_options_string(options, "key-algorithm"),
+        .key = hf_options_string(options, "root-key"),
+        .certificate = hf_options_string(options, "root-certificate"),
+        .root = {
+            .organization = hf_options_string(options, "organization"),
+            .common_name = hf_options_string(options, "subject"),
+            .not_before = g_get_real_time() / G_USEC_PER_SEC,
+            .days = (unsigned)hf_options_int(options, "root-days"),
+        },
+    };
+
+    if (in.certificate && !in.key) {
+        return hf_error_set(error, HF_ERROR_USAGE, "--root-certificate: only with --root-key");
+    }
+    if (!hf_ca_dir_create(dir, &in, error)) {
         return false;
     }
     printf("%s: CA made, its certificate is %s/root.pem\n", dir, dir);
@@ -60,7 +73,7 @@ static void put_entry(JsonBuilder *builder, const HfListing *listing, const HfIs
     const HfRevoked *revoked = g_hash_table_lookup(listing->revoked, entry->serial);
 
     json_builder_begin_object(builder);
-    hf_ca_dir_put_issued(builder, entry);
+    hf_issued_put(builder, entry);
     hf_fields_put(builder, "state", state_of(listing, entry));
     if (revoked) {
         hf_fields_put_number(builder, "revoked-at", revoked->when);
@@ -107,7 +120,7 @@ static void print_words(const HfListing *listing, const HfOptions *options,
 
 bool hf_ca_command_list(const HfOptions *options, GError **error)
 {
-    g_autoptr(HfCaDir) ca = hf_ca_dir_open(hf_options_string(options, "dir"), error);
+    g_autoptr(HfCaDir) ca = hf_ca_dir_open_records(hf_options_string(options, "dir"), error);
     g_autoptr(GPtrArray) issued = ca ? hf_ca_dir_issued(ca, error) : NULL;
     g_autoptr(GHashTable) revoked = issued ? hf_ca_revoked(ca, error) : NULL;
     g_autoptr(GHashTable) newest = g_hash_table_new(g_str_hash, g_str_equal);

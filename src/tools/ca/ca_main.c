@@ -7,6 +7,7 @@
  */
 #include "base/log.h"
 #include "pki/delegation.h"
+#include "tools/ca/ca_audit.h"
 #include "tools/ca/ca_commands.h"
 #include "tools/ca/ca_crl.h"
 #include "tools/ca/ca_service_rules.h"
@@ -21,6 +22,7 @@ enum {
     REVOKE = 1 << 6,
     CRL = 1 << 7,
     SERVE = 1 << 8,
+    AUDIT = 1 << 9,
 };
 
 static const HfCommand commands[] = {
@@ -34,6 +36,7 @@ static const HfCommand commands[] = {
     { "revoke", REVOKE, "revoke a certificate, or all of a key or host", NULL, 0, 0 },
     { "crl", CRL, "issue the revocation list anew", NULL, 0, 0 },
     { "list", LIST, "list what was issued", NULL, 0, 0 },
+    { "audit", AUDIT, "print what the CA did, and verify that the log of it is whole", NULL, 0, 0 },
     { 0 },
 };
 
@@ -60,6 +63,16 @@ static const HfOption option_table[] = {
       .help = "of the root's key",
       .preset = "p256",
       .choices = "p256|p384|rsa3072",
+      .where = INIT },
+    { .name = "root-key",
+      .kind = HF_KIND_STRING,
+      .arg = "FILE",
+      .help = "a private key (PEM) to be the root's, instead of a new one",
+      .where = INIT },
+    { .name = "root-certificate",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "the root certificate that this key has already, instead of a new one",
       .where = INIT },
     { .name = "root-days",
       .kind = HF_KIND_INT,
@@ -156,7 +169,7 @@ static const HfOption option_table[] = {
       .kind = HF_KIND_STRING,
       .arg = "NAME",
       .help = "only this one of them; may be given several times",
-      .where = DELEGATE | SERVE | LIST,
+      .where = DELEGATE | SERVE | LIST | AUDIT,
       .flags = HF_OPTION_MULTI },
     { .name = "pcrs",
       .kind = HF_KIND_STRING,
@@ -194,17 +207,17 @@ static const HfOption option_table[] = {
       .kind = HF_KIND_STRING,
       .arg = "HEX",
       .help = "the certificate with this serial number",
-      .where = REVOKE | LIST },
+      .where = REVOKE | LIST | AUDIT },
     { .name = "key",
       .kind = HF_KIND_STRING,
       .arg = "NAME",
       .help = "all certificates of the key with this Name, hex",
-      .where = REVOKE | LIST },
+      .where = REVOKE | LIST | AUDIT },
     { .name = "host-ek",
       .kind = HF_KIND_STRING,
       .arg = "HEX",
       .help = "all certificates of the host with this endorsement key, SHA-256",
-      .where = REVOKE | LIST },
+      .where = REVOKE | LIST | AUDIT },
     { .name = "reason",
       .kind = HF_KIND_CHOICE,
       .arg = "REASON",
@@ -241,6 +254,28 @@ static const HfOption option_table[] = {
       .preset = "hosts",
       .choices = HF_CA_ANSWER_CHOICES,
       .where = SERVE },
+    { .name = "event",
+      .kind = HF_KIND_CHOICE,
+      .arg = "EVENT",
+      .help = "only acts of this kind; may be given several times",
+      .choices = HF_AUDIT_EVENT_WORDS,
+      .where = AUDIT,
+      .flags = HF_OPTION_MULTI },
+    { .name = "requester",
+      .kind = HF_KIND_STRING,
+      .arg = "WHO",
+      .help = "only acts for which somebody asked who is named so; may be given several times",
+      .where = AUDIT,
+      .flags = HF_OPTION_MULTI },
+    { .name = "verify",
+      .kind = HF_KIND_FLAG,
+      .help = "print no acts, only whether the log is whole",
+      .where = AUDIT },
+    { .name = "head",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "a copy of an earlier audit.head, which the log must contain",
+      .where = AUDIT },
     { .name = "listen",
       .kind = HF_KIND_STRING,
       .arg = "ADDR:PORT",
@@ -292,7 +327,7 @@ static const HfOption option_table[] = {
       .arg = "USER",
       .help = "become this user when everything is open; the CA's directory must be the user's",
       .where = SERVE },
-    { .name = "json", .kind = HF_KIND_FLAG, .help = "print facts as JSON", .where = LIST },
+    { .name = "json", .kind = HF_KIND_FLAG, .help = "print facts as JSON", .where = LIST | AUDIT },
     { 0 },
 };
 
@@ -316,8 +351,17 @@ static bool run(const HfOptions *options, GError **error)
     case DELEGATE: return hf_ca_command_delegate(options, error);
     case REVOKE: return hf_ca_command_revoke(options, error);
     case CRL: return hf_ca_command_crl(options, error);
+    case AUDIT: return hf_ca_command_audit(options, error);
     default: return hf_ca_command_list(options, error);
     }
+}
+
+static int exit_code(const HfOptions *options, const GError *error)
+{
+    if (hf_options_command(options)->bit == AUDIT && hf_error_is(error, HF_ERROR_AUTH)) {
+        return 3;
+    }
+    return hf_error_is(error, HF_ERROR_USAGE) ? 2 : 1;
 }
 
 int main(int argc, char **argv)
@@ -327,7 +371,7 @@ int main(int argc, char **argv)
 
     if (!run(options, &error)) {
         hf_log_error(program.name, error);
-        return hf_error_is(error, HF_ERROR_USAGE) ? 2 : 1;
+        return exit_code(options, error);
     }
     return 0;
 }

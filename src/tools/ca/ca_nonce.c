@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "crypto/random.h"
+#include "tools/ca/ca_act.h"
 #include "tools/common/evidence.h"
 #include "tools/common/fields.h"
 
@@ -207,6 +208,19 @@ static bool create(int fd, const HfCaNonce *nonce, GError **error)
     return done;
 }
 
+static bool record(HfCaDir *ca, const HfCaNonce *nonce, GError **error)
+{
+    g_autoptr(HfAuditEntry) entry =
+        hf_audit_entry_new(nonce->ek_digest ? HF_AUDIT_CHALLENGE : HF_AUDIT_NONCE);
+
+    entry->nonce = name_of(nonce->nonce);
+    if (nonce->ek_digest) {
+        entry->facts->host_ek = name_of(nonce->ek_digest);
+        entry->facts->ek_proof = g_strdup(nonce->vouched);
+    }
+    return hf_ca_act_commit(ca, entry, error);
+}
+
 /* One endorsement key has so many challenges at a time: whoever plays its introduction again and
  * again makes the oldest go, and takes no other host's place. */
 bool hf_ca_nonce_give(HfCaDir *ca, const HfCaNonce *nonce, GError **error)
@@ -218,21 +232,24 @@ bool hf_ca_nonce_give(HfCaDir *ca, const HfCaNonce *nonce, GError **error)
         .limit = g_get_real_time() / G_USEC_PER_SEC - LIFE_S,
     };
     bool known = fd >= 0 && survey_all(fd, &survey, error);
+    bool replaces = survey.of_ek >= HF_CA_NONCES_PER_EK;
 
     oldest = survey.oldest;
     if (!known) {
         return false;
     }
-    if (survey.of_ek >= HF_CA_NONCES_PER_EK) {
-        (void)unlinkat(fd, oldest, 0);
-        survey.waiting--;
-    }
-    if (survey.waiting >= HF_CA_NONCES_MAX) {
+    if (!replaces && survey.waiting >= HF_CA_NONCES_MAX) {
         return hf_error_set(error, HF_ERROR_NO_SPACE,
                             "%u nonces were given out and not used yet; no more are given",
                             survey.waiting);
     }
-    return create(fd, nonce, error);
+    if ((!replaces && !record(ca, nonce, error)) || !create(fd, nonce, error)) {
+        return false;
+    }
+    if (replaces) {
+        (void)unlinkat(fd, oldest, 0);
+    }
+    return true;
 }
 
 HfCaNonce *hf_ca_nonce_find(HfCaDir *ca, GBytes *bytes, GError **error)
@@ -262,18 +279,16 @@ HfCaNonce *hf_ca_nonce_find(HfCaDir *ca, GBytes *bytes, GError **error)
     return g_steal_pointer(&nonce);
 }
 
-bool hf_ca_nonce_use(HfCaDir *ca, const HfCaNonce *nonce, GError **error)
+bool hf_ca_nonce_use(HfCaDir *ca, GBytes *nonce, GError **error)
 {
     hf_autofd int fd = open_nonces(ca, error);
-    g_autofree char *name = name_of(nonce->nonce);
+    g_autofree char *name = name_of(nonce);
 
     if (fd < 0) {
         return false;
     }
     if (unlinkat(fd, name, 0) != 0) {
-        return errno == ENOENT ? hf_error_set(error, HF_ERROR_POLICY,
-                                              "nonce: it was used by another request just now")
-                               : hf_error_errno(error, errno, "nonce");
+        return errno == ENOENT || hf_error_errno(error, errno, "nonce");
     }
     return fsync(fd) == 0 || hf_error_errno(error, errno, "%s/%s", ca->path, HF_CA_NONCES);
 }

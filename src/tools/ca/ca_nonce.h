@@ -34,13 +34,14 @@ typedef struct {
 /* A fresh one without challenge. */
 HfCaNonce *hf_ca_nonce_new(void);
 void hf_ca_nonce_free(HfCaNonce *nonce);
-/* Remembers it durably, and forgets those that are too old. HF_ERROR_NO_SPACE when too many wait.
- */
+/* Records that it is given (ca_act.h), remembers it durably and forgets those that are too old.
+ * HF_ERROR_NO_SPACE when too many wait. A challenge that takes the place of another one of its
+ * endorsement key is not recorded: so many of that key are already. The lock must be held. */
 bool hf_ca_nonce_give(HfCaDir *ca, const HfCaNonce *nonce, GError **error);
 /* HF_ERROR_POLICY when it was not given out, was used, or is older than a week. */
 HfCaNonce *hf_ca_nonce_find(HfCaDir *ca, GBytes *nonce, GError **error);
-/* Forgets it: from now on it is used. HF_ERROR_POLICY when somebody else was faster. */
-bool hf_ca_nonce_use(HfCaDir *ca, const HfCaNonce *nonce, GError **error);
+/* Forgets it, durably, if it is still there: it is used. */
+bool hf_ca_nonce_use(HfCaDir *ca, GBytes *nonce, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfCaNonce, hf_ca_nonce_free)
 

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "pki/crl_set.h"
+#include "tools/ca/ca_act.h"
 #include "tools/ca/ca_commands.h"
 #include "tools/ca/ca_crl.h"
 #include "tools/ca/ca_revoked.h"
@@ -78,15 +79,26 @@ static GPtrArray *choose(GPtrArray *issued, GHashTable *revoked, const HfCaSelec
     return NULL;
 }
 
+static bool commit(HfCaDir *ca, const HfIssued *entry, HfCrlReason reason, GError **error)
+{
+    g_autoptr(HfAuditEntry) act = hf_audit_entry_new(HF_AUDIT_REVOKE);
+
+    act->number = g_get_real_time() / G_USEC_PER_SEC;
+    act->reason = g_strdup(hf_crl_reason_text(reason));
+    act->facts->serial = g_strdup(entry->serial);
+    act->facts->subject = g_strdup(entry->subject);
+    act->facts->key = g_strdup(entry->key);
+    act->facts->host_ek = g_strdup(entry->host_ek);
+    act->facts->environment = g_strdup(entry->environment);
+    return hf_ca_act_commit(ca, act, error);
+}
+
 static bool record_all(HfCaDir *ca, GPtrArray *chosen, HfCrlReason reason, GError **error)
 {
     for (unsigned i = 0; i < chosen->len; i++) {
         const HfIssued *entry = g_ptr_array_index(chosen, i);
-        const HfRevoked revoked = { .serial = entry->serial,
-                                    .reason = reason,
-                                    .when = g_get_real_time() / G_USEC_PER_SEC };
 
-        if (!hf_ca_revoked_record(ca, &revoked, error)) {
+        if (!commit(ca, entry, reason, error)) {
             return false;
         }
         printf("%s: %s (%s), %s\n", entry->serial,
@@ -101,7 +113,7 @@ static bool record_all(HfCaDir *ca, GPtrArray *chosen, HfCrlReason reason, GErro
 static bool revoke_all(HfCaDir *ca, const HfCaSelector *selector, HfCrlReason reason, unsigned days,
                        GError **error)
 {
-    hf_autofd int lock = hf_ca_dir_lock(ca, error);
+    hf_autofd int lock = hf_ca_act_begin(ca, error);
     g_autoptr(GPtrArray) issued = lock >= 0 ? hf_ca_dir_issued(ca, error) : NULL;
     g_autoptr(GHashTable) revoked = issued ? hf_ca_revoked(ca, error) : NULL;
     g_autoptr(GPtrArray) chosen = revoked ? choose(issued, revoked, selector, reason, error) : NULL;

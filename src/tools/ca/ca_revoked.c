@@ -12,17 +12,16 @@
 #include "tools/ca/ca_lines.h"
 #include "tools/common/fields.h"
 
-#define REVOKED "revoked"
 #define FORMAT "holdfast-ca-revoked"
 #define FORMAT_VERSION 1
 
-static void revoked_free(HfRevoked *entry)
+void hf_revoked_free(HfRevoked *entry)
 {
     g_free(entry->serial);
     g_free(entry);
 }
 
-static gpointer parse_entry(const char *line, const char *label, GError **error)
+HfRevoked *hf_revoked_read(const char *line, const char *label, GError **error)
 {
     g_autoptr(GBytes) bytes = g_bytes_new(line, strlen(line));
     g_autoptr(HfFields) fields = hf_fields_parse(bytes, label, FORMAT, FORMAT_VERSION, error);
@@ -40,7 +39,7 @@ static gpointer parse_entry(const char *line, const char *label, GError **error)
         hf_fields_wrong(fields, "reason", "not a reason for a revocation");
     }
     if (!hf_fields_finish(fields, error)) {
-        revoked_free(entry);
+        hf_revoked_free(entry);
         return NULL;
     }
     return entry;
@@ -48,19 +47,20 @@ static gpointer parse_entry(const char *line, const char *label, GError **error)
 
 GHashTable *hf_ca_revoked(const HfCaDir *ca, GError **error)
 {
-    g_autoptr(GPtrArray) lines = hf_ca_lines_read(ca, REVOKED, parse_entry, NULL, error);
+    g_autoptr(GPtrArray) lines =
+        hf_ca_lines_read(ca, HF_CA_REVOKED, (HfCaLineParse)hf_revoked_read, NULL, error);
     GHashTable *table;
 
     if (!lines) {
         return NULL;
     }
-    table = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)revoked_free);
+    table = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)hf_revoked_free);
     for (unsigned i = 0; i < lines->len; i++) {
         HfRevoked *entry = g_ptr_array_index(lines, i);
 
         if (entry->reason == HF_CRL_REMOVE) {
             g_hash_table_remove(table, entry->serial);
-            revoked_free(entry);
+            hf_revoked_free(entry);
         } else {
             g_hash_table_replace(table, entry->serial, entry);
         }
@@ -77,7 +77,7 @@ bool hf_ca_revoked_record(HfCaDir *ca, const HfRevoked *entry, GError **error)
     hf_fields_put(builder, "reason", hf_crl_reason_text(entry->reason));
     hf_fields_put_number(builder, "when", entry->when);
     line = hf_fields_end_line(builder);
-    return hf_ca_lines_append(ca, REVOKED, line, error);
+    return hf_ca_lines_append_once(ca, HF_CA_REVOKED, line, error);
 }
 
 /* These say that the certificate was replaced or is no more needed, nothing against the key. */

@@ -12,15 +12,20 @@
 #include "pki/crl.h"
 #include "tools/ca/ca_dir.h"
 
+#define HF_CA_REVOKED "revoked"
+
 typedef struct {
     char *serial; /* as in `issued` */
     HfCrlReason reason;
     gint64 when; /* seconds since 1970 */
 } HfRevoked;
 
+void hf_revoked_free(HfRevoked *entry);
+/* A line of the record; `label` names file and line. */
+HfRevoked *hf_revoked_read(const char *line, const char *label, GError **error);
 /* Serial number -> HfRevoked, of those that are revoked or on hold now. */
 GHashTable *hf_ca_revoked(const HfCaDir *ca, GError **error);
-/* Appends durably. */
+/* Appends durably, unless it is the last entry already; for ca_act.c. */
 bool hf_ca_revoked_record(HfCaDir *ca, const HfRevoked *entry, GError **error);
 /* May this key (hex Name) get another certificate? HF_ERROR_POLICY when one of its certificates is on
  * hold, or was revoked for a reason that is about the key or its host. */

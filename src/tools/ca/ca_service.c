@@ -141,6 +141,7 @@ GBytes *hf_ca_service_answer(void *user, uint16_t kind, GBytes *payload, const c
     GBytes *told;
 
     take_rules(service);
+    hf_ca_dir_set_requester(service->ca, peer);
     told = answer(service, kind, payload, peer, &local);
     if (!told) {
         hf_log(1, "%s: refused: %s", peer, local->message);

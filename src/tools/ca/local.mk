@@ -1,6 +1,11 @@
 bin_PROGRAMS += holdfast-ca
 holdfast_ca_SOURCES = \
     src/tools/ca/ca_challenge.c \
+    src/tools/ca/ca_act.c src/tools/ca/ca_act.h \
+    src/tools/ca/ca_audit.c src/tools/ca/ca_audit.h \
+    src/tools/ca/ca_audit_check.c src/tools/ca/ca_audit_check.h \
+    src/tools/ca/ca_audit_print.c \
+    src/tools/ca/ca_issued.c src/tools/ca/ca_issued.h \
     src/tools/ca/ca_attestation.c src/tools/ca/ca_attestation.h \
     src/tools/ca/ca_certify.c \
     src/tools/ca/ca_commands.h \

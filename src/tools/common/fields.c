@@ -87,6 +87,11 @@ char *hf_fields_text(HfFields *fields, const char *name, bool required)
     return g_strdup(text);
 }
 
+bool hf_fields_has(HfFields *fields, const char *name)
+{
+    return json_object_has_member(fields->object, name);
+}
+
 unsigned hf_fields_choice(HfFields *fields, const char *name, const char *const *choices)
 {
     g_autofree char *text = hf_fields_text(fields, name, true);

@@ -28,6 +28,8 @@ void hf_fields_free(HfFields *fields);
 /* Text without control characters. Optional ones give NULL when absent; a required one that is
  * absent or wrong gives "" and is remembered as wrong. Caller frees. */
 char *hf_fields_text(HfFields *fields, const char *name, bool required);
+/* Is there a member of this name? For numbers that may be left out. */
+bool hf_fields_has(HfFields *fields, const char *name);
 /* Position of the text in `choices` (NULL-terminated). */
 unsigned hf_fields_choice(HfFields *fields, const char *name, const char *const *choices);
 int64_t hf_fields_number(HfFields *fields, const char *name, int64_t min, int64_t max);
