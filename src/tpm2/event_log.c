@@ -30,7 +30,9 @@ typedef struct {
 typedef struct {
     Bank banks[BANKS_MAX];
     uint32_t count;
-    bool extended; /* PCR 0 was, so a start-up locality comes too late */
+    bool extended;  /* PCR 0 was, so a start-up locality comes too late */
+    HfLogEach each; /* may be NULL */
+    void *user;
 } Replay;
 
 static bool wrong(GError **error, unsigned event, const char *why)
@@ -182,7 +184,12 @@ static bool read_event(HfReader *r, Replay *replay, unsigned number, GError **er
         return wrong(error, number, "a PCR from 0 to 15 expected");
     }
     for (uint32_t i = 0; i < replay->count; i++) {
+        const HfLogEvent event = { number, pcr, type, replay->banks[i].hash, digests[i] };
+
         extend(&replay->banks[i], pcr, digests[i]);
+        if (replay->each && replay->banks[i].known) {
+            replay->each(&event, replay->user);
+        }
     }
     replay->extended = replay->extended || pcr == 0;
     return true;
@@ -190,10 +197,18 @@ static bool read_event(HfReader *r, Replay *replay, unsigned number, GError **er
 
 HfPcrValues *hf_event_log_replay(const void *data, size_t n, GError **error)
 {
+    return hf_event_log_walk(data, n, NULL, NULL, error);
+}
+
+HfPcrValues *hf_event_log_walk(const void *data, size_t n, HfLogEach each, void *user,
+                               GError **error)
+{
     g_autoptr(HfPcrValues) values = hf_pcr_values_new();
     g_autofree Replay *replay = g_new0(Replay, 1);
     HfReader r = hf_reader(data, n);
 
+    replay->each = each;
+    replay->user = user;
     if (!read_header(&r, replay, error)) {
         return NULL;
     }
@@ -218,6 +233,15 @@ HfPcrValues *hf_event_log_replay(const void *data, size_t n, GError **error)
     return g_steal_pointer(&values);
 }
 
+bool hf_event_log_leads(const HfPcrValues *log, const HfPcrValues *values, uint16_t hash,
+                        unsigned pcr)
+{
+    const uint8_t *replayed = hf_pcr_values_get(log, hash, pcr);
+    const uint8_t *quoted = hf_pcr_values_get(values, hash, pcr);
+
+    return replayed && quoted && memcmp(replayed, quoted, hf_hash_size(hash)) == 0;
+}
+
 bool hf_event_log_check(const HfPcrValues *log, const HfPcrSelection *selection,
                         const HfPcrValues *values, GError **error)
 {
@@ -226,16 +250,15 @@ bool hf_event_log_check(const HfPcrValues *log, const HfPcrSelection *selection,
 
         for (unsigned pcr = 0; pcr < 8; pcr++) {
             const uint8_t *replayed = hf_pcr_values_get(log, bank->hash, pcr);
-            const uint8_t *quoted = hf_pcr_values_get(values, bank->hash, pcr);
 
             if (!(bank->mask & FIRMWARE_PCRS & (1u << pcr))) {
                 continue;
             }
-            if (!replayed || !quoted) {
+            if (!replayed) {
                 return hf_error_set(error, HF_ERROR_POLICY,
                                     "event log: it has no bank of algorithm 0x%04x", bank->hash);
             }
-            if (memcmp(replayed, quoted, hf_hash_size(bank->hash)) != 0) {
+            if (!hf_event_log_leads(log, values, bank->hash, pcr)) {
                 g_autofree char *found = hf_hex(replayed, hf_hash_size(bank->hash));
 
                 return hf_error_set(error, HF_ERROR_POLICY,

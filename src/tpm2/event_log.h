@@ -21,6 +21,26 @@
  * which event and why; HF_ERROR_UNSUPPORTED for a log of the SHA-1 format. */
 HfPcrValues *hf_event_log_replay(const void *data, size_t n, GError **error);
 
+/* An event that extends a PCR, in one bank. */
+typedef struct {
+    unsigned number; /* in the log, from 1 */
+    uint32_t pcr;    /* 0 to 15 */
+    uint32_t type;   /* EV_*, a claim that no digest covers */
+    uint16_t hash;
+    const uint8_t *digest; /* in the log's bytes */
+} HfLogEvent;
+
+typedef void (*HfLogEach)(const HfLogEvent *event, void *user);
+
+/* The same; calls `each` for every event and bank whose hash we know, in the log's order. What it
+ * was told is worth nothing when NULL comes back. */
+HfPcrValues *hf_event_log_walk(const void *data, size_t n, HfLogEach each, void *user,
+                               GError **error);
+
+/* Whether the log leads to the value that this PCR has in `values`. */
+bool hf_event_log_leads(const HfPcrValues *log, const HfPcrValues *values, uint16_t hash,
+                        unsigned pcr);
+
 /* The PCRs of `selection` among 0 to 7 (what the firmware measures before anything else runs; who
  * comes later need not write into this log) have in `log` the value that they have in `values`.
  * HF_ERROR_POLICY naming those that differ, or a bank that the log does not have. */

@@ -41,6 +41,16 @@ char *hf_pcr_selection_text(const HfPcrSelection *selection);
 bool hf_pcr_selection_equal(const HfPcrSelection *a, const HfPcrSelection *b);
 unsigned hf_pcr_selection_total(const HfPcrSelection *selection); /* number of PCRs */
 
+/* A digest for a PCR of a bank. */
+typedef struct {
+    uint16_t hash; /* one we know */
+    unsigned index;
+    uint8_t digest[HF_HASH_MAX];
+} HfPcrValue;
+
+/* "sha256:7:HEX" and nothing else; HF_ERROR_INVALID. */
+bool hf_pcr_value_parse(const char *text, HfPcrValue *ret_value, GError **error);
+
 /* PCR values: a list with each (bank, index) at most once. */
 typedef struct HfPcrValues HfPcrValues;
 

@@ -20,21 +20,15 @@
 #define DUMP_LIST_SIZE (4u + 8u * DUMP_DIGEST_SIZE) /* u32 count, 8 digests */
 #define DUMP_LISTS_MAX (HF_PCR_BANKS_MAX * HF_PCR_COUNT)
 
-typedef struct {
-    uint16_t hash;
-    unsigned index;
-    uint8_t digest[HF_HASH_MAX];
-} PcrValue;
-
 struct HfPcrValues {
-    GArray *list; /* PcrValue */
+    GArray *list; /* HfPcrValue */
 };
 
 HfPcrValues *hf_pcr_values_new(void)
 {
     HfPcrValues *values = g_new0(HfPcrValues, 1);
 
-    values->list = g_array_new(FALSE, TRUE, sizeof(PcrValue));
+    values->list = g_array_new(FALSE, TRUE, sizeof(HfPcrValue));
     return values;
 }
 
@@ -49,7 +43,7 @@ void hf_pcr_values_free(HfPcrValues *values)
 const uint8_t *hf_pcr_values_get(const HfPcrValues *values, uint16_t hash, unsigned index)
 {
     for (guint i = 0; i < values->list->len; i++) {
-        const PcrValue *value = &g_array_index(values->list, PcrValue, i);
+        const HfPcrValue *value = &g_array_index(values->list, HfPcrValue, i);
 
         if (value->hash == hash && value->index == index) {
             return value->digest;
@@ -61,7 +55,7 @@ const uint8_t *hf_pcr_values_get(const HfPcrValues *values, uint16_t hash, unsig
 bool hf_pcr_values_add(HfPcrValues *values, uint16_t hash, unsigned index, const void *digest,
                        size_t size, GError **error)
 {
-    PcrValue value = { .hash = hash, .index = index };
+    HfPcrValue value = { .hash = hash, .index = index };
 
     if (hf_hash_size(hash) == 0) {
         return hf_error_set(error, HF_ERROR_INVALID, "PCR values: bank 0x%04x is unknown", hash);
@@ -195,14 +189,40 @@ static HfPcrValues *parse_bare(HfReader digests, const HfPcrSelection *selection
     return g_steal_pointer(&values);
 }
 
-/* "sha256:7:HEX" or an empty line or a comment. */
-static bool parse_line(char *line, unsigned number, HfPcrValues *values, GError **error)
+bool hf_pcr_value_parse(const char *text, HfPcrValue *ret_value, GError **error)
 {
-    g_auto(GStrv) words = NULL;
+    g_auto(GStrv) words = g_strsplit(text, ":", -1);
     g_autoptr(GBytes) digest = NULL;
     guint64 index = 0;
     uint16_t hash;
+
+    if (g_strv_length(words) != 3 ||
+        !g_ascii_string_to_unsigned(words[1], 10, 0, HF_PCR_COUNT - 1, &index, NULL)) {
+        return hf_error_set(error, HF_ERROR_INVALID, "expected BANK:NUMBER:HEX, found \"%s\"",
+                            text);
+    }
+    hash = hf_hash_by_name(words[0]);
+    if (hash == 0) {
+        return hf_error_set(error, HF_ERROR_INVALID, "bank %s is unknown", words[0]);
+    }
+    digest = hf_hex_parse(words[2], "PCR value", error);
+    if (!digest) {
+        return false;
+    }
+    if (g_bytes_get_size(digest) != hf_hash_size(hash)) {
+        return hf_error_set(error, HF_ERROR_INVALID, "%s:%s: expected %zu bytes, found %zu",
+                            words[0], words[1], hf_hash_size(hash), g_bytes_get_size(digest));
+    }
+    *ret_value = (HfPcrValue){ .hash = hash, .index = (unsigned)index };
+    memcpy(ret_value->digest, g_bytes_get_data(digest, NULL), g_bytes_get_size(digest));
+    return true;
+}
+
+/* "sha256:7:HEX" or an empty line or a comment. */
+static bool parse_line(char *line, unsigned number, HfPcrValues *values, GError **error)
+{
     char *comment = strchr(line, '#');
+    HfPcrValue value;
 
     if (comment) {
         *comment = '\0';
@@ -211,22 +231,12 @@ static bool parse_line(char *line, unsigned number, HfPcrValues *values, GError 
     if (line[0] == '\0') {
         return true;
     }
-    words = g_strsplit(line, ":", -1);
-    if (g_strv_length(words) != 3 ||
-        !g_ascii_string_to_unsigned(words[1], 10, 0, HF_PCR_COUNT - 1, &index, NULL)) {
-        return hf_error_set(error, HF_ERROR_INVALID,
-                            "PCR values: line %u: expected BANK:NUMBER:HEX, found \"%s\"", number,
-                            line);
+    if (!hf_pcr_value_parse(line, &value, error)) {
+        g_prefix_error(error, "PCR values: line %u: ", number);
+        return false;
     }
-    hash = hf_hash_by_name(words[0]);
-    if (hash == 0) {
-        return hf_error_set(error, HF_ERROR_INVALID, "PCR values: line %u: bank %s is unknown",
-                            number, words[0]);
-    }
-    digest = hf_hex_parse(words[2], "PCR value", error);
-    return digest &&
-           hf_pcr_values_add(values, hash, (unsigned)index, g_bytes_get_data(digest, NULL),
-                             g_bytes_get_size(digest), error);
+    return hf_pcr_values_add(values, value.hash, value.index, value.digest,
+                             hf_hash_size(value.hash), error);
 }
 
 static HfPcrValues *parse_text(const void *data, size_t n, const HfPcrSelection *selection,

@@ -142,7 +142,7 @@ is "$(python3 -c '
 import json
 r = json.load(open("result.json"))
 print(r["verified"], r["rooted"], r["quote"]["selection"], r["quote"]["nonce"], len(r["passed"]))')" \
-    "True hardware-rooted $selection $nonce 9" "--json says the same"
+    "True hardware-rooted $selection $nonce 10" "--json says the same"
 like "$(verify --pcrs "" --json)" '"pcr-values-compared":false' \
     "--json admits that PCR values were not compared"
 

@@ -31,10 +31,9 @@ bool hf_attest_input_public(const char *path, HfPublic *ret_public, GError **err
     return true;
 }
 
-bool hf_attest_input_ek(const HfCertificate *certificate, const char *path, HfPublic *ret_public,
-                        GError **error)
+bool hf_attest_input_ek(GBytes *spki, const char *path, HfPublic *ret_public, GError **error)
 {
-    g_autoptr(HfPublicKey) certified = hf_spki_key(certificate->spki, "EK certificate", error);
+    g_autoptr(HfPublicKey) certified = hf_spki_key(spki, "EK certificate", error);
     g_autoptr(HfPublicKey) given = NULL;
     HfPublic pub;
 

@@ -16,10 +16,9 @@
 /* TPM2B_PUBLIC or TPMT_PUBLIC, as tpm2_createak -u and tpm2_readpublic -o write it. */
 bool hf_attest_input_public(const char *path, HfPublic *ret_public, GError **error);
 
-/* The EK's public area: from `path`, and then its key must be the certificate's; or, with path
- * NULL, made from the standard template for the certificate's kind of key. */
-bool hf_attest_input_ek(const HfCertificate *certificate, const char *path, HfPublic *ret_public,
-                        GError **error);
+/* The public area of the EK whose certificate has this key: from `path`, and then its key must be
+ * that one; or, with path NULL, made from the standard template for that kind of key. */
+bool hf_attest_input_ek(GBytes *spki, const char *path, HfPublic *ret_public, GError **error);
 
 /* --nonce or --nonce-file: one of them, 1 to 66 bytes; else HF_ERROR_USAGE. */
 bool hf_attest_input_nonce(const HfOptions *options, GBytes **ret_nonce, GError **error);

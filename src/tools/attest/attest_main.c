@@ -27,8 +27,8 @@ enum { CHALLENGE = 1 << 0, VERIFY = 1 << 1, ENROLL = 1 << 2, QUOTE = 1 << 3 };
 static const HfCommand commands[] = {
     { "challenge", CHALLENGE, "make a credential that only the TPM with this EK and AK can open",
       NULL, 0, 0 },
-    { "verify", VERIFY, "check a quote, the answer to a challenge and the EK certificate's chain",
-      NULL, 0, 0 },
+    { "verify", VERIFY, "check a quote, whose key it is by, and how the machine booted",
+      "[EVIDENCE]", 0, 1 },
     { "enroll", ENROLL, "in the guest: ask a privacy CA for an AK certificate, install its answer",
       NULL, 0, 0 },
     { "quote", QUOTE, "in the guest: have the TPM sign what is in its PCRs, for a verifier", NULL,
@@ -79,8 +79,8 @@ static const HfOption options_table[] = {
     { .name = "ca-root",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
-      .help = "take the certificate of this privacy CA only",
-      .where = ENROLL },
+      .help = "certificates of the privacy CAs that are believed",
+      .where = ENROLL | VERIFY },
     { .name = "endorsement-auth-file",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
@@ -91,7 +91,8 @@ static const HfOption options_table[] = {
       .arg = "FILE",
       .help = "certificate of the TPM's endorsement key, DER or PEM",
       .where = CHALLENGE | VERIFY,
-      .flags = HF_OPTION_REQUIRED },
+      .flags = HF_OPTION_REQUIRED,
+      .optional = VERIFY },
     { .name = "ek-public",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
@@ -103,7 +104,7 @@ static const HfOption options_table[] = {
       .help = "public area of the attestation key, as tpm2_createak -u writes it",
       .where = CHALLENGE | VERIFY | QUOTE,
       .flags = HF_OPTION_REQUIRED,
-      .optional = QUOTE },
+      .optional = VERIFY | QUOTE },
     { .name = "out",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
@@ -122,16 +123,12 @@ static const HfOption options_table[] = {
       .kind = HF_KIND_PATH,
       .arg = "FILE",
       .help = "what the TPM signed, as tpm2_quote -m writes it",
-      .where = VERIFY | QUOTE,
-      .flags = HF_OPTION_REQUIRED,
-      .optional = QUOTE },
+      .where = VERIFY | QUOTE },
     { .name = "signature",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
       .help = "the signature, as tpm2_quote -s writes it",
-      .where = VERIFY | QUOTE,
-      .flags = HF_OPTION_REQUIRED,
-      .optional = QUOTE },
+      .where = VERIFY | QUOTE },
     { .name = "nonce",
       .kind = HF_KIND_STRING,
       .arg = "HEX",
@@ -158,7 +155,7 @@ static const HfOption options_table[] = {
       .kind = HF_KIND_STRING,
       .arg = "FILE",
       .help = "the firmware's event log, or \"none\" (default: the kernel's, where there is one)",
-      .where = QUOTE },
+      .where = VERIFY | QUOTE },
     { .name = "without-ek",
       .help = "leave out what names the TPM: its endorsement key and certificate",
       .where = QUOTE },
@@ -167,13 +164,34 @@ static const HfOption options_table[] = {
       .arg = "FILE",
       .help = "certificates between the EK's and the root, in that order",
       .where = VERIFY,
-      .flags = HF_OPTION_REQUIRED | HF_OPTION_MULTI },
+      .flags = HF_OPTION_MULTI },
     { .name = "root",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
       .help = "trusted root certificates",
       .where = VERIFY,
-      .flags = HF_OPTION_REQUIRED | HF_OPTION_MULTI },
+      .flags = HF_OPTION_MULTI },
+    { .name = "ek-roots",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "trusted certificates of vendors of hardware TPMs, or a directory of them",
+      .where = VERIFY,
+      .flags = HF_OPTION_MULTI },
+    { .name = "ak-certificate",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "certificate of the attestation key, then those above it: instead of a challenge",
+      .where = VERIFY },
+    { .name = "reference",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "reference values: how the machine must have booted",
+      .where = VERIFY },
+    { .name = "write-reference",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "where to write what was verified as reference values",
+      .where = VERIFY },
     { .name = "crl",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
@@ -189,14 +207,12 @@ static const HfOption options_table[] = {
       .kind = HF_KIND_PATH,
       .arg = "FILE",
       .help = "the secret that `challenge` made",
-      .where = VERIFY,
-      .flags = HF_OPTION_REQUIRED },
+      .where = VERIFY },
     { .name = "activated",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
       .help = "the TPM's answer, as tpm2_activatecredential -o writes it",
-      .where = VERIFY,
-      .flags = HF_OPTION_REQUIRED },
+      .where = VERIFY },
     { .name = "nested",
       .kind = HF_KIND_INT,
       .arg = "N",
@@ -221,52 +237,55 @@ static const HfProgram program = {
     .usage_exit = 2,
 };
 
-static bool verify(const HfOptions *options, GError **error)
+/* Proved, but the machine is not as the reference says: no failure of ours, and no success. */
+#define EXIT_OTHER 3
+
+static int verify(const HfOptions *options, GError **error)
 {
     g_autoptr(HfVerdict) verdict = hf_verdict_new(options, error);
-    bool json = hf_options_flag(options, "json");
-    g_autoptr(GError) why = NULL;
+    HfVerdictOutcome outcome = verdict ? hf_verdict_reach(verdict, error) : HF_VERDICT_REFUSED;
 
-    if (!verdict) {
-        return false;
-    }
-    hf_verdict_reach(verdict, &why);
-    if (json) {
-        hf_verdict_print_json(verdict, why);
-    } else if (!why) {
+    if (hf_options_flag(options, "json")) {
+        if (verdict || !hf_error_is(*error, HF_ERROR_USAGE)) {
+            hf_verdict_print_json(verdict, outcome, *error);
+        }
+    } else if (outcome != HF_VERDICT_REFUSED) {
         hf_verdict_print_tree(verdict);
     }
-    if (why) {
-        g_propagate_error(error, g_steal_pointer(&why));
-        return false;
+    if (fflush(stdout) != 0 && outcome == HF_VERDICT_GOOD) {
+        hf_error_set(error, HF_ERROR_IO, "cannot write the result");
+        return EXIT_FAILURE;
     }
-    if (fflush(stdout) != 0) {
-        return hf_error_set(error, HF_ERROR_IO, "cannot write the result");
-    }
-    return true;
+    return outcome == HF_VERDICT_GOOD    ? EXIT_SUCCESS
+           : outcome == HF_VERDICT_OTHER ? EXIT_OTHER
+                                         : EXIT_FAILURE;
 }
 
-static bool run(const HfOptions *options, GError **error)
+static int run(const HfOptions *options, GError **error)
 {
+    bool done;
+
     switch (hf_options_command(options)->bit) {
-    case CHALLENGE: return hf_attest_challenge(options, error);
-    case ENROLL: return hf_guest_enroll(options, error);
-    case QUOTE: return hf_guest_quote(options, error);
+    case CHALLENGE: done = hf_attest_challenge(options, error); break;
+    case ENROLL: done = hf_guest_enroll(options, error); break;
+    case QUOTE: done = hf_guest_quote(options, error); break;
     default: return verify(options, error);
     }
+    return done ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 int main(int argc, char **argv)
 {
     g_autoptr(HfOptions) options = hf_options_parse_or_exit(&program, argc, argv);
     g_autoptr(GError) error = NULL;
+    int code = run(options, &error);
 
-    if (run(options, &error)) {
-        return EXIT_SUCCESS;
+    if (!error) {
+        return code;
     }
     if (hf_options_command(options)->bit & (ENROLL | QUOTE)) {
         hf_own_error(error);
     }
     fprintf(stderr, "%s: %s\n", program.name, error->message);
-    return hf_error_is(error, HF_ERROR_USAGE) ? program.usage_exit : EXIT_FAILURE;
+    return hf_error_is(error, HF_ERROR_USAGE) ? program.usage_exit : code;
 }

@@ -42,7 +42,8 @@ bool hf_attest_challenge(const HfOptions *options, GError **error)
     HfPublic ak;
 
     if (!certificate ||
-        !hf_attest_input_ek(certificate, hf_options_string(options, "ek-public"), &ek, error) ||
+        !hf_attest_input_ek(certificate->spki, hf_options_string(options, "ek-public"), &ek,
+                            error) ||
         !hf_attest_input_public(ak_path, &ak, error)) {
         return false;
     }

@@ -9,6 +9,9 @@ holdfast_attest_SOURCES = \
     src/tools/attest/guest_quote.c \
     src/tools/attest/quote_file.c src/tools/attest/quote_file.h \
     src/tools/attest/verdict.c src/tools/attest/verdict.h \
+    src/tools/attest/reference.c src/tools/attest/reference.h \
+    src/tools/attest/verdict_input.c \
+    src/tools/attest/verdict_json.c \
     src/tools/attest/verdict_print.c \
     src/tools/attest/attest_main.c
 holdfast_attest_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)

@@ -2,9 +2,9 @@
  * verdict.c - the checks of `verify`, as a table.
  *
  * Order matters for what an operator reads, not for safety: all must pass. From the outside in:
- * whose TPM (chain), is the AK inside that TPM (activation), is it an AK, did it sign this, is this
- * what was asked for. The quote is read with our own parser because others leave out checks (magic,
- * selection).
+ * whose key (its certificate, or the TPM's chain and a challenge), is it an AK, did it sign this, is
+ * this what was asked for, and last of all what it says about the boot. The quote is read with our
+ * own parser because others leave out checks (magic, selection).
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -18,11 +18,106 @@
 #include "tools/attest/attest_input.h"
 #include "tools/attest/crl_seen.h"
 #include "tpm2/constants.h"
+#include "tpm2/hostkey.h"
 
-#define SIGNATURE_MAX 2048u
-#define VALUES_MAX 65536u
+/* Is the key of the AK's certificate the AK? */
+static bool check_ak_key(const HfVerdict *v, GError **error)
+{
+    g_autoptr(HfPublicKey) key = hf_public_key_of(&v->ak, error);
+    g_autoptr(GBytes) spki = key ? hf_public_key_spki(key) : NULL;
 
-static bool check_chain(HfVerdict *v, GError **error)
+    if (!spki) {
+        return false;
+    }
+    return g_bytes_equal(v->ak_proof.leaf->spki, spki) ||
+           hf_error_set(error, HF_ERROR_AUTH,
+                        "the AK certificate is for another key than the attestation key");
+}
+
+/* The AK's and those of the CAs above it, by the lists of their issuers. */
+static bool check_ak_revoked(HfVerdict *v, GError **error)
+{
+    for (unsigned i = 0; v->crls && i < v->ak_chain->len; i++) {
+        const HfCertificate *of = v->ak_chain->pdata[i];
+        bool last = g_bytes_equal(of->issuer, v->ak_proof.root->subject) &&
+                    g_bytes_equal(of->authority_id, v->ak_proof.root->key_id);
+        const HfCertificate *issuer = last ? v->ak_proof.root : NULL;
+
+        if (!last) {
+            g_assert(i + 1 < v->ak_chain->len); /* the chain was verified */
+            issuer = v->ak_chain->pdata[i + 1];
+        }
+        if (!hf_crl_set_check(v->crls, of, i ? "certificate of the privacy CA" : "AK certificate",
+                              issuer, "certificate of the privacy CA", v->now,
+                              i ? NULL : &v->ak_crl, error)) {
+            return false;
+        }
+        if (last) {
+            break;
+        }
+    }
+    return true;
+}
+
+/* What a nested TPM rests on in the end, the chain alone can say. */
+static bool check_ak_rooted(const HfVerdict *v, GError **error)
+{
+    const HfAkProof *ak = &v->ak_proof;
+
+    if (!v->hardware_only || !ak->is_virtual || ak->rooted == HF_ROOTED_HARDWARE ||
+        (ak->rooted == HF_ROOTED_NESTED && v->roots->len > 0)) {
+        return true;
+    }
+    return hf_error_set(
+        error, HF_ERROR_POLICY, "the TPM is %s, but only hardware-rooted ones are accepted%s",
+        hf_rooted_text(ak->rooted),
+        ak->rooted == HF_ROOTED_NESTED ? " (with --root its chain can say what it rests on)" : "");
+}
+
+static bool check_ak_certificate(HfVerdict *v, GError **error)
+{
+    if (!hf_ak_chain_verify(v->ak_chain, v->ca_roots, v->now, &v->ak_proof, error) ||
+        !check_ak_revoked(v, error) || !check_ak_key(v, error)) {
+        return false;
+    }
+    return check_ak_rooted(v, error);
+}
+
+/* Of a virtual TPM, or of a vendor's? Ours are known by our policies. */
+static HfCertificate *virtual_certificate(const HfVerdict *v)
+{
+    g_autoptr(HfCertificate) certificate =
+        hf_certificate_new(v->ek_certificate, "EK certificate", NULL);
+
+    return certificate && hf_certificate_is_virtual(certificate) ? g_steal_pointer(&certificate)
+                                                                 : NULL;
+}
+
+/* Of evidence what belongs together is picked out, the verifier's own copies before the guest's. Who
+ * gives all himself gives it in order. */
+static bool gather_chain(HfVerdict *v, HfCertificate *leaf, GError **error)
+{
+    g_autoptr(GPtrArray) above = NULL;
+
+    if (v->certified) {
+        above = v->ek_above
+                    ? hf_certificate_parse_bundle(v->ek_above, "certificates above the EK's", error)
+                    : NULL;
+        if (v->ek_above && !above) {
+            return false;
+        }
+        v->chain = hf_chain_arrange(leaf, v->given_chain, above);
+        return true;
+    }
+    v->chain = g_ptr_array_new_with_free_func((GDestroyNotify)hf_certificate_unref);
+    g_ptr_array_add(v->chain, hf_certificate_ref(leaf));
+    for (unsigned i = 0; i < v->given_chain->len; i++) {
+        g_ptr_array_add(v->chain, hf_certificate_ref(v->given_chain->pdata[i]));
+    }
+    return true;
+}
+
+static bool check_virtual(HfVerdict *v, HfCertificate *leaf, GError **error)
 {
     HfChainRules rules = {
         .kind = HF_LEAF_EK,
@@ -32,14 +127,100 @@ static bool check_chain(HfVerdict *v, GError **error)
         .crls = v->crls,
     };
 
-    return hf_chain_verify(v->chain, v->roots, &rules, &v->proof, error) &&
-           (!v->crl_seen || hf_crl_seen_save(v->crl_seen, v->crls, error));
+    if (v->roots->len == 0) {
+        return hf_error_set(error, HF_ERROR_POLICY,
+                            "the EK certificate is one of a virtual TPM, and no root of those is "
+                            "pinned (--root)");
+    }
+    v->ek_virtual = gather_chain(v, leaf, error) &&
+                    hf_chain_verify(v->chain, v->roots, &rules, &v->proof, error);
+    return v->ek_virtual;
+}
+
+static bool check_chain(HfVerdict *v, GError **error)
+{
+    g_autoptr(HfCertificate) leaf = NULL;
+
+    if (!v->ek_certificate) {
+        return hf_error_set(error, HF_ERROR_POLICY,
+                            "the evidence has no EK certificate, and a root for one is given");
+    }
+    leaf = virtual_certificate(v);
+    if (leaf || !v->certified) {
+        if (!leaf) {
+            leaf = hf_certificate_new(v->ek_certificate, "EK certificate", error);
+        }
+        return leaf && check_virtual(v, leaf, error);
+    }
+    if (hf_vendor_roots_count(v->vendors) == 0) {
+        return hf_error_set(error, HF_ERROR_POLICY,
+                            "the EK certificate is not one of a virtual TPM, and no vendor root is "
+                            "pinned (--ek-roots)");
+    }
+    return hf_vendor_verify(v->vendors, v->ek_certificate, v->ek_above, &v->vendor_root, error);
+}
+
+/* Without certificate and area there is nothing to say of an EK. */
+static bool has_ek(const HfVerdict *v)
+{
+    return v->ek_certificate || v->ek_area;
+}
+
+static bool take_given_ek(HfVerdict *v, GError **error)
+{
+    g_autoptr(HfPublicKey) key = NULL;
+    g_autoptr(GBytes) certified = NULL;
+
+    if (!hf_public_parse(g_bytes_get_data(v->ek_area, NULL), g_bytes_get_size(v->ek_area), &v->ek,
+                         error) ||
+        !(key = hf_public_key_of(&v->ek, error))) {
+        return false;
+    }
+    v->ek_spki = hf_public_key_spki(key);
+    if (!v->ek_certificate) {
+        return true;
+    }
+    certified = hf_vendor_key(v->ek_certificate, error);
+    return certified &&
+           (g_bytes_equal(certified, v->ek_spki) ||
+            hf_error_set(error, HF_ERROR_AUTH, "it is not the key in the EK certificate"));
 }
 
 static bool check_ek(HfVerdict *v, GError **error)
 {
-    return hf_attest_input_ek(v->proof.leaf, v->ek_path, &v->ek, error) &&
-           hf_public_check_ek(&v->ek, error);
+    if (v->ek_area) {
+        v->has_ek = take_given_ek(v, error) && hf_public_check_ek(&v->ek, error);
+        return v->has_ek;
+    }
+    v->ek_spki = hf_vendor_key(v->ek_certificate, error);
+    v->has_ek = v->ek_spki && hf_attest_input_ek(v->ek_spki, v->ek_path, &v->ek, error) &&
+                hf_public_check_ek(&v->ek, error);
+    return v->has_ek;
+}
+
+/* The privacy CA certified the AK for a TPM with this endorsement key, and of this kind. */
+static bool check_bond(HfVerdict *v, GError **error)
+{
+    g_autoptr(GBytes) digest = hf_spki_digest(v->ek_spki);
+    const HfAkProof *ak = &v->ak_proof;
+
+    if (!ak->leaf->bond) {
+        return hf_error_set(error, HF_ERROR_POLICY,
+                            "the AK certificate does not say in which TPM the key is");
+    }
+    if (!g_bytes_equal(ak->leaf->bond, digest)) {
+        return hf_error_set(error, HF_ERROR_AUTH,
+                            "the AK certificate is for a key in another TPM than the one with this "
+                            "endorsement key");
+    }
+    if ((v->ek_virtual && (!ak->is_virtual || ak->rooted != v->proof.rooted)) ||
+        (v->vendor_root && ak->is_virtual)) {
+        return hf_error_set(error, HF_ERROR_POLICY,
+                            "the AK certificate says %s, the EK certificate %s",
+                            ak->is_virtual ? hf_rooted_text(ak->rooted) : "hardware TPM",
+                            v->ek_virtual ? hf_rooted_text(v->proof.rooted) : "hardware TPM");
+    }
+    return true;
 }
 
 static bool check_activation(HfVerdict *v, GError **error)
@@ -47,7 +228,6 @@ static bool check_activation(HfVerdict *v, GError **error)
     uint8_t value[HF_CHALLENGE_SIZE];
     bool equal;
 
-    v->ak_name = hf_public_name(&v->ak);
     if (v->activated->size != HF_CHALLENGE_SIZE) {
         return hf_error_set(error, HF_ERROR_AUTH, "expected %u bytes from the TPM, found %zu",
                             HF_CHALLENGE_SIZE, v->activated->size);
@@ -94,173 +274,175 @@ static bool check_selection(HfVerdict *v, GError **error)
     return hf_attest_check_selection(&v->attest, &v->selection, error);
 }
 
+/* The qualified Name in the quote is made of the AK's and of all its parents': the TPM itself says
+ * under which EK the AK is. An AK need not be under the EK where nobody asks for it. */
+static bool check_signer(HfVerdict *v, GError **error)
+{
+    HfTpmName expected = hf_guest_ak_qualified(&v->ek, &v->ak);
+    g_autoptr(GError) local = NULL;
+
+    v->below_ek = hf_attest_check_signer(&v->attest, &expected, &local);
+    if (!v->below_ek && v->signer_needed) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return false;
+    }
+    return true;
+}
+
 static bool check_values(HfVerdict *v, GError **error)
 {
-    return !v->values || hf_attest_check_pcrs(&v->attest, v->tpm_signature.hash, v->values, error);
+    if (v->values_text) {
+        v->values = hf_pcr_values_parse(g_bytes_get_data(v->values_text, NULL),
+                                        g_bytes_get_size(v->values_text), &v->selection, error);
+    }
+    return v->values && hf_reference_facts_fill(&v->facts, &v->selection, v->values, NULL, error) &&
+           hf_attest_check_pcrs(&v->attest, v->tpm_signature.hash, v->values, error);
+}
+
+static bool check_event_log(HfVerdict *v, GError **error)
+{
+    hf_reference_facts_clear(&v->facts);
+    return hf_reference_facts_fill(&v->facts, &v->selection, v->values, v->event_log, error) &&
+           hf_event_log_check(v->facts.replayed, &v->selection, v->values, error);
+}
+
+static bool check_reference(HfVerdict *v, GError **error)
+{
+    g_autofree char *first = NULL;
+
+    v->boot = hf_reference_match(v->reference, &v->facts, &v->nearest, &v->differences);
+    if (v->boot) {
+        return true;
+    }
+    first = g_strdup(v->differences->pdata[0]);
+    if (v->differences->len > 1) {
+        return hf_error_set(error, HF_ERROR_POLICY, "not as \"%s\": %s, and %u more", v->nearest,
+                            first, v->differences->len - 1);
+    }
+    return hf_error_set(error, HF_ERROR_POLICY, "not as \"%s\": %s", v->nearest, first);
+}
+
+static bool is_certified(const HfVerdict *v)
+{
+    return v->certified;
+}
+
+static bool is_challenged(const HfVerdict *v)
+{
+    return !v->certified;
+}
+
+static bool wants_chain(const HfVerdict *v)
+{
+    return !v->certified || v->roots->len > 0 || hf_vendor_roots_count(v->vendors) > 0;
+}
+
+static bool wants_bond(const HfVerdict *v)
+{
+    return v->certified && v->has_ek;
+}
+
+static bool wants_signer(const HfVerdict *v)
+{
+    return v->has_ek;
+}
+
+static bool has_values(const HfVerdict *v)
+{
+    return v->values || v->values_text;
+}
+
+static bool has_log(const HfVerdict *v)
+{
+    return v->values && v->event_log;
+}
+
+static bool has_reference(const HfVerdict *v)
+{
+    return v->reference != NULL;
 }
 
 typedef struct {
     const char *name;
+    bool (*applies)(const HfVerdict *v); /* NULL: always */
     bool (*run)(HfVerdict *v, GError **error);
 } Check;
 
 static const Check checks[] = {
-    { "EK certificate chain", check_chain },
-    { "endorsement key", check_ek },
-    { "credential activation", check_activation },
-    { "attestation key", check_ak },
-    { "quote", check_quote },
-    { "signature", check_signature },
-    { "nonce", check_nonce },
-    { "PCR selection", check_selection },
-    { "PCR values", check_values },
+    { "AK certificate", is_certified, check_ak_certificate },
+    { "EK certificate chain", wants_chain, check_chain },
+    { "endorsement key", has_ek, check_ek },
+    { "bond", wants_bond, check_bond },
+    { "credential activation", is_challenged, check_activation },
+    { "attestation key", NULL, check_ak },
+    { "quote", NULL, check_quote },
+    { "signature", NULL, check_signature },
+    { "nonce", NULL, check_nonce },
+    { "PCR selection", NULL, check_selection },
+    { "signer", wants_signer, check_signer },
+    { "PCR values", has_values, check_values },
+    { "event log", has_log, check_event_log },
+    { "reference values", has_reference, check_reference },
 };
+G_STATIC_ASSERT(G_N_ELEMENTS(checks) <= HF_VERDICT_CHECKS_MAX);
 
-const char *hf_verdict_check_name(const HfVerdict *verdict, unsigned i)
+/* A signer that need not be the EK's child has not passed where it is none. */
+static bool tells(const HfVerdict *v, const Check *check)
 {
-    g_assert(i < G_N_ELEMENTS(checks));
-    return checks[i].run == check_values && !verdict->values ? NULL : checks[i].name;
+    return check->run != check_signer || v->below_ek;
 }
 
-bool hf_verdict_reach(HfVerdict *verdict, GError **error)
+static bool write_reference(const HfVerdict *v, GError **error)
 {
-    for (verdict->passed = 0; verdict->passed < G_N_ELEMENTS(checks); verdict->passed++) {
-        const Check *check = &checks[verdict->passed];
+    g_autofree char *text = NULL;
 
+    if (!v->reference_out) {
+        return true;
+    }
+    text = hf_reference_write(&v->facts, "boot");
+    return hf_file_replace(v->reference_out, text, strlen(text), 0644, error);
+}
+
+/* A genuine list is remembered whatever came of it: above all when it says that somebody is revoked. */
+static bool remember_crls(const HfVerdict *v, GError **error)
+{
+    return !v->crls || !v->crl_seen || hf_crl_seen_save(v->crl_seen, v->crls, error);
+}
+
+static HfVerdictOutcome run_checks(HfVerdict *verdict, GError **error)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(checks); i++) {
+        const Check *check = &checks[i];
+
+        if (check->applies && !check->applies(verdict)) {
+            continue;
+        }
         if (!check->run(verdict, error)) {
             verdict->failed = check->name;
             g_prefix_error(error, "check \"%s\" failed: ", check->name);
-            return false;
+            return check->run == check_reference ? HF_VERDICT_OTHER : HF_VERDICT_REFUSED;
+        }
+        if (tells(verdict, check)) {
+            verdict->passed[verdict->passed_count++] = check->name;
         }
     }
-    return true;
+    return HF_VERDICT_GOOD;
 }
 
-/* All certificates of several files, after those that are there. */
-static bool load_bundles(const char *const *paths, GPtrArray *certificates, GError **error)
+HfVerdictOutcome hf_verdict_reach(HfVerdict *verdict, GError **error)
 {
-    for (size_t i = 0; paths[i]; i++) {
-        g_autoptr(GPtrArray) bundle = hf_certificate_load_bundle(paths[i], error);
+    HfVerdictOutcome outcome;
 
-        if (!bundle) {
-            return false;
-        }
-        for (guint j = 0; j < bundle->len; j++) {
-            g_ptr_array_add(certificates, hf_certificate_ref(g_ptr_array_index(bundle, j)));
-        }
+    verdict->ak_name = hf_public_name(&verdict->ak);
+    verdict->passed_count = 0;
+    outcome = run_checks(verdict, error);
+    if (outcome == HF_VERDICT_REFUSED) {
+        (void)remember_crls(verdict, NULL);
+        return outcome;
     }
-    return true;
-}
-
-static bool load_certificates(HfVerdict *v, const HfOptions *options, GError **error)
-{
-    HfCertificate *leaf = hf_certificate_load(hf_options_string(options, "ek-certificate"), error);
-
-    v->chain = g_ptr_array_new_with_free_func((GDestroyNotify)hf_certificate_unref);
-    v->roots = g_ptr_array_new_with_free_func((GDestroyNotify)hf_certificate_unref);
-    if (!leaf) {
-        return false;
+    if (outcome == HF_VERDICT_OTHER) {
+        return remember_crls(verdict, NULL) ? outcome : HF_VERDICT_REFUSED;
     }
-    g_ptr_array_add(v->chain, leaf);
-    return load_bundles(hf_options_list(options, "chain"), v->chain, error) &&
-           load_bundles(hf_options_list(options, "root"), v->roots, error);
-}
-
-static bool load_crls(HfVerdict *v, const HfOptions *options, GError **error)
-{
-    const char *const *paths = hf_options_list(options, "crl");
-
-    v->crl_seen = hf_options_string(options, "crl-seen");
-    if (!*paths) {
-        return !v->crl_seen || hf_error_set(error, HF_ERROR_USAGE, "--crl-seen: only with --crl");
-    }
-    v->crls = hf_crl_set_new();
-    for (; *paths; paths++) {
-        if (!hf_crl_set_load(v->crls, *paths, error)) {
-            return false;
-        }
-    }
-    return !v->crl_seen || hf_crl_seen_load(v->crl_seen, v->crls, error);
-}
-
-static bool load_values(HfVerdict *v, const char *path, GError **error)
-{
-    g_autoptr(GBytes) bytes = NULL;
-
-    if (!path) {
-        return true;
-    }
-    bytes = hf_file_read(path, VALUES_MAX, error);
-    if (!bytes) {
-        return false;
-    }
-    v->values = hf_pcr_values_parse(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes),
-                                    &v->selection, error);
-    if (!v->values) {
-        g_prefix_error(error, "%s: ", path);
-    }
-    return v->values != NULL;
-}
-
-/* The two arguments that are not files. */
-static bool parse_words(HfVerdict *v, const HfOptions *options, GError **error)
-{
-    return hf_attest_input_nonce(options, &v->nonce, error) &&
-           hf_pcr_selection_parse(hf_options_string(options, "selection"), &v->selection, error);
-}
-
-static bool load_secrets(HfVerdict *v, const HfOptions *options, GError **error)
-{
-    const char *path = hf_options_string(options, "secret");
-
-    v->secret = hf_file_read_secret(path, HF_CHALLENGE_SIZE, error);
-    if (!v->secret) {
-        return false;
-    }
-    if (v->secret->size != HF_CHALLENGE_SIZE) {
-        return hf_error_set(error, HF_ERROR_INVALID, "%s: expected %u bytes, found %zu", path,
-                            HF_CHALLENGE_SIZE, v->secret->size);
-    }
-    v->activated = hf_file_read_secret(hf_options_string(options, "activated"), HF_HASH_MAX, error);
-    return v->activated != NULL;
-}
-
-HfVerdict *hf_verdict_new(const HfOptions *options, GError **error)
-{
-    g_autoptr(HfVerdict) v = g_new0(HfVerdict, 1);
-
-    v->now = g_get_real_time() / G_USEC_PER_SEC;
-    v->hardware_only = hf_options_flag(options, "hardware-only");
-    v->nested = (unsigned)hf_options_int(options, "nested");
-    v->ek_path = hf_options_string(options, "ek-public");
-    if (!parse_words(v, options, error) || !load_certificates(v, options, error) ||
-        !load_crls(v, options, error) ||
-        !hf_attest_input_public(hf_options_string(options, "ak-public"), &v->ak, error) ||
-        !load_secrets(v, options, error)) {
-        return NULL;
-    }
-    v->quote = hf_file_read(hf_options_string(options, "quote"), HF_ATTEST_MAX, error);
-    v->signature = v->quote
-                       ? hf_file_read(hf_options_string(options, "signature"), SIGNATURE_MAX, error)
-                       : NULL;
-    if (!v->signature || !load_values(v, hf_options_string(options, "pcrs"), error)) {
-        return NULL;
-    }
-    return g_steal_pointer(&v);
-}
-
-void hf_verdict_free(HfVerdict *verdict)
-{
-    if (verdict) {
-        g_clear_pointer(&verdict->chain, g_ptr_array_unref);
-        g_clear_pointer(&verdict->roots, g_ptr_array_unref);
-        hf_crl_set_free(verdict->crls);
-        g_clear_pointer(&verdict->quote, g_bytes_unref);
-        g_clear_pointer(&verdict->signature, g_bytes_unref);
-        g_clear_pointer(&verdict->nonce, g_bytes_unref);
-        hf_pcr_values_free(verdict->values);
-        hf_secret_free(verdict->secret);
-        hf_secret_free(verdict->activated);
-        g_free(verdict);
-    }
+    return remember_crls(verdict, error) && write_reference(verdict, error) ? outcome
+                                                                            : HF_VERDICT_REFUSED;
 }

@@ -1,20 +1,36 @@
 /*
- * verdict_print.c - a verdict for people (a tree) and for programs (JSON).
+ * verdict_print.c - a verdict for people: a tree, in words.
  *
- * The tree is printed only for a verdict that is good; text out of certificates goes through
- * printable(), because who made the certificate chose it.
+ * Printed only when everything is proved; a boot that is not as the reference says is proved, too.
+ * Text out of certificates goes through printable(), because who made the certificate chose it.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
 #include "config.h"
 
-#include <json-glib/json-glib.h>
 #include <stdio.h>
 
 #include "tools/attest/verdict.h"
 
-/* What a host's level takes of the tree's width. */
-#define PAD 6
+/* A branch of the tree / what is said of it, in the column of its children. */
+#define ITEM(depth, ...) \
+    (indent((depth) > 0 ? (depth)-1 : 0, (depth) > 0 ? "└─ " : ""), say(__VA_ARGS__))
+#define FACT(depth, ...) (indent((depth), "│  "), say(__VA_ARGS__))
+
+static void indent(unsigned depth, const char *mark)
+{
+    printf("%*s%s", (int)(3 * depth), "", mark);
+}
+
+static void G_GNUC_PRINTF(1, 2) say(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+    putchar('\n');
+}
 
 /* NULL becomes "-"; what could steer a terminal becomes '?'. Caller frees. */
 static char *printable(const char *text)
@@ -29,12 +45,30 @@ static char *printable(const char *text)
     return copy;
 }
 
-static char *key_text(GBytes *spki)
+char *hf_verdict_key_text(GBytes *spki)
 {
     g_autoptr(HfPublicKey) key =
         hf_public_key_from_spki(g_bytes_get_data(spki, NULL), g_bytes_get_size(spki), NULL);
 
     return key ? hf_public_key_describe(key) : g_strdup("unknown key");
+}
+
+char *hf_verdict_pcrs_text(const HfVerdict *v, bool led_to)
+{
+    GString *text = g_string_new(NULL);
+
+    for (uint32_t b = 0; b < v->selection.count; b++) {
+        const HfPcrBank *bank = &v->selection.banks[b];
+
+        for (unsigned pcr = 0; pcr < HF_PCR_COUNT; pcr++) {
+            if ((bank->mask >> pcr & 1) &&
+                hf_event_log_leads(v->facts.replayed, v->values, bank->hash, pcr) == led_to) {
+                g_string_append_printf(text, "%s%s:%u", text->len > 0 ? ", " : "",
+                                       hf_hash_name(bank->hash), pcr);
+            }
+        }
+    }
+    return g_string_free(text, FALSE);
 }
 
 static char *until_text(const HfCertificate *certificate)
@@ -48,30 +82,27 @@ static char *until_text(const HfCertificate *certificate)
     return g_date_time_format(time, "valid to %Y-%m-%d");
 }
 
-/* pad: columns to the right of the left edge. */
-static void print_authority(const HfCertificate *certificate, int pad, const char *lead,
-                            const char *what)
+static void print_authority(unsigned depth, const HfCertificate *certificate, const char *what)
 {
     g_autofree char *subject = hf_certificate_subject_text(certificate);
     g_autofree char *name = printable(subject);
-    g_autofree char *key = key_text(certificate->spki);
+    g_autofree char *key = hf_verdict_key_text(certificate->spki);
     g_autofree char *until = until_text(certificate);
 
-    printf("%*s%s%s: %s (%s, %s)\n", pad, "", lead, what, name, key, until);
+    ITEM(depth, "%s: %s (%s, %s)", what, name, key, until);
 }
 
-/* By which list the authority is not revoked, or that nobody has looked. */
-static void print_revocation(const HfCrl *crl, int pad)
+/* By which list it is not revoked, or that nobody has looked. */
+static void print_revocation(unsigned depth, const HfCrl *crl)
 {
     g_autofree char *number = crl ? hf_crl_number_text(crl->number) : NULL;
     g_autofree char *from = crl ? hf_crl_time_text(crl->this_update) : NULL;
     g_autofree char *to = crl ? hf_crl_time_text(crl->next_update) : NULL;
 
     if (crl) {
-        printf("%*s   │  not revoked: list %s of %s, the next is due at %s\n", pad, "", number,
-               from, to);
+        FACT(depth, "not revoked: list %s of %s, the next is due at %s", number, from, to);
     } else {
-        printf("%*s   │  revocation was not looked at (no --crl)\n", pad, "");
+        FACT(depth, "revocation was not looked at (no --crl)");
     }
 }
 
@@ -85,76 +116,57 @@ static const char *rooted_sentence(HfRooted rooted)
     }
 }
 
-static void print_digest(int pad, const char *what, GBytes *digest)
+static void print_digest(unsigned depth, const char *what, GBytes *digest)
 {
     if (digest) {
         g_autofree char *hex = hf_hex(g_bytes_get_data(digest, NULL), g_bytes_get_size(digest));
 
-        printf("%*s      │  %s: %s\n", pad, "", what, hex);
+        FACT(depth, "%s: %s", what, hex);
     }
 }
 
-static void print_ek(const HfCertificate *ek, int pad, const char *what)
+/* What a certificate says of the TPM: its model, and to what it holds. */
+static void print_tpm(unsigned depth, const HfCertificate *certificate)
 {
-    const HfHolding *holding = ek->holding;
-    g_autofree char *key = key_text(ek->spki);
-    g_autofree char *model = printable(ek->tpm_model);
-    g_autofree char *manufacturer = printable(ek->tpm_manufacturer);
-    g_autofree char *version = printable(ek->tpm_version);
+    const HfHolding *holding = certificate->holding;
+    g_autofree char *model = printable(certificate->tpm_model);
+    g_autofree char *manufacturer = printable(certificate->tpm_manufacturer);
+    g_autofree char *version = printable(certificate->tpm_version);
 
-    printf("%*s   └─ %s: %s\n", pad, "", what, key);
-    printf("%*s      │  model: %s, manufacturer %s, version %s\n", pad, "", model, manufacturer,
-           version);
+    FACT(depth, "model: %s, manufacturer %s, version %s", model, manufacturer, version);
     if (holding) {
         g_autofree char *policy = printable(holding->migration_policy);
 
-        print_digest(pad, "host TPM's endorsement key", holding->host_ek);
+        print_digest(depth, "host TPM's endorsement key", holding->host_ek);
         if (holding->model_name) {
             g_autofree char *name = printable(holding->model_name);
 
-            printf("%*s      │  device model: %s\n", pad, "", name);
+            FACT(depth, "device model: %s", name);
         }
-        print_digest(pad, "emulator's measurement", holding->device_model);
-        print_digest(pad, "policy of the key that certified it", holding->tcb_policy);
-        printf("%*s      │  migration policy: %s%s\n", pad, "", policy,
-               holding->reproducible ? ", endorsement key reproducible on its host" : "");
+        print_digest(depth, "emulator's measurement", holding->device_model);
+        print_digest(depth, "policy of the key that certified it", holding->tcb_policy);
+        FACT(depth, "migration policy: %s%s", policy,
+             holding->reproducible ? ", endorsement key reproducible on its host" : "");
     }
 }
 
-/* The outermost host first: what the next stands on is above it. Returns the columns it has used. */
-static int print_hosts(const HfVerdict *v)
+/* An authority and a TPM of it, at `depth` and below. */
+static void print_level(unsigned depth, const HfChainHost *level, const char *whose,
+                        const char *what)
 {
-    int pad = 0;
+    const HfMandate *mandate = level->vma->mandate;
+    g_autofree char *key = hf_verdict_key_text(level->leaf->spki);
 
-    for (unsigned i = v->proof.nested; i > 0; i--) {
-        const HfChainHost *host = &v->proof.hosts[i - 1];
-        g_autofree char *what =
-            g_strdup_printf("endorsement key of the virtual TPM of the host, level %u", i);
+    print_authority(depth, level->vma, whose);
+    FACT(depth, "%s: %s", hf_rooted_text(level->rooted), rooted_sentence(level->rooted));
+    if (mandate) {
+        g_autofree char *environment = printable(mandate->environment);
 
-        print_authority(host->vma, pad, "└─ ", "virtual manufacturer authority of its host");
-        printf("%*s   │  %s: %s\n", pad, "", hf_rooted_text(host->rooted),
-               rooted_sentence(host->rooted));
-        print_revocation(host->crl, pad);
-        print_ek(host->leaf, pad, what);
-        pad += PAD;
+        FACT(depth, "approved environment of the host: %s", environment);
     }
-    return pad;
-}
-
-static void print_values(const HfVerdict *v, int pad)
-{
-    for (uint32_t i = 0; v->values && i < v->selection.count; i++) {
-        const HfPcrBank *bank = &v->selection.banks[i];
-
-        for (unsigned pcr = 0; pcr < HF_PCR_COUNT; pcr++) {
-            if (bank->mask >> pcr & 1) {
-                g_autofree char *hex =
-                    hf_hex(hf_pcr_values_get(v->values, bank->hash, pcr), hf_hash_size(bank->hash));
-
-                printf("%*s               %s:%u %s\n", pad, "", hf_hash_name(bank->hash), pcr, hex);
-            }
-        }
-    }
+    print_revocation(depth, level->crl);
+    ITEM(depth + 1, "%s: %s", what, key);
+    print_tpm(depth + 1, level->leaf);
 }
 
 /* The root of the outermost authority; others, where another fleet delegated to one within. */
@@ -167,206 +179,177 @@ static void print_roots(const HfChainProof *proof)
         const HfCertificate *root = i == 0 ? proof->root : proof->hosts[i - 1].root;
 
         if (root != outer && root != last) {
-            print_authority(root, 0, "", "root of trust of a nested authority");
+            print_authority(0, root, "root of trust of a nested authority");
             last = root;
         }
     }
-    print_authority(outer, 0, "", "root of trust");
+    print_authority(0, outer, "root of trust");
+}
+
+/* From the fleet's root over the hosts, the outermost first, to a virtual TPM; the depth of what is
+ * below it. */
+static unsigned print_virtual(const HfVerdict *v)
+{
+    const HfChainProof *proof = &v->proof;
+    const HfChainHost guest = { .rooted = proof->rooted,
+                                .leaf = proof->leaf,
+                                .vma = proof->vma,
+                                .root = proof->root,
+                                .crl = proof->crl };
+    unsigned depth = 1;
+
+    print_roots(proof);
+    for (unsigned i = proof->nested; i > 0; i--, depth += 2) {
+        g_autofree char *what =
+            g_strdup_printf("endorsement key of the virtual TPM of the host, level %u", i);
+
+        print_level(depth, &proof->hosts[i - 1], "virtual manufacturer authority of its host",
+                    what);
+    }
+    print_level(depth, &guest, "virtual manufacturer authority",
+                "endorsement key of the virtual TPM");
+    return depth + 2;
+}
+
+static unsigned print_hardware(const HfVerdict *v)
+{
+    g_autofree char *root = printable(v->vendor_root);
+    g_autofree char *key = hf_verdict_key_text(v->ek_spki);
+    HfDigest digest = hf_digest_of(HF_HASH_SHA256, g_bytes_get_data(v->ek_spki, NULL),
+                                   g_bytes_get_size(v->ek_spki));
+    g_autofree char *hex = hf_hex(digest.data, digest.size);
+
+    ITEM(0, "root of trust: %s, a vendor of TPMs", root);
+    ITEM(1, "endorsement key of the hardware TPM: %s", key);
+    FACT(1, "SHA-256 of it: %s", hex);
+    return 2;
+}
+
+/* What the privacy CA says of the key, and how it hangs together with what was proved above. */
+static void print_certified(const HfVerdict *v, unsigned depth, bool alone)
+{
+    const HfAkProof *ak = &v->ak_proof;
+    g_autofree char *ca = hf_certificate_subject_text(ak->root);
+    g_autofree char *name = printable(ca);
+    g_autofree char *until = hf_crl_time_text(ak->leaf->not_after);
+
+    FACT(depth, "certified by the privacy CA \"%s\", valid to %s", name, until);
+    print_revocation(depth, v->ak_crl);
+    if (alone) {
+        FACT(depth, "by its word, in a %s%s", ak->is_virtual ? "virtual TPM, " : "hardware TPM",
+             ak->is_virtual ? hf_rooted_text(ak->rooted) : "");
+        if (ak->is_virtual) {
+            print_tpm(depth, ak->leaf);
+        }
+        FACT(depth, "the endorsement key's certificate was not looked at (no --root, no "
+                    "--ek-roots)");
+    }
+    if (v->has_ek) {
+        FACT(depth, "its certificate names this endorsement key");
+    }
+}
+
+static void print_values(const HfVerdict *v, unsigned depth)
+{
+    for (uint32_t i = 0; v->values && i < v->selection.count; i++) {
+        const HfPcrBank *bank = &v->selection.banks[i];
+
+        for (unsigned pcr = 0; pcr < HF_PCR_COUNT; pcr++) {
+            if (bank->mask >> pcr & 1) {
+                g_autofree char *hex =
+                    hf_hex(hf_pcr_values_get(v->values, bank->hash, pcr), hf_hash_size(bank->hash));
+
+                indent(depth, "");
+                say("%s:%u %s", hf_hash_name(bank->hash), pcr, hex);
+            }
+        }
+    }
+}
+
+static void print_log(const HfVerdict *v, unsigned depth)
+{
+    if (v->facts.replayed) {
+        g_autofree char *led = hf_verdict_pcrs_text(v, true);
+        g_autofree char *other = hf_verdict_pcrs_text(v, false);
+
+        indent(depth, "");
+        say("event log of %u events leads to %s", v->facts.log_events, *led ? led : "none of them");
+        if (*other) {
+            indent(depth, "");
+            say("and not to %s: what it says of those is not proved", other);
+        }
+    } else if (v->values) {
+        indent(depth, "");
+        say("no event log: nothing is known but the values");
+    }
+}
+
+static void print_quote(const HfVerdict *v, unsigned depth)
+{
+    g_autofree char *selection = hf_pcr_selection_text(&v->attest.selection);
+    g_autofree char *nonce = hf_hex(v->attest.extra, v->attest.extra_size);
+
+    ITEM(depth, "quote of %s", selection);
+    indent(depth + 1, "");
+    say("nonce %s", nonce);
+    indent(depth + 1, "");
+    say("reset count %u, restart count %u, firmware 0x%016" G_GINT64_MODIFIER "x%s",
+        v->attest.reset_count, v->attest.restart_count, (guint64)v->attest.firmware,
+        v->attest.safe ? "" : ", clock not safe");
+    print_values(v, depth + 1);
+    if (!v->values) {
+        indent(depth + 1, "");
+        say("PCR values were not given, so nothing is known about them");
+    }
+    print_log(v, depth + 1);
+    if (v->boot) {
+        g_autofree char *boot = printable(v->boot);
+
+        indent(depth + 1, "");
+        say("as the reference values say: %s", boot);
+    } else if (v->values && !v->reference) {
+        indent(depth + 1, "");
+        say("no reference values: nothing says whether this is as it should be");
+    }
+}
+
+static void print_headline(const HfVerdict *v, bool alone)
+{
+    if (v->differences) {
+        g_autofree char *nearest = printable(v->nearest);
+
+        say("proved, but not as it should be; other than in \"%s\":", nearest);
+        for (unsigned i = 0; i < v->differences->len; i++) {
+            say("    %s", (const char *)v->differences->pdata[i]);
+        }
+        say("proved is: the quote is by a key inside %s\n",
+            alone ? "a TPM that the privacy CA vouches for"
+                  : "the TPM whose endorsement key this chain certifies");
+        return;
+    }
+    say("verified: the quote is by a key inside %s\n",
+        alone ? "a TPM that the privacy CA vouches for"
+              : "the TPM whose endorsement key this chain certifies");
 }
 
 void hf_verdict_print_tree(const HfVerdict *v)
 {
     g_autofree char *name = hf_hex(v->ak_name.data, v->ak_name.size);
-    g_autofree char *selection = hf_pcr_selection_text(&v->attest.selection);
-    g_autofree char *nonce = hf_hex(v->attest.extra, v->attest.extra_size);
-    int pad;
+    bool alone = !v->ek_virtual && !v->vendor_root;
+    unsigned depth = 1;
 
-    printf("verified: the quote is by a key inside the TPM whose endorsement key this chain "
-           "certifies\n\n");
-    print_roots(&v->proof);
-    pad = print_hosts(v);
-    print_authority(v->proof.vma, pad, "└─ ", "virtual manufacturer authority");
-    printf("%*s   │  %s: %s\n", pad, "", hf_rooted_text(v->proof.rooted),
-           rooted_sentence(v->proof.rooted));
-    print_revocation(v->proof.crl, pad);
-    print_ek(v->proof.leaf, pad, "endorsement key of the virtual TPM");
-    printf("%*s      └─ attestation key: %s\n", pad, "", name);
-    printf("%*s         └─ quote of %s\n", pad, "", selection);
-    printf("%*s               nonce %s\n", pad, "", nonce);
-    printf("%*s               reset count %u, restart count %u, firmware 0x%016" G_GINT64_MODIFIER
-           "x%s\n",
-           pad, "", v->attest.reset_count, v->attest.restart_count, (guint64)v->attest.firmware,
-           v->attest.safe ? "" : ", clock not safe");
-    print_values(v, pad);
-    if (!v->values) {
-        printf("%*s               PCR values were not given, so nothing is known about them\n", pad,
-               "");
-    }
-}
-
-static void add_string(JsonBuilder *b, const char *name, const char *value)
-{
-    json_builder_set_member_name(b, name);
-    if (value) {
-        g_autofree char *valid = g_utf8_make_valid(value, -1);
-
-        json_builder_add_string_value(b, valid);
+    print_headline(v, alone);
+    if (alone) {
+        print_authority(0, v->ak_proof.root, "root of trust: privacy CA");
     } else {
-        json_builder_add_null_value(b);
+        depth = v->ek_virtual ? print_virtual(v) : print_hardware(v);
     }
-}
-
-static void add_hex(JsonBuilder *b, const char *name, const void *data, size_t n)
-{
-    g_autofree char *hex = hf_hex(data, n);
-
-    add_string(b, name, hex);
-}
-
-static void add_digest(JsonBuilder *b, const char *name, GBytes *digest)
-{
-    if (digest) {
-        add_hex(b, name, g_bytes_get_data(digest, NULL), g_bytes_get_size(digest));
-    } else {
-        add_string(b, name, NULL);
+    ITEM(depth, "attestation key: %s", name);
+    if (v->certified) {
+        print_certified(v, depth, alone);
     }
-}
-
-static void add_certificate(JsonBuilder *b, const char *name, const HfCertificate *certificate)
-{
-    g_autofree char *subject = hf_certificate_subject_text(certificate);
-    g_autofree char *fingerprint = hf_certificate_fingerprint(certificate);
-    g_autofree char *key = key_text(certificate->spki);
-
-    json_builder_set_member_name(b, name);
-    json_builder_begin_object(b);
-    add_string(b, "subject", subject);
-    add_string(b, "sha256", fingerprint);
-    add_string(b, "key", key);
-    json_builder_end_object(b);
-}
-
-static void add_revocation(JsonBuilder *b, const HfCrl *crl)
-{
-    json_builder_set_member_name(b, "revocation");
-    json_builder_begin_object(b);
-    json_builder_set_member_name(b, "checked");
-    json_builder_add_boolean_value(b, crl != NULL);
-    if (crl) {
-        g_autofree char *number = hf_crl_number_text(crl->number);
-        g_autofree char *from = hf_crl_time_text(crl->this_update);
-        g_autofree char *to = hf_crl_time_text(crl->next_update);
-
-        add_string(b, "list-number", number);
-        add_string(b, "this-update", from);
-        add_string(b, "next-update", to);
+    if (v->below_ek) {
+        FACT(depth, "the quote says that it is a child of this endorsement key");
     }
-    json_builder_end_object(b);
-}
-
-static void add_tpm(JsonBuilder *b, const HfCertificate *leaf)
-{
-    const HfHolding *holding = leaf->holding;
-
-    json_builder_set_member_name(b, "tpm");
-    json_builder_begin_object(b);
-    add_string(b, "manufacturer", leaf->tpm_manufacturer);
-    add_string(b, "model", leaf->tpm_model);
-    add_string(b, "version", leaf->tpm_version);
-    if (holding) {
-        add_digest(b, "host-ek", holding->host_ek);
-        add_digest(b, "device-model", holding->device_model);
-        add_string(b, "device-model-name", holding->model_name);
-        add_digest(b, "tcb-policy", holding->tcb_policy);
-        add_string(b, "migration-policy", holding->migration_policy);
-        json_builder_set_member_name(b, "reproducible");
-        json_builder_add_boolean_value(b, holding->reproducible);
-    }
-    json_builder_end_object(b);
-}
-
-/* The virtual TPMs that it stands on, the nearest first; none when it is not nested. */
-static void add_hosts(JsonBuilder *b, const HfChainProof *proof)
-{
-    json_builder_set_member_name(b, "hosts");
-    json_builder_begin_array(b);
-    for (unsigned i = 0; i < proof->nested; i++) {
-        const HfChainHost *host = &proof->hosts[i];
-
-        json_builder_begin_object(b);
-        add_string(b, "rooted", hf_rooted_text(host->rooted));
-        add_certificate(b, "root", host->root);
-        add_certificate(b, "authority", host->vma);
-        add_revocation(b, host->crl);
-        add_certificate(b, "endorsement-key", host->leaf);
-        add_tpm(b, host->leaf);
-        json_builder_end_object(b);
-    }
-    json_builder_end_array(b);
-}
-
-static void add_quote(JsonBuilder *b, const HfVerdict *v)
-{
-    g_autofree char *selection = hf_pcr_selection_text(&v->attest.selection);
-
-    json_builder_set_member_name(b, "quote");
-    json_builder_begin_object(b);
-    add_string(b, "selection", selection);
-    add_hex(b, "nonce", v->attest.extra, v->attest.extra_size);
-    add_hex(b, "pcr-digest", v->attest.pcr_digest, v->attest.pcr_digest_size);
-    json_builder_set_member_name(b, "reset-count");
-    json_builder_add_int_value(b, v->attest.reset_count);
-    json_builder_set_member_name(b, "restart-count");
-    json_builder_add_int_value(b, v->attest.restart_count);
-    json_builder_set_member_name(b, "pcr-values-compared");
-    json_builder_add_boolean_value(b, v->values != NULL);
-    json_builder_end_object(b);
-}
-
-/* What was proved; only when everything was. */
-static void add_facts(JsonBuilder *b, const HfVerdict *v)
-{
-    add_string(b, "rooted", hf_rooted_text(v->proof.rooted));
-    add_string(b, "rooted-in-the-end", hf_rooted_text(v->proof.base));
-    add_certificate(b, "root", v->proof.root);
-    add_certificate(b, "authority", v->proof.vma);
-    add_revocation(b, v->proof.crl);
-    add_certificate(b, "endorsement-key", v->proof.leaf);
-    add_tpm(b, v->proof.leaf);
-    add_hosts(b, &v->proof);
-    add_hex(b, "attestation-key-name", v->ak_name.data, v->ak_name.size);
-    add_quote(b, v);
-}
-
-void hf_verdict_print_json(const HfVerdict *v, const GError *error)
-{
-    g_autoptr(JsonBuilder) b = json_builder_new();
-    g_autoptr(JsonGenerator) generator = json_generator_new();
-    g_autoptr(JsonNode) root = NULL;
-    g_autofree char *text = NULL;
-
-    json_builder_begin_object(b);
-    json_builder_set_member_name(b, "verified");
-    json_builder_add_boolean_value(b, error == NULL);
-    json_builder_set_member_name(b, "passed");
-    json_builder_begin_array(b);
-    for (unsigned i = 0; i < v->passed; i++) {
-        const char *name = hf_verdict_check_name(v, i);
-
-        if (name) {
-            json_builder_add_string_value(b, name);
-        }
-    }
-    json_builder_end_array(b);
-    if (error) {
-        add_string(b, "failed", v->failed);
-        add_string(b, "error", error->message);
-    } else {
-        add_facts(b, v);
-    }
-    json_builder_end_object(b);
-    root = json_builder_get_root(b);
-    json_generator_set_root(generator, root);
-    text = json_generator_to_data(generator, NULL);
-    printf("%s\n", text);
+    print_quote(v, depth + 1);
 }
