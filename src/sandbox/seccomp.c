@@ -175,7 +175,7 @@ static bool has_action(uint32_t action, GError **error)
 
 static void add_row(HfSeccompFilter *filter, const Row *row)
 {
-    const HfSeccompCompare own = { true, 0, 0xffffffff, (uint32_t)getpid() };
+    const HfSeccompCompare own = { true, 0, 0xffffffff, row->own_process ? (uint32_t)getpid() : 0 };
     if (row->number >= 0) { /* else this processor has no such call */
         hf_seccomp_filter_add(filter, (uint32_t)row->number,
                               row->own_process ? &own : &row->compare, row->refused);

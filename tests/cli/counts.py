@@ -1,20 +1,23 @@
 #!/usr/bin/env python3
-"""counts.py - what does not depend on the machine: system calls of commands and of an NV write.
+"""counts.py - what does not depend on the machine: system calls of commands, of an NV write and of a
+start, and the bytes of state that are written.
 
 A round of commands is traced twice, short and long; the difference is what a command costs. The
-goals stand in HACKING.md ("Measuring"); `make bench` has the figures that need a clock.
+goals stand in HACKING.md ("Measuring"); `make bench` has the figures that need a clock, and
+instructions.py counts instructions.
 
 SPDX-License-Identifier: BSD-3-Clause
 """
 import collections
 import os
+import re
 import shutil
 import struct
 import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.environ.get("top_srcdir", "."), "tests/cli"))
-from vtpm import Emulator, Tap, emulator_program
+from vtpm import PERMANENT, Emulator, Tap, emulator_program
 
 SHORT, LONG = 20, 220
 INDEX = 0x01000001
@@ -22,7 +25,8 @@ tap = Tap()
 
 
 def traced(work, rounds, state=None):
-    """Calls by name that a TPM makes while work(tpm, n) is done for n in range(rounds)."""
+    """Calls by name that a TPM makes while work(tpm, n) is done for n in range(rounds); "bytes" is
+    what it writes, answers among them, "state" the size of its state at the end."""
     with tempfile.TemporaryDirectory(prefix="hf-counts.") as base:
         log = os.path.join(base, "strace")
         with Emulator(wrapper=["strace", "-qq", "-f", "-o", log],
@@ -33,13 +37,19 @@ def traced(work, rounds, state=None):
                 assert tpm.nv_write(INDEX, bytes(64)) == 0
             for n in range(rounds):
                 work(tpm, n)
+            size = control.get_blob(PERMANENT)[2]
             control.shutdown()
             e.wait()
         with open(log, encoding="utf-8", errors="replace") as f:
-            names = [line.split(None, 1)[1].split("(")[0] for line in f
-                     if "(" in line and " resumed>" not in line and "+++" not in line]
+            lines = f.read().splitlines()
+    names = [line.split(None, 1)[1].split("(")[0] for line in lines
+             if "(" in line and " resumed>" not in line and "+++" not in line]
     # How fstat() is done is the C library's choice.
-    return collections.Counter("fstat" if name == "newfstatat" else name for name in names)
+    calls = collections.Counter("fstat" if name == "newfstatat" else name for name in names)
+    calls["bytes"] = sum(int(found.group(1)) for line in lines
+                         if (found := re.search(r"\b(?:write|pwrite64)\b.* = (\d+)$", line)))
+    calls["state"] = size
+    return calls
 
 
 def a_command(work, state=None):
@@ -47,7 +57,23 @@ def a_command(work, state=None):
     the rounding."""
     few, many = traced(work, SHORT, state), traced(work, LONG, state)
     each = {name: round((many[name] - few[name]) / (LONG - SHORT), 1) for name in many}
+    each["state"] = many["state"]
     return {name: count for name, count in each.items() if count != 0}
+
+
+def calls_of(found):
+    return {name: count for name, count in found.items() if name not in ("bytes", "state")}
+
+
+def look(name, found, wanted, room):
+    """`room`: bytes that a write to the state may have beside the state itself and the answer."""
+    tap.equal(calls_of(found), wanted, f"{name}: {sum(wanted.values()):.0f} system calls")
+    if room is not None:
+        most = found["state"] + ANSWER + room
+        tap.diag(f"{name}: {found['bytes']} bytes, state {found['state']}")
+        tap.ok(found["state"] < found["bytes"] <= most,
+               f"{name}: the state is written once, with at most {room} bytes more",
+               f"found {found['bytes']} bytes, expected more than {found['state']}, at most {most}")
 
 
 def get_random(tpm, _):
@@ -80,6 +106,10 @@ SLOTS = {"read": 1.0, "write": 1.0, "fstat": 2.0, "pread64": 1.0, "pwrite64": 1.
          "fdatasync": 1.0}
 
 
+ANSWER = 19  # bytes of TPM2_NV_Write's response
+START = 290  # exec, libraries, sandbox, INIT, Startup, fetching the state, shutdown
+
+
 def main():
     if not shutil.which("strace"):
         print("1..0 # SKIP strace is not installed")
@@ -93,10 +123,11 @@ def main():
         return 0
     for work, wanted in ((get_random, TWO), (pcr_read, TWO), (pcr_extend, TWO), (nv_read, TWO),
                          (nv_write, DURABLE)):
-        found = a_command(work)
-        tap.equal(found, wanted, f"{work.__name__}: {sum(wanted.values()):.0f} system calls")
-    found = a_command(nv_write, "slots://%s/slots")
-    tap.equal(found, SLOTS, f"nv_write into slots: {sum(SLOTS.values()):.0f} system calls")
+        look(work.__name__, a_command(work), wanted, 64 if wanted is DURABLE else None)
+    look("nv_write into slots", a_command(nv_write, "slots://%s/slots"), SLOTS, 4096)
+    start = collections.Counter(calls_of(traced(None, 0)))
+    tap.ok(sum(start.values()) <= START, f"start and stop: at most {START} system calls",
+           f"found {sum(start.values())}: {dict(start.most_common())}")
     return tap.finish()
 
 
