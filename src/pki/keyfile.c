@@ -41,6 +41,28 @@ bool hf_keyfile_kind_parse(const char *text, HfKeyfileKind *ret_kind, GError **e
                         "unknown kind of key \"%s\": expected p256, p384 or rsa3072", text);
 }
 
+#define LINE 48u /* bytes that make a line of 64 digits */
+
+/* GnuTLS' own PEM would leave the key in memory that it has freed. */
+static HfSecret *armour(const gnutls_datum_t *der, const char *title)
+{
+    gsize room = 2 * (strlen("-----BEGIN -----\n") + strlen(title)) + der->size / LINE * 65 + 128;
+    g_autoptr(HfSecret) pem = hf_secret_new(room);
+    char *out = (char *)pem->data;
+    gsize used = (gsize)g_snprintf(out, room, "-----BEGIN %s-----\n", title);
+    for (unsigned done = 0; done < der->size; done += LINE) {
+        gint state = 0;
+        gint save = 0;
+        unsigned n = MIN(LINE, der->size - done);
+        used += g_base64_encode_step(der->data + done, n, FALSE, out + used, &state, &save);
+        used += g_base64_encode_close(FALSE, out + used, &state, &save);
+        out[used++] = '\n';
+    }
+    used += (gsize)g_snprintf(out + used, room - used, "-----END %s-----\n", title);
+    hf_secret_truncate(pem, used);
+    return g_steal_pointer(&pem);
+}
+
 /* The PEM of a new key. */
 static HfSecret *generate(HfKeyfileKind kind, const HfSecret *password, GError **error)
 {
@@ -49,15 +71,15 @@ static HfSecret *generate(HfKeyfileKind kind, const HfSecret *password, GError *
         memcpy(text->data, password->data, password->size);
     }
     gnutls_x509_privkey_t key = NULL;
-    gnutls_datum_t pem = { 0 };
+    gnutls_datum_t der = { 0 };
     int rc = gnutls_x509_privkey_init(&key);
     if (rc == 0) {
         rc = gnutls_x509_privkey_generate(key, kinds[kind].algorithm, kinds[kind].bits, 0);
     }
     if (rc == 0) {
         rc = gnutls_x509_privkey_export2_pkcs8(
-            key, GNUTLS_X509_FMT_PEM, password ? (const char *)text->data : NULL,
-            password ? GNUTLS_PKCS_PBES2_AES_256 : GNUTLS_PKCS_PLAIN, &pem);
+            key, GNUTLS_X509_FMT_DER, password ? (const char *)text->data : NULL,
+            password ? GNUTLS_PKCS_PBES2_AES_256 : GNUTLS_PKCS_PLAIN, &der);
     }
     gnutls_x509_privkey_deinit(key);
     if (rc < 0) {
@@ -65,10 +87,10 @@ static HfSecret *generate(HfKeyfileKind kind, const HfSecret *password, GError *
                      gnutls_strerror(rc));
         return NULL;
     }
-    HfSecret *secret = hf_secret_copy(pem.data, pem.size);
-    gnutls_memset(pem.data, 0, pem.size);
-    gnutls_free(pem.data);
-    return secret;
+    HfSecret *pem = armour(&der, password ? "ENCRYPTED PRIVATE KEY" : "PRIVATE KEY");
+    gnutls_memset(der.data, 0, der.size);
+    gnutls_free(der.data);
+    return pem;
 }
 
 bool hf_keyfile_generate_at(int dir, const char *name, HfKeyfileKind kind, const HfSecret *password,

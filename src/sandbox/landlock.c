@@ -107,19 +107,24 @@ static bool allow(int ruleset, const int *dirs, size_t n, uint64_t rights, GErro
     return true;
 }
 
+/* What a program built with instruments writes or reads when it ends. */
+static bool allow_instruments(int ruleset G_GNUC_UNUSED, GError **error G_GNUC_UNUSED)
+{
 #ifdef HF_SANITIZERS
-/* The leak checker reads /proc/self/{maps,task} when the program ends. */
-static bool allow_sanitizers(int ruleset, GError **error)
-{
+    /* The leak checker: /proc/self/{maps,task}. */
     hf_autofd int proc = hf_dir_open("/proc", error);
-    return proc >= 0 && allow(ruleset, &proc, 1, FS_READ_FILE | FS_READ_DIR, error);
-}
-#else
-static bool allow_sanitizers(int ruleset G_GNUC_UNUSED, GError **error G_GNUC_UNUSED)
-{
-    return true;
-}
+    if (proc < 0 || !allow(ruleset, &proc, 1, FS_READ_FILE | FS_READ_DIR, error)) {
+        return false;
+    }
 #endif
+#ifdef HF_COVERAGE
+    /* The counts; out of reach in another root directory. */
+    hf_autofd int counts = hf_dir_open(HF_COVERAGE, NULL);
+    return counts < 0 || allow(ruleset, &counts, 1, STATE_RIGHTS, error);
+#else
+    return true;
+#endif
+}
 
 bool hf_sandbox_landlock(const HfSandboxPaths *paths, bool *ret_active, GError **error)
 {
@@ -140,7 +145,7 @@ bool hf_sandbox_landlock(const HfSandboxPaths *paths, bool *ret_active, GError *
     if (!allow(ruleset, paths->state_dirs, paths->n_state_dirs, STATE_RIGHTS & set.handled_fs,
                error) ||
         !allow(ruleset, paths->unlink_dirs, paths->n_unlink_dirs, UNLINK_RIGHTS, error) ||
-        !allow_sanitizers(ruleset, error)) {
+        !allow_instruments(ruleset, error)) {
         return false;
     }
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||

@@ -65,6 +65,13 @@ typedef struct {
 /* clang-format on */
 
 static const Row rows[] = {
+#ifdef HF_COVERAGE
+    { CALL(lseek), BOTH, "gcov: counts of earlier runs are read, and written over", ANY },
+    { CALL(fcntl), BOTH, "gcov: counts are added up by one process at a time", ONLY(1, F_SETLKW) },
+    { CALL(fcntl), BOTH, "gcov: stream of the counts", ONLY(1, F_GETFL) },
+    { CALL(exit), MANUFACTURE, "gcov: as the emulator", ANY },
+#endif
+
     /* the channels: two of the emulator; a socket pair of the manufacturing child */
     { CALL(read), BOTH,
       "data channel: command; control thread: signals, CUSE requests; socket pair; files", ANY },

@@ -39,3 +39,5 @@ cli_tests += tests/cli/attack-bus.py
 cli_tests += tests/cli/attack-inside.py
 cli_tests += tests/cli/attack-paths.py
 cli_tests += tests/cli/audit.sh
+cli_tests += tests/cli/attack-cve.py
+cli_tests += tests/cli/attack-secrets.py

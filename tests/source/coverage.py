@@ -1,9 +1,12 @@
 #!/usr/bin/python3
-"""coverage.py - how much of each folder of src the tests have run: coverage.py BUILD [FILE].
+"""coverage.py - how much of each folder of src the tests have run.
 
-Reads what a build with CFLAGS='-O0 -g --coverage' has left (gcov, of gcc). A line or branch that
-several programs share counts as run when one of them ran it. With FILE: that file's lines that were
-never run.
+coverage.py BUILD [--at-least PERCENT FOLDER...]   a table; fails when one of these is below
+coverage.py BUILD FILE                             that file's lines that were never run
+coverage.py BUILD --files FOLDER                   a table of the folder's files
+
+Reads what a build with --enable-coverage has left (gcov, of gcc). A line or branch that several
+programs share counts as run when one of them ran it.
 SPDX-License-Identifier: BSD-3-Clause
 """
 import collections
@@ -37,24 +40,36 @@ def share(runs):
     return sum(1 for n in runs if n > 0), len(runs)
 
 
-def main():
-    build = sys.argv[1]
-    lines, branches = gcov(build)
-    if len(sys.argv) > 2:
-        never = sorted(n for n, runs in lines[sys.argv[2]].items() if runs == 0)
-        print(*never, sep="\n")
-        return
-    folders = collections.defaultdict(lambda: [0, 0, 0, 0])
-    for source in lines:
-        if source.startswith("src/"):
-            found = share(lines[source].values()) + share(branches[source].values())
-            total = folders[os.path.dirname(source)]
-            folders[os.path.dirname(source)] = [a + b for a, b in zip(total, found)]
-    print(f"{'folder':24}{'lines':>8}{'run':>9}{'branches':>12}{'run':>9}")
-    for folder, (ran, all_lines, taken, all_branches) in sorted(folders.items()):
-        print(f"{folder:24}{all_lines:8}{100 * ran / all_lines:8.1f}%{all_branches:12}"
+def table(lines, branches, sources, group):
+    """{name: share of the lines}, and prints it with the branches."""
+    totals = collections.defaultdict(lambda: [0, 0, 0, 0])
+    for source in sources:
+        found = share(lines[source].values()) + share(branches[source].values())
+        name = group(source)
+        totals[name] = [a + b for a, b in zip(totals[name], found)]
+    print(f"{'':40}{'lines':>8}{'run':>9}{'branches':>12}{'run':>9}")
+    for name, (ran, all_lines, taken, all_branches) in sorted(totals.items()):
+        print(f"{name:40}{all_lines:8}{100 * ran / all_lines:8.1f}%{all_branches:12}"
               f"{100 * taken / max(all_branches, 1):8.1f}%")
+    return {name: 100 * total[0] / total[1] for name, total in totals.items()}
+
+
+def main():
+    build, *rest = sys.argv[1:]
+    lines, branches = gcov(build)
+    ours = [source for source in lines if source.startswith("src/")]
+    if rest and rest[0] == "--files":
+        table(lines, branches, [s for s in ours if os.path.dirname(s) == rest[1]], str)
+        return 0
+    if rest and rest[0] != "--at-least":
+        print(*sorted(n for n, runs in lines[rest[0]].items() if runs == 0), sep="\n")
+        return 0
+    found = table(lines, branches, ours, os.path.dirname)
+    low = [f for f in rest[2:] if found.get(f, 0) < float(rest[1])]
+    for folder in low:
+        print(f"{folder}: {found.get(folder, 0):.1f} % of the lines are run, expected {rest[1]} %")
+    return bool(low)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

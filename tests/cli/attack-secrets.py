@@ -1,0 +1,282 @@
+"""attack-secrets.py - where secrets may be found that were given to a program.
+
+Keys and passphrases in all the places that outlive or leave a process: its arguments, environment,
+descriptors, log, a core dump, swap, and memory that it has freed. A running emulator needs its key:
+it is in memory once, locked (not swapped) and not dumped. The tools need theirs for a moment: they
+are stopped by ptrace as they exit, and nothing is left in them or in the processes they made.
+
+SPDX-License-Identifier: BSD-3-Clause
+"""
+import base64
+import ctypes
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+from vtpm import Emulator, Tap, wait_until
+
+tap = Tap()
+BUILD = os.path.abspath(os.environ.get("top_builddir", "."))
+BASE = tempfile.mkdtemp(prefix="hf-secrets.")
+SETUP, AUTHORITY, CA = (os.path.join(BUILD, f"holdfast-{n}") for n in ("setup", "authority", "ca"))
+PTRACE_TRACEME, PTRACE_CONT, PTRACE_SETOPTIONS = 0, 7, 0x4200
+FORKS, EXIT, EXITKILL = 0x2 | 0x4 | 0x8, 0x40, 0x100000
+EVENT_EXIT = 6
+WALL = 0x40000000
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def ptrace(request, pid, data=0):
+    if libc.ptrace(request, pid, None, ctypes.c_void_p(data)) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"ptrace {request}: {os.strerror(number)}")
+
+
+def mappings(pid):
+    """(start, end, permissions, name, flags)"""
+    found = []
+    with open(f"/proc/{pid}/smaps") as f:
+        for line in f:
+            head = re.match(r"([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \S+\s*(.*)", line)
+            if head:
+                found.append([int(head[1], 16), int(head[2], 16), head[3], head[4], set()])
+            elif line.startswith("VmFlags:"):
+                found[-1][4] = set(line.split()[1:])
+    return found
+
+
+def places(pid, secret):
+    """Where it is in the memory of a process: (name of the mapping, its flags)"""
+    found = []
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for start, end, permissions, name, flags in mappings(pid):
+            if "r" not in permissions or name in ("[vvar]", "[vvar_vclock]", "[vsyscall]"):
+                continue
+            memory.seek(start)
+            try:
+                content = memory.read(end - start)
+            except OSError:
+                continue
+            found += [(name or "anonymous", flags)] * content.count(secret)
+    return found
+
+
+def write(name, content):
+    path = os.path.join(BASE, name)
+    with open(path, "wb", opener=lambda p, f: os.open(p, f, 0o600)) as f:
+        f.write(content)
+    return path
+
+
+class Leftover:
+    """Runs a program and looks into each process of it as it exits. `secrets`: what is looked for by
+    name, or a function that says so then."""
+
+    def __init__(self, secrets):
+        self.secrets = secrets if callable(secrets) else lambda: secrets
+        self.found = []
+        self.exits = 0
+
+    def look(self, pid):
+        self.exits += 1
+        for name, secret in self.secrets().items():
+            for where, _ in places(pid, secret):
+                self.found.append(f"{name} in {where}")
+
+    def run(self, *argv):
+        with tempfile.TemporaryFile() as output:
+            process = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                preexec_fn=lambda: libc.ptrace(PTRACE_TRACEME, 0, None, None))
+            os.waitpid(process.pid, 0)
+            ptrace(PTRACE_SETOPTIONS, process.pid, FORKS | EXIT | EXITKILL)
+            ptrace(PTRACE_CONT, process.pid)
+            process.returncode = self.follow(process.pid)
+            output.seek(0)
+            return process.returncode, output.read().decode(errors="replace")
+
+    def follow(self, first):
+        code, new = None, set()
+        while code is None:
+            pid, status = os.waitpid(-1, WALL)
+            if not os.WIFSTOPPED(status):
+                code = os.waitstatus_to_exitcode(status) if pid == first else code
+                continue
+            number, event = os.WSTOPSIG(status), status >> 16
+            if event == EVENT_EXIT:
+                self.look(pid)
+            if event or (number == signal.SIGSTOP and pid != first and pid not in new):
+                new.add(pid)  # begins with a SIGSTOP that nobody sent
+                number = 0
+            ptrace(PTRACE_CONT, pid, 0 if number == signal.SIGTRAP else number)
+        return code
+
+
+def expect_clean(what, secrets, *argv):
+    trace = Leftover(secrets)
+    code, said = trace.run(*argv)
+    tap.equal((code, code and said), (0, 0), f"{what}: works")
+    tap.ok(not trace.found and trace.exits > 0,
+           f"{what}: nothing is left in its {trace.exits} process(es)", "; ".join(trace.found))
+    shown = [n for n, s in trace.secrets().items() if s in said.encode()]
+    tap.equal(shown, [], f"{what}: nothing is in its messages")
+
+
+def control_case():
+    """A program that does not wipe is found out."""
+    secret = os.urandom(12).hex().encode()
+    trace = Leftover({"secret": secret})
+    trace.run("/bin/sh", "-c", f"read -r line <{write('plain', secret + b'%c' % 10)}; exit 0")
+    tap.ok(trace.found, "control: the secret of a shell is found in it")
+
+
+# --- the emulator ---
+
+def test_emulator():
+    key, passphrase = os.urandom(32), os.urandom(12).hex().encode()
+    secrets = {"key": key, "digits of the key": key.hex().encode(), "passphrase": passphrase,
+               "upper-case digits": key.hex().upper().encode()}
+    options = ("--key", f"file={write('key', key.hex().encode())},mode=aes-256-cbc,format=hex",
+               "--migration-key", f"pwdfile={write('passphrase', passphrase)},mode=aes-256-cbc",
+               "--log", "level=1")
+    with Emulator(*options) as e:
+        control, tpm = e.start()
+        tpm.nv_define(0x01500000, 8)
+        tpm.nv_write(0x01500000, b"12345678")
+        control.get_blob(1)
+        pid = e.process.pid
+        if os.geteuid() == 0:
+            for name, secret in secrets.items():
+                found = places(pid, secret)
+                if name == "key":
+                    tap.equal(len(found), 1, "the key is in memory once")
+                    tap.ok(all({"lo", "dd"} <= flags for _, flags in found),
+                           "locked, and left out of dumps", str(found))
+                else:
+                    tap.equal(found, [], f"{name}: not in memory")
+        else:
+            tap.skip("memory of an emulator", "only root may read that of one that is not dumpable")
+        for name in ("cmdline", "environ"):
+            with open(f"/proc/{pid}/{name}", "rb") as f:
+                content = f.read()
+            tap.ok(not any(s in content for s in secrets.values()), f"/proc/PID/{name}: no secret")
+        kept = [t for t in e.fds().values() if t.startswith(BASE)]
+        tap.equal(kept, [], "/proc/PID/fd: the files they came from are closed")
+        tap.ok(not any(s.decode(errors="replace") in e.messages() for s in secrets.values()),
+               "the log: no secret", e.messages())
+        with open(os.path.join(e.state, "tpm2-00.permall"), "rb") as f:
+            content = f.read()
+        tap.ok(not any(s in content for s in secrets.values()), "the state: no secret")
+
+
+def test_no_core():
+    """Neither limit nor signal makes it leave a core file."""
+    resource.setrlimit(resource.RLIMIT_CORE, (resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2)
+    for number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGQUIT):
+        with Emulator() as e:
+            e.start()
+            e.process.send_signal(number)
+            _, status = os.waitpid(e.process.pid, 0)
+            e.process.returncode = os.waitstatus_to_exitcode(status)
+            tap.ok(os.WIFSIGNALED(status) and not os.WCOREDUMP(status),
+                   f"{number.name}: no core dump", hex(status))
+
+
+def test_peers():
+    """Another process of the same user."""
+    if os.geteuid() != 0:
+        tap.skip("another process of the same user", "only root can become one")
+        return
+    os.chmod(BASE, 0o755)
+    state = os.path.join(BASE, "theirs")
+    os.mkdir(state, 0o700)
+    os.chown(state, 65534, 65534)
+    with Emulator("--runas", "65534", "--flags", "not-need-init", state=state, wait=False,
+                  control=f"type=unixio,path={state}/control") as e:
+        wait_until(lambda: os.path.exists(os.path.join(state, "tpm2-00.permall")), "its start")
+        look = ("import os,sys\nos.setgid(65534)\nos.setuid(65534)\nfor n in ('mem', 'environ', "
+                "'maps', 'fd'):\n try:\n  p = f'/proc/{sys.argv[1]}/{n}'\n  os.listdir(p) if n == "
+                "'fd' else open(p, 'rb').read(1)\n  print(n)\n except OSError: pass\n")
+        said = subprocess.run([sys.executable, "-c", look, str(e.process.pid)], cwd="/",
+                              capture_output=True, text=True, check=True).stdout
+        tap.equal((said, e.process.poll()), ("", None), "another process of the user opens neither memory nor descriptors")
+
+
+# --- the tools ---
+
+def test_setup():
+    key, passphrase = os.urandom(16), os.urandom(12).hex().encode()
+    for what, option, secrets in (
+            ("holdfast-setup --keyfile", ("--keyfile", write("setup-key", key.hex().encode())),
+             {"key": key, "digits of the key": key.hex().encode()}),
+            ("holdfast-setup --pwdfile", ("--pwdfile", write("setup-pass", passphrase)),
+             {"passphrase": passphrase})):
+        state = os.path.join(BASE, option[0])
+        os.mkdir(state)
+        expect_clean(what, secrets, SETUP, "--tpm2", "--tpm-state", state, "--createek",
+                     "--ek1keyalgo", "none", "--ek2keyalgo", "ecc_nist_p384", *option)
+
+
+def private_key(path):
+    """What there is of a PEM private key on P-256 or P-384: its text, and its number."""
+    with open(path) as f:
+        lines = [s.strip() for s in f]
+    body = [s for s in lines if s and not s.startswith("-----")]
+    der = base64.b64decode("".join(body))
+    number = re.search(rb"\x02\x01\x01\x04[\x1f-\x31]", der)
+    size = der[number.end() - 1]
+    # The first line is the same for all keys of a kind; so is the end, which is public.
+    scalar = der[number.end():number.end() + size].lstrip(b"\0")
+    return {"private key": scalar, "the same, reversed": scalar[::-1], "its text": body[1].encode()}
+
+
+def key_in(folder):
+    """The one file with a private key."""
+    paths = [os.path.join(d, n) for d, _, names in os.walk(folder) for n in names]
+    keys = [p for p in paths if "PRIVATE KEY" in open(p, errors="replace").read()]
+    if len(keys) != 1:
+        raise RuntimeError(f"private keys: {keys}")
+    return keys[0]
+
+
+def test_authorities():
+    home, fleet = os.path.join(BASE, "A"), os.path.join(BASE, "C")
+    for what, folder, argv in (
+            ("holdfast-authority init", home, [AUTHORITY, "init", "--software", "--dir", home]),
+            ("holdfast-authority request", home, [AUTHORITY, "request", "--dir", home, "--nonce",
+                                                  "00" * 32, "--out", os.path.join(BASE, "r")]),
+            ("holdfast-ca init", fleet, [CA, "init", "--dir", fleet]),
+            ("holdfast-ca crl", fleet, [CA, "crl", "--dir", fleet])):
+        expect_clean(what, lambda: private_key(key_in(folder)), *argv)
+
+
+def may_look():
+    try:
+        control_case()
+    except OSError as problem:
+        return str(problem)
+    return None if os.geteuid() == 0 else "only root may trace a process that is not dumpable"
+
+
+def main():
+    tests = [test_emulator, test_no_core, test_peers]
+    reason = may_look()
+    if reason:
+        tap.skip("what tools leave in memory", reason)
+    else:
+        tests += [test_setup, test_authorities]
+    for test in tests:
+        try:
+            test()
+        except Exception as problem:  # a broken test must not hide the others
+            tap.ok(False, test.__name__, repr(problem))
+    shutil.rmtree(BASE, ignore_errors=True)
+    return tap.finish()
+
+
+sys.exit(main())
