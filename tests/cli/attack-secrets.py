@@ -24,6 +24,7 @@ tap = Tap()
 BUILD = os.path.abspath(os.environ.get("top_builddir", "."))
 BASE = tempfile.mkdtemp(prefix="hf-secrets.")
 SETUP, AUTHORITY, CA = (os.path.join(BUILD, f"holdfast-{n}") for n in ("setup", "authority", "ca"))
+LOCALCA = os.path.join(BUILD, "swtpm-names", "swtpm_localca")
 PTRACE_TRACEME, PTRACE_CONT, PTRACE_SETOPTIONS = 0, 7, 0x4200
 FORKS, EXIT, EXITKILL = 0x2 | 0x4 | 0x8, 0x40, 0x100000
 EVENT_EXIT = 6
@@ -79,11 +80,13 @@ class Leftover:
 
     def __init__(self, secrets):
         self.secrets = secrets if callable(secrets) else lambda: secrets
-        self.found = []
+        self.found, self.cores = [], []
         self.exits = 0
 
     def look(self, pid):
         self.exits += 1
+        with open(f"/proc/{pid}/limits") as f:
+            self.cores += [s.split()[4] for s in f if s.startswith("Max core")]
         for name, secret in self.secrets().items():
             for where, _ in places(pid, secret):
                 self.found.append(f"{name} in {where}")
@@ -123,6 +126,7 @@ def expect_clean(what, secrets, *argv):
     tap.equal((code, code and said), (0, 0), f"{what}: works")
     tap.ok(not trace.found and trace.exits > 0,
            f"{what}: nothing is left in its {trace.exits} process(es)", "; ".join(trace.found))
+    tap.equal(set(trace.cores), {"0"}, f"{what}: leaves no core file")
     shown = [n for n, s in trace.secrets().items() if s in said.encode()]
     tap.equal(shown, [], f"{what}: nothing is in its messages")
 
@@ -235,6 +239,22 @@ def private_key(path):
     return {"private key": scalar, "the same, reversed": scalar[::-1], "its text": body[1].encode()}
 
 
+def rsa_numbers(path):
+    """The secret numbers of an RSA key in PKCS#8 or PKCS#1, found by their place in it."""
+    with open(path) as f:
+        body = "".join(s.strip() for s in f if not s.startswith("-----"))
+    der, numbers = base64.b64decode(body), []
+    at = re.search(rb"\x02\x01\x00\x02\x82", der).start()
+    while at < len(der) and der[at] == 2:
+        size, at = der[at + 1], at + 2
+        if size & 0x80:
+            extra = size & 0x7F
+            size, at = int.from_bytes(der[at:at + extra], "big"), at + extra
+        numbers.append(der[at:at + size].lstrip(b"\0"))
+        at += size
+    return {"private exponent": numbers[3], "first prime": numbers[4], "second prime": numbers[5]}
+
+
 def key_in(folder):
     """The one file with a private key."""
     paths = [os.path.join(d, n) for d, _, names in os.walk(folder) for n in names]
@@ -263,13 +283,34 @@ def may_look():
     return None if os.geteuid() == 0 else "only root may trace a process that is not dumpable"
 
 
+def test_localca():
+    """swtpm_localca, which makes its CA first."""
+    state = os.path.join(BASE, "L")
+    os.mkdir(state)
+    config = write("localca.conf", f"statedir = {state}\nsigningkey = {state}/key.pem\nissuercert = "
+                   f"{state}/cert.pem\ncertserial = {state}/serial\n".encode())
+    modulus = (1 << 2047 | int.from_bytes(os.urandom(250), "big") | 1).to_bytes(256, "big").hex()
+
+    def all_keys():
+        names = ("key.pem", "swtpm-localca-rootca-privkey.pem")
+        return {f"{k} of {n}": v for n in names
+                for k, v in rsa_numbers(os.path.join(state, n)).items()}
+
+    for what in ("swtpm_localca, first call", "swtpm_localca, again"):
+        expect_clean(what, all_keys, LOCALCA, "--type", "ek", "--ek", modulus, "--dir", state,
+                     "--configfile", config, "--vmid", "vm", "--tpm2", "--tpm-manufacturer",
+                     "id:00001014", "--tpm-model", "swtpm", "--tpm-version", "id:20191023",
+                     "--tpm-spec-family", "2.0", "--tpm-spec-level", "0", "--tpm-spec-revision",
+                     "164")
+
+
 def main():
     tests = [test_emulator, test_no_core, test_peers]
     reason = may_look()
     if reason:
         tap.skip("what tools leave in memory", reason)
     else:
-        tests += [test_setup, test_authorities]
+        tests += [test_setup, test_authorities, test_localca]
     for test in tests:
         try:
             test()

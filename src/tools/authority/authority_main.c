@@ -7,6 +7,7 @@
  */
 #include "base/log.h"
 #include "hwtpm/connection.h"
+#include "sandbox/sandbox.h"
 #include "tools/authority/authority_commands.h"
 #include "tools/common/ca_connection.h"
 
@@ -253,6 +254,10 @@ int main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
     bool works = true;
 
+    if (!hf_sandbox_stage1(&error)) {
+        hf_log_error(program.name, error);
+        return 1;
+    }
     options = hf_options_parse_or_exit(&program, argc, argv);
     if (!run(options, &works, &error)) {
         hf_log_error(program.name, error);

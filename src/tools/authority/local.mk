@@ -15,4 +15,4 @@ holdfast_authority_SOURCES = \
     src/tools/authority/authority_sign.c \
     src/tools/authority/authority_status.c
 holdfast_authority_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
-holdfast_authority_LDADD = $(authority_libs)
+holdfast_authority_LDADD = libsandbox.a $(authority_libs)

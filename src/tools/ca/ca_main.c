@@ -7,6 +7,7 @@
  */
 #include "base/log.h"
 #include "pki/delegation.h"
+#include "sandbox/sandbox.h"
 #include "tools/ca/ca_audit.h"
 #include "tools/ca/ca_commands.h"
 #include "tools/ca/ca_crl.h"
@@ -366,9 +367,14 @@ static int exit_code(const HfOptions *options, const GError *error)
 
 int main(int argc, char **argv)
 {
-    g_autoptr(HfOptions) options = hf_options_parse_or_exit(&program, argc, argv);
+    g_autoptr(HfOptions) options = NULL;
     g_autoptr(GError) error = NULL;
 
+    if (!hf_sandbox_stage1(&error)) {
+        hf_log_error(program.name, error);
+        return 1;
+    }
+    options = hf_options_parse_or_exit(&program, argc, argv);
     if (!run(options, &error)) {
         hf_log_error(program.name, error);
         return exit_code(options, error);

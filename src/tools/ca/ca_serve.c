@@ -299,7 +299,7 @@ bool hf_ca_command_serve(const HfOptions *options, GError **error)
     bool good;
 
     serve.server = hf_server_new(&functions, &serve, hf_enrolment_kinds(), &limits);
-    good = hf_sandbox_stage1(&local) && prepare(&serve, &local);
+    good = prepare(&serve, &local);
     if (good) {
         hf_log_set_prefix(PROGRAM ": ");
         hf_notify_ready(&serve.notify_fd);
