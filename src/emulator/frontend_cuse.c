@@ -12,9 +12,6 @@
  */
 #include "config.h"
 
-#define FUSE_USE_VERSION 31
-#include <cuse_lowlevel.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -28,6 +25,7 @@
 #include "emulator/command_worker.h"
 #include "emulator/device_control.h"
 #include "emulator/frontend.h"
+#include "emulator/fuse_library.h"
 
 #define CUSE_DEVICE "/dev/cuse"
 /* The kernel says hello as soon as the descriptor is open. */
@@ -58,19 +56,19 @@ typedef struct {
 
 static Cuse *cuse_of(fuse_req_t request)
 {
-    return fuse_req_userdata(request);
+    return the_fuse.fuse_req_userdata(request);
 }
 
 static void reply_error(fuse_req_t request, int number)
 {
-    (void)fuse_reply_err(request, number);
+    (void)the_fuse.fuse_reply_err(request, number);
 }
 
 static void give_response(Cuse *cuse, fuse_req_t request, size_t size)
 {
     const uint8_t *data = NULL;
     size_t n = hf_command_worker_take(cuse->worker, size, &data);
-    (void)fuse_reply_buf(request, (const char *)data, n);
+    (void)the_fuse.fuse_reply_buf(request, (const char *)data, n);
 }
 
 /* The command is done; in the worker's thread. */
@@ -78,7 +76,7 @@ static void answer_waiting(void *user)
 {
     Cuse *cuse = user;
     if (cuse->waiting_opens) {
-        (void)fuse_reply_open(cuse->waiting, &cuse->waiting_file);
+        (void)the_fuse.fuse_reply_open(cuse->waiting, &cuse->waiting_file);
     } else {
         give_response(cuse, cuse->waiting, cuse->waiting_size);
     }
@@ -103,7 +101,7 @@ static bool wait_for_command(Cuse *cuse, fuse_req_t request, bool opens, size_t 
                              const struct fuse_file_info *file)
 {
     /* Before it may be answered by the worker, after which it is gone. */
-    fuse_req_interrupt_func(request, on_interrupt, cuse);
+    the_fuse.fuse_req_interrupt_func(request, on_interrupt, cuse);
     cuse->waiting = request;
     cuse->waiting_opens = opens;
     cuse->waiting_size = size;
@@ -121,7 +119,7 @@ static void on_open(fuse_req_t request, struct fuse_file_info *file)
     }
     cuse->opened = true;
     if (!wait_for_command(cuse, request, true, 0, file)) {
-        (void)fuse_reply_open(request, file);
+        (void)the_fuse.fuse_reply_open(request, file);
     }
 }
 
@@ -142,7 +140,7 @@ static void on_read(fuse_req_t request, size_t size, off_t offset, struct fuse_f
     size_t n = 0;
     (void)offset; /* it is a stream */
     if (hf_device_control_read(cuse->control, size, &data, &n)) {
-        (void)fuse_reply_buf(request, (const char *)data, n);
+        (void)the_fuse.fuse_reply_buf(request, (const char *)data, n);
     } else if (hf_command_worker_awaited(cuse->worker)) {
         reply_error(request, EBUSY); /* two read at once */
     } else if (!wait_for_command(cuse, request, false, size, file)) {
@@ -158,19 +156,20 @@ static void on_write(fuse_req_t request, const char *data, size_t size, off_t of
     (void)offset;
     (void)file;
     if (hf_device_control_write(cuse->control, (const uint8_t *)data, size, &taken)) {
-        (void)(taken ? fuse_reply_write(request, size) : fuse_reply_err(request, EFBIG));
+        (void)(taken ? the_fuse.fuse_reply_write(request, size)
+                     : the_fuse.fuse_reply_err(request, EFBIG));
     } else if (size > HF_TPM_BUFFER_MAX) {
         reply_error(request, E2BIG);
     } else if (!hf_command_worker_submit(cuse->worker, (const uint8_t *)data, size)) {
         reply_error(request, EBUSY);
     } else {
-        (void)fuse_reply_write(request, size);
+        (void)the_fuse.fuse_reply_write(request, size);
     }
 }
 
 static void reply_ioctl(Cuse *cuse, fuse_req_t request, size_t size)
 {
-    (void)fuse_reply_ioctl(request, 0, cuse->answer, size);
+    (void)the_fuse.fuse_reply_ioctl(request, 0, cuse->answer, size);
     explicit_bzero(cuse->answer, sizeof(cuse->answer));
     hf_device_control_settle(cuse->control);
 }
@@ -189,7 +188,7 @@ static void on_ioctl(fuse_req_t request, int command, void *argument, struct fus
     case HF_DEVICE_DONE: reply_ioctl(cuse, request, size); break;
     case HF_DEVICE_BUSY: reply_error(request, EBUSY); break;
     case HF_DEVICE_AGAIN:
-        fuse_req_interrupt_func(request, on_interrupt, cuse);
+        the_fuse.fuse_req_interrupt_func(request, on_interrupt, cuse);
         cuse->locking = request;
         break;
     case HF_DEVICE_UNKNOWN:
@@ -244,7 +243,7 @@ static bool name_is_free(const char *name, GError **error)
 static bool open_cuse(HfFrontend *frontend, GError **error)
 {
     Cuse *cuse = (Cuse *)frontend;
-    if (!name_is_free(cuse->settings->cuse_name, error)) {
+    if (!hf_fuse_load(error) || !name_is_free(cuse->settings->cuse_name, error)) {
         return false;
     }
     /* Not blocking: what poll saw may be gone when it is read. */
@@ -271,12 +270,12 @@ static bool open_session(HfFrontend *frontend, HfLeftovers *leftovers, GError **
                                       .dev_minor = cuse->settings->cuse_minor,
                                       .dev_info_argc = 1,
                                       .dev_info_argv = information };
-    fuse_set_log_func(log_of_fuse);
-    cuse->session = cuse_lowlevel_new(&arguments, &device, &operations, cuse);
+    the_fuse.fuse_set_log_func(log_of_fuse);
+    cuse->session = the_fuse.cuse_lowlevel_new(&arguments, &device, &operations, cuse);
     if (!cuse->session) {
         return hf_error_set(error, HF_ERROR_FAILED, "libfuse cannot make a session");
     }
-    if (fuse_session_mount(cuse->session, descriptor) != 0) {
+    if (the_fuse.fuse_session_mount(cuse->session, descriptor) != 0) {
         return hf_error_set(error, HF_ERROR_FAILED, "libfuse does not take " CUSE_DEVICE);
     }
     cuse->fd = -1;
@@ -295,14 +294,14 @@ static bool connect_worker(HfFrontend *frontend, HfEmulator *emulator, GError **
 /* One request of the kernel. False: the device is gone. */
 static bool take_request(Cuse *cuse)
 {
-    int n = fuse_session_receive_buf(cuse->session, &cuse->buffer);
+    int n = the_fuse.fuse_session_receive_buf(cuse->session, &cuse->buffer);
     if (n == -EAGAIN || n == -EINTR) {
         return true;
     }
     if (n <= 0) {
         return false;
     }
-    fuse_session_process_buf(cuse->session, &cuse->buffer);
+    the_fuse.fuse_session_process_buf(cuse->session, &cuse->buffer);
     return true;
 }
 
@@ -312,7 +311,7 @@ static bool make_device(HfFrontend *frontend, GError **error)
 {
     Cuse *cuse = (Cuse *)frontend;
     const HfSettings *settings = cuse->settings;
-    int fd = fuse_session_fd(cuse->session);
+    int fd = the_fuse.fuse_session_fd(cuse->session);
     struct pollfd p = { .fd = fd, .events = POLLIN };
     while (!cuse->greeted) {
         if (poll(&p, 1, HELLO_TIMEOUT_MS) <= 0 || (p.revents & POLLIN) == 0 ||
@@ -334,7 +333,7 @@ static void turn(Cuse *cuse, int signal_fd)
 {
     struct pollfd p[3] = { { .fd = signal_fd, .events = POLLIN },
                            { .fd = hf_emulator_end_fd(cuse->emulator), .events = POLLIN },
-                           { .fd = fuse_session_fd(cuse->session), .events = POLLIN } };
+                           { .fd = the_fuse.fuse_session_fd(cuse->session), .events = POLLIN } };
     int n = poll(p, G_N_ELEMENTS(p), cuse->locking ? LOCK_PAUSE_MS : -1);
     if (n < 0) {
         return; /* EINTR */
@@ -368,7 +367,7 @@ static void free_cuse(HfFrontend *frontend)
         reply_error(cuse->locking, EINTR);
     }
     if (cuse->session) {
-        fuse_session_destroy(cuse->session);
+        the_fuse.fuse_session_destroy(cuse->session);
     }
     if (cuse->buffer.mem) {
         explicit_bzero(cuse->buffer.mem, cuse->buffer.size);

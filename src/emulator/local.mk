@@ -20,7 +20,8 @@ libemulator_a_SOURCES = \
     src/emulator/service.c src/emulator/service.h \
     src/emulator/storage.c src/emulator/storage.h
 if HAVE_FUSE
-libemulator_a_SOURCES += src/emulator/frontend_cuse.c
+libemulator_a_SOURCES += src/emulator/frontend_cuse.c \
+    src/emulator/fuse_library.c src/emulator/fuse_library.h
 endif
 # Not in the condition: where it is false automake would drop AM_CFLAGS too.
 libemulator_a_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
@@ -32,7 +33,6 @@ holdfast_LDADD = libemulator.a libcontrol.a libstate.a libsandbox.a libengine-st
     libbase.a $(STATIC_ENGINE_LIBS)
 holdfast_LDFLAGS = $(AM_LDFLAGS) -static-pie -Wl,--gc-sections $(STATIC_ENGINE_LDFLAGS)
 else
-holdfast_LDADD = libemulator.a libcontrol.a libstate.a libsandbox.a $(ENGINE_LIBS) \
-    $(FUSE_LIBS) $(GLIB_LIBS)
+holdfast_LDADD = libemulator.a libcontrol.a libstate.a libsandbox.a $(ENGINE_LIBS) $(GLIB_LIBS)
 holdfast_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
 endif

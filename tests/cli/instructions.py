@@ -29,7 +29,7 @@ LIBRARIES = ("libtpms 0.9.2", "libcrypto 3.0", "x86_64")
 BOUNDS = {
     "GetRandom": (700, 15000),
     "PCR_Extend": (700, 10000),
-    "start": (75000, 4900000),
+    "start": (55000, 4500000),
 }
 OURS = ("holdfast", "libglib-2.0.so")
 tap = Tap()

@@ -25,7 +25,7 @@ tests_fuzz_replay_linear_SOURCES = tests/fuzz/fuzz-linear.c $(fuzz_file)
 tests_fuzz_replay_linear_LDADD = $(state_test_libs)
 unit_tests += tests/fuzz/replay-options
 tests_fuzz_replay_options_SOURCES = tests/fuzz/fuzz-options.c $(fuzz_main)
-tests_fuzz_replay_options_LDADD = $(emulator_test_libs) $(FUSE_LIBS)
+tests_fuzz_replay_options_LDADD = $(emulator_test_libs)
 tests_fuzz_replay_options_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
 unit_tests += tests/fuzz/replay-config
 tests_fuzz_replay_config_SOURCES = tests/fuzz/fuzz-config.c $(fuzz_file)
@@ -75,7 +75,7 @@ tests_fuzz_replay_enrolment_SOURCES = tests/fuzz/fuzz-enrolment.c $(fuzz_main) s
 tests_fuzz_replay_enrolment_LDADD = $(holdfast_ca_LDADD)
 unit_tests += tests/fuzz/replay-engine
 tests_fuzz_replay_engine_SOURCES = tests/fuzz/fuzz-engine.c $(fuzz_main)
-tests_fuzz_replay_engine_LDADD = $(emulator_test_libs) $(FUSE_LIBS)
+tests_fuzz_replay_engine_LDADD = $(emulator_test_libs)
 tests_fuzz_replay_engine_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
 
 # The same sources once more, by clang with libFuzzer, AddressSanitizer and
@@ -88,7 +88,7 @@ fuzz_cppflags = $(DEFS) $(AM_CPPFLAGS) -U_FORTIFY_SOURCE $(GLIB_CFLAGS) $(GIO_CF
     $(LIBTPMS_CFLAGS) $(LIBCRYPTO_CFLAGS) $(GNUTLS_CFLAGS) $(LIBTASN1_CFLAGS) $(SECCOMP_CFLAGS) \
     $(TSS2_CFLAGS) $(FUSE_CFLAGS)
 fuzz_libs = $(LIBTPMS_LIBS) $(TSS2_LIBS) $(GNUTLS_LIBS) $(LIBTASN1_LIBS) $(SECCOMP_LIBS) $(JSON_LIBS) \
-    $(LIBCRYPTO_LIBS) $(FUSE_LIBS) $(GLIB_LIBS)
+    $(LIBCRYPTO_LIBS) $(GLIB_LIBS)
 fuzz_sources = $(sort $(filter %.c, $(libbase_a_SOURCES) $(libcrypto_a_SOURCES) $(libtpm12_a_SOURCES) $(libtpm2_a_SOURCES) \
     $(libcontrol_a_SOURCES) $(libstate_a_SOURCES) $(libpki_a_SOURCES) $(libengine_a_SOURCES) \
     $(libsandbox_a_SOURCES) $(libhwtpm_a_SOURCES) $(libemulator_a_SOURCES) $(libtools_a_SOURCES) \

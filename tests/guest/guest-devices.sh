@@ -12,6 +12,14 @@ guest_extra=$tap_dir/extra
 mkdir -p "$guest_extra/etc"
 need setpriv
 guest_add "$emulator" "$client" "$top_builddir/holdfast-ctl" "$(type -P setpriv)"
+# libfuse3 is loaded when it is needed: no list of libraries has it.
+fuse=$(sed -n 's/^#define HF_FUSE_LIBRARY "\(.*\)"/\1/p' "$top_builddir/config.h")
+fuse_path=$(ldconfig -p | awk -v name="$fuse" '$1 == name { print $NF; exit }')
+if [ -n "$fuse_path" ]; then
+    fuse_path=/usr${fuse_path#/usr}
+    mkdir -p "$guest_extra$(dirname "$fuse_path")"
+    cp -L "$fuse_path" "$guest_extra$fuse_path"
+fi
 [ -z "$(type -P swtpm_ioctl)" ] || guest_add "$(type -P swtpm_ioctl)"
 guest_add_module fuse cuse tpm_vtpm_proxy || {
     echo "1..0 # SKIP the guest's kernel has no modules fuse, cuse and tpm_vtpm_proxy"
@@ -117,6 +125,11 @@ END
 cat "$tap_dir/common" - >"$tap_dir/cuse" <<'END'
 mkdir -m 700 /tmp/s1 /tmp/s2 /tmp/s3 /tmp/s12 /tmp/empty
 cuse="holdfast cuse --tpm2"
+for library in /usr/lib/*/libfuse3.so*; do
+    mv "$library" /tmp/libfuse3
+    check "no CUSE without libfuse3" fails 'the command cuse needs libfuse3: libfuse3.so' $cuse --tpmstate dir=/tmp/empty -n vtpm0
+    mv /tmp/libfuse3 "$library"
+done
 check "no CUSE without its module" fails 'cuse.*is the module' $cuse --tpmstate dir=/tmp/empty -n vtpm0
 insmod /modules/fuse.ko
 insmod /modules/cuse.ko
