@@ -264,6 +264,14 @@ bool hf_file_replace_at(int dir, const char *name, const void *data, size_t n, m
     return sync_directory(dir, label, error);
 }
 
+bool hf_file_remove_at(int dir, const char *name, const char *label, GError **error)
+{
+    if (unlinkat(dir, name, 0) != 0 && errno != ENOENT) {
+        return hf_error_errno(error, errno, "cannot remove %s", label);
+    }
+    return sync_directory(dir, label, error);
+}
+
 /* The directory of `path`, open, and the name in it (borrowed from path). */
 static int open_parent(const char *path, const char **ret_name, GError **error)
 {

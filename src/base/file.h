@@ -68,6 +68,9 @@ typedef enum {
  * name; it is not changed. A FIFO that nobody reads is an error, it would block for good. */
 int hf_file_open_output(const char *path, HfOutput how, mode_t mode, GError **error);
 
+/* Removes it durably; fine when it is not there. */
+bool hf_file_remove_at(int dir, const char *name, const char *label, GError **error);
+
 /* Makes a new file durably; HF_ERROR_EXISTS when the name is taken. */
 bool hf_file_create_at(int dir, const char *name, const void *data, size_t n, mode_t mode,
                        const char *label, GError **error);

@@ -150,6 +150,15 @@ chain B.vma one.ek.pem A.vma one.ek.pem A.vma
 refuses 1 "2 certificates follow the chain of a TPM that is hardware-rooted" "more than there is" \
     verify two --nested 1 --chain chain.pem
 
+mkdir b1 b2
+printf -- '--tpm-state b1\n--tpm-state b2\n' >many
+ok "a batch by the inner authority" "$top_builddir/holdfast-setup" --tpm2 --create-ek-cert --authority B --batch many --jobs 2
+start b1-tpm "$top_builddir/holdfast" socket --tpm2 --tpmstate dir=b1 --server type=unixio,path=b1.sock \
+    --ctrl type=unixio,path=b1.sock.ctrl --flags not-need-init,startup-clear
+wait_socket b1.sock "$started" || bail "no virtual TPM"
+above b1
+ok "has the outer chain, too" cmp b1.above two.above
+
 ### The privacy CA
 ask() { "$attest" enroll --dir two.key --tcti "$(at two)" --request two.enroll; }
 certify() { "$ca" certify --dir P --request two.enroll --out answer --vma-root C/root.pem "$@"; }

@@ -25,7 +25,8 @@ static void approval(const uint8_t *data, size_t size)
     g_assert_cmpint(renameat(dir, "input", dir, HF_APPROVAL_FILE), ==, 0);
     hf_template_public(HF_TEMPLATE_SRK_P256, &approver);
     subject.counter = hf_tpm_name_of_handle(0x01000000);
-    g_autoptr(HfApproval) read = hf_approval_load(&subject, dir, "input", &found, &error);
+    g_autoptr(HfApproval) read =
+        hf_approval_load(&subject, dir, HF_APPROVAL_FILE, "input", &found, &error);
     g_assert_null(read); /* nobody has this approver's key */
     fuzz_told(FALSE, &error);
     g_assert_cmpint(unlinkat(dir, HF_APPROVAL_FILE, 0), ==, 0);

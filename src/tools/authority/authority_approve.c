@@ -43,11 +43,39 @@ static HfPcrValues *wanted_values(const HfOptions *options, HfAuthorityDir *auth
     return values;
 }
 
+/* Makes a counter that is not there any more: its first value is above all that it ever had, so what
+ * was revoked stays revoked. */
+static HfCounter *approval_counter(const HfOptions *options, HfAuthorityDir *authority,
+                                   GError **error)
+{
+    uint32_t index = authority->manifest->counter_index;
+    g_autoptr(GError) local = NULL;
+    HfCounter *counter = hf_authority_counter(authority, &local);
+
+    if (counter || !authority->connection || !hf_error_is(local, HF_ERROR_STATE)) {
+        if (!counter) {
+            g_propagate_error(error, g_steal_pointer(&local));
+        }
+        return counter;
+    }
+    if (!hf_authority_auth(options, "owner-auth-file", authority->connection, HF_HIERARCHY_OWNER,
+                           error) ||
+        !hf_counter_define(authority->connection, index, &authority->approver, error)) {
+        g_prefix_error(error, "%s: ", local->message);
+        return NULL;
+    }
+    printf(
+        "%s: the generation counter (NV index 0x%08x) was not there and is made anew: all earlier "
+        "approvals are revoked\n",
+        authority->path, index);
+    return hf_authority_counter(authority, error);
+}
+
 /* The generation to approve; makes the counter's first value when it has none. */
 static bool wanted_generation(const HfOptions *options, HfAuthorityDir *authority, HfSigner *signer,
                               uint64_t *ret_generation, GError **error)
 {
-    HfCounter *counter = hf_authority_counter(authority, error);
+    HfCounter *counter = approval_counter(options, authority, error);
     uint64_t value = 0;
     bool done;
 
@@ -74,15 +102,52 @@ static bool wanted_generation(const HfOptions *options, HfAuthorityDir *authorit
     return true;
 }
 
+/* Can the host work by the approval that it has? Then one for another state goes beside it. */
+static bool works_now(HfAuthorityDir *authority, const HfPcrValues *now, uint64_t counter)
+{
+    const HfApproval *approval = authority->approval;
+
+    return approval && approval->generation >= counter && hf_approval_fits(approval, now);
+}
+
+/* The one made beforehand goes when it is revoked, broken, or for the state that is approved now. */
+static bool drop_next(HfAuthorityDir *authority, const HfApproval *approval, uint64_t counter,
+                      GError **error)
+{
+    g_autofree char *label = hf_authority_label(authority, HF_APPROVAL_NEXT);
+    bool goes = authority->next_error ||
+                (authority->next && (authority->next->generation < counter ||
+                                     hf_approval_fits(authority->next, approval->values)));
+
+    return !goes || hf_file_remove_at(authority->fd, HF_APPROVAL_NEXT, label, error);
+}
+
+static bool save(HfAuthorityDir *authority, const HfApproval *approval, const HfPcrValues *now,
+                 uint64_t counter, GError **error)
+{
+    bool beforehand = !hf_approval_fits(approval, now) && works_now(authority, now, counter);
+    const char *name = beforehand ? HF_APPROVAL_NEXT : HF_APPROVAL_FILE;
+    g_autofree char *label = hf_authority_label(authority, name);
+
+    if (!hf_approval_save(approval, authority->fd, name, label, error) ||
+        (!beforehand && !drop_next(authority, approval, counter, error))) {
+        return false;
+    }
+    printf("%s: approved for generation %" G_GUINT64_FORMAT "%s\n", authority->path,
+           approval->generation,
+           beforehand ? ", for a state to come; the present one stays approved" : "");
+    return true;
+}
+
 bool hf_authority_command_approve(const HfOptions *options, GError **error)
 {
     g_autoptr(HfAuthorityDir) authority = open_from(options, error);
     g_autoptr(HfSigner) signer = NULL;
     g_autoptr(HfApproval) approval = NULL;
-    g_autofree char *label = NULL;
+    g_autoptr(HfPcrValues) now = NULL;
     HfApprovalSubject subject;
     HfPcrValues *values;
-    uint64_t generation = 0;
+    uint64_t generation = 0, counter = 0;
 
     signer = authority ? hf_authority_approver_signer(options, authority, error) : NULL;
     if (!signer || !hf_authority_connection(authority, error)) {
@@ -92,22 +157,21 @@ bool hf_authority_command_approve(const HfOptions *options, GError **error)
     if (!values) {
         return false;
     }
-    if (!wanted_generation(options, authority, signer, &generation, error)) {
+    now = wanted_generation(options, authority, signer, &generation, error) &&
+                  hf_counter_value(authority->shared_counter, &counter, error)
+              ? hf_hwpcr_read(authority->connection, &authority->manifest->pcrs, error)
+              : NULL;
+    if (!now) {
         hf_pcr_values_free(values);
         return false;
     }
     subject = hf_authority_subject(authority);
-    label = hf_authority_label(authority, HF_APPROVAL_FILE);
     approval =
         hf_approval_sign(&subject, &authority->manifest->pcrs, values, generation, signer, error);
     if (!approval && hf_options_has(options, "offline")) {
         g_prefix_error(error, "generation %" G_GUINT64_FORMAT ": ", generation);
     }
-    if (!approval || !hf_approval_save(approval, authority->fd, label, error)) {
-        return false;
-    }
-    printf("%s: approved for generation %" G_GUINT64_FORMAT "\n", authority->path, generation);
-    return true;
+    return approval && save(authority, approval, now, counter, error);
 }
 
 bool hf_authority_command_bump(const HfOptions *options, GError **error)

@@ -2,8 +2,9 @@
  * authority_status.c - `holdfast-authority status`: can certificates be issued now, and if not,
  * why.
  *
- * Reasons have a code for programs and words for people; all that can be found are named, not only
- * the first. When nothing speaks against it the key really signs something.
+ * Reasons have a code for programs and words for people, and say what to do (authority_advice.h); all
+ * that can be found are named, not only the first. What an operator should know though it works is a
+ * note. When nothing speaks against it the key really signs something.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -12,10 +13,16 @@
 #include "crypto/random.h"
 #include "hwtpm/hwcounter.h"
 #include "hwtpm/hwquote.h"
+#include "hwtpm/hwendorsement.h"
+#include "pki/crl_set.h"
+#include "tools/authority/authority_advice.h"
 #include "tools/authority/authority_commands.h"
 #include "tools/authority/authority_files.h"
 #include "tools/common/fields.h"
+#include "tools/common/host_connection.h"
 #include "tools/common/pcr_lines.h"
+
+#define MONTH_S (30 * 86400)
 
 typedef struct {
     const char *code;
@@ -25,6 +32,7 @@ typedef struct {
 typedef struct {
     HfAuthorityDir *authority;
     GArray *problems; /* HfProblem */
+    GArray *notes;    /* the same, of what does not keep it from working */
     char *changed;    /* PCRs that differ from the approval, or NULL */
     uint64_t counter; /* 0: not known */
 } HfStatus;
@@ -41,26 +49,62 @@ static void add(HfStatus *status, const char *code, const char *text)
     g_array_append_val(status->problems, problem);
 }
 
-static void check_pcrs(HfStatus *status, HfConnection *connection)
+static G_GNUC_PRINTF(3, 4) void note(HfStatus *status, const char *code, const char *format, ...)
 {
-    const HfApproval *approval = status->authority->approval;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(HfPcrValues) now = hf_hwpcr_read(connection, &approval->selection, &error);
-    g_autofree char *text = NULL;
+    HfProblem problem = { .code = code };
+    va_list ap;
 
-    if (!now) {
-        add(status, "tpm-failed", error->message);
-        return;
-    }
+    va_start(ap, format);
+    problem.text = g_strdup_vprintf(format, ap);
+    va_end(ap);
+    g_array_append_val(status->notes, problem);
+}
+
+static void check_pcrs(HfStatus *status, const HfApproval *approval, const HfPcrValues *now)
+{
+    const HfApproval *next = status->authority->next;
+    g_autofree char *text = NULL;
+    g_autofree char *other = NULL;
+
     status->changed = hf_pcr_lines_changed(approval->values, now, &approval->selection);
     if (*status->changed) {
-        text = g_strdup_printf("PCRs changed since the approval of %s: %s", approval->time,
-                               status->changed);
+        other = next ? hf_pcr_lines_changed(next->values, now, &next->selection) : NULL;
+        text = g_strdup_printf("PCRs changed since the approval of %s: %s%s%s%s%s", approval->time,
+                               status->changed, next ? "; the state approved beforehand, at " : "",
+                               next ? next->time : "", next ? ", is another one, too: " : "",
+                               next ? other : "");
         add(status, "pcr-changed", text);
     }
 }
 
-static void check_generation(HfStatus *status)
+/* The approval for a state to come, or one that has come. */
+static void note_next(HfStatus *status, const HfApproval *in_force, const HfPcrValues *now)
+{
+    const HfAuthorityDir *authority = status->authority;
+    const HfApproval *next = authority->next;
+    g_autofree char *other = NULL;
+
+    if (authority->next_error) {
+        note(status, "beforehand-invalid", "%s", authority->next_error->message);
+    } else if (next && next == in_force) {
+        note(
+            status, "in-beforehand",
+            "the host is in the state that was approved beforehand, at %s; that of %s is approved, "
+            "too",
+            next->time, authority->approval->time);
+    } else if (next && status->counter > next->generation) {
+        note(status, "beforehand-revoked",
+             "the state approved beforehand, at %s, is revoked: it is for generation "
+             "%" G_GUINT64_FORMAT ", the host TPM's counter is at %" G_GUINT64_FORMAT,
+             next->time, next->generation, status->counter);
+    } else if (next) {
+        other = hf_pcr_lines_changed(next->values, now, &next->selection);
+        note(status, "approved-beforehand",
+             "a state to come was approved at %s; it has others of %s", next->time, other);
+    }
+}
+
+static void check_generation(HfStatus *status, const HfApproval *approval)
 {
     HfAuthorityDir *authority = status->authority;
     g_autoptr(GError) error = NULL;
@@ -72,13 +116,60 @@ static void check_generation(HfStatus *status)
             error->message);
         return;
     }
-    if (status->counter > authority->approval->generation) {
+    if (status->counter > approval->generation) {
         text =
             g_strdup_printf("generation revoked: the approval is for generation %" G_GUINT64_FORMAT
                             ", the host TPM's counter is at %" G_GUINT64_FORMAT,
-                            authority->approval->generation, status->counter);
+                            approval->generation, status->counter);
         add(status, "generation-revoked", text);
     }
+}
+
+/* Is it the TPM that it was, and only what was in it is gone? What it says is believed here as far as
+ * an operator's advice goes. */
+static bool same_endorsement(const HfAuthorityDir *authority)
+{
+    const HfManifest *manifest = authority->manifest;
+    g_autoptr(HfConnection) connection = hf_host_connection(authority->tcti, NULL);
+    g_autoptr(GBytes) certificate = NULL;
+    g_autoptr(GBytes) digest = NULL;
+    HfPublic ek;
+
+    if (!connection || !hf_storage_open(connection, manifest->srk_handle, NULL, NULL, NULL) ||
+        !hf_endorsement_read(connection, &ek, &certificate, NULL)) {
+        return false;
+    }
+    digest = hf_endorsement_digest(&ek, NULL);
+    return digest && g_bytes_equal(digest, manifest->host_ek);
+}
+
+static void add_unconnected(HfStatus *status, const GError *error)
+{
+    const char *code = "tpm-failed";
+
+    if (hf_error_is(error, HF_ERROR_IO)) {
+        code = "tpm-unreachable";
+    } else if (hf_error_is(error, HF_ERROR_STATE)) {
+        code = same_endorsement(status->authority) ? "tpm-cleared" : "tpm-replaced";
+    }
+    add(status, code, error->message);
+}
+
+/* Approved, in this state, for this generation? */
+static void check_approval(HfStatus *status, HfConnection *connection)
+{
+    g_autoptr(GError) error = NULL;
+    const HfApproval *approval = hf_authority_in_force(status->authority, &error);
+    g_autoptr(HfPcrValues) now =
+        approval ? hf_hwpcr_read(connection, &approval->selection, &error) : NULL;
+
+    if (!now) {
+        add(status, "tpm-failed", error->message);
+        return;
+    }
+    check_pcrs(status, approval, now);
+    check_generation(status, approval);
+    note_next(status, approval, now);
 }
 
 static void check_host(HfStatus *status)
@@ -94,27 +185,71 @@ static void check_host(HfStatus *status)
     }
     connection = hf_authority_connection(authority, &error);
     if (!connection) {
-        add(status,
-            hf_error_is(error, HF_ERROR_IO)      ? "tpm-unreachable"
-            : hf_error_is(error, HF_ERROR_STATE) ? "tpm-replaced"
-                                                 : "tpm-failed",
-            error->message);
+        add_unconnected(status, error);
     } else if (authority->approval) {
-        check_pcrs(status, connection);
-        check_generation(status);
+        check_approval(status, connection);
     }
 }
 
-static void check_certificate(HfStatus *status)
+/* A month before, or where it is valid for a short time a third of that. */
+static void note_expiry(HfStatus *status, const HfCertificate *certificate)
+{
+    gint64 left = certificate->not_after - g_get_real_time() / G_USEC_PER_SEC;
+    gint64 validity = certificate->not_after - certificate->not_before;
+
+    if (left < MIN(MONTH_S, validity / 3)) {
+        g_autofree char *when = hf_crl_time_text(certificate->not_after);
+
+        note(status, "certificate-expiring", "the certificate expires at %s", when);
+    }
+}
+
+/* Only the CA's list can say it; the host does not hear of it by itself. */
+static void check_revoked(HfStatus *status, const char *const *lists)
+{
+    const HfAuthorityDir *authority = status->authority;
+    g_autoptr(HfCrlSet) set = hf_crl_set_new();
+    g_autoptr(GError) error = NULL;
+    bool revoked;
+
+    for (; *lists; lists++) {
+        if (!hf_crl_set_load(set, *lists, &error)) {
+            add(status, "revocation-unknown", error->message);
+            return;
+        }
+    }
+    if (!hf_crl_set_check(set, authority->certificate, "certificate",
+                          g_ptr_array_index(authority->above, 0), "CA's certificate",
+                          g_get_real_time() / G_USEC_PER_SEC, NULL, &error)) {
+        revoked = strstr(error->message, "was revoked") != NULL;
+        add(status, revoked ? "certificate-revoked" : "revocation-unknown", error->message);
+    }
+}
+
+static const char *unusable(const HfCertificate *certificate)
+{
+    gint64 now = g_get_real_time() / G_USEC_PER_SEC;
+
+    if (!certificate) {
+        return "no-certificate";
+    }
+    return now < certificate->not_before ? "certificate-early" : "certificate-expired";
+}
+
+static void check_certificate(HfStatus *status, const char *const *lists)
 {
     HfAuthorityDir *authority = status->authority;
     g_autoptr(GError) error = NULL;
 
+    if (authority->certificate && authority->above && authority->above->len > 0 && *lists) {
+        check_revoked(status, lists);
+    }
     if (authority->certificate_error) {
         add(status, "certificate-invalid", authority->certificate_error->message);
     } else if (!hf_authority_certificate(authority, &error)) {
-        add(status, authority->certificate ? "certificate-expired" : "no-certificate",
-            error->message);
+        add(status, unusable(authority->certificate), error->message);
+    } else {
+        note_expiry(status, authority->certificate);
     }
 }
 
@@ -179,6 +314,7 @@ static void put_facts(JsonBuilder *builder, const HfStatus *status)
 {
     const HfAuthorityDir *authority = status->authority;
     const HfManifest *manifest = authority->manifest;
+    const HfApproval *approval = authority->in_force ? authority->in_force : authority->approval;
 
     hf_fields_put(builder, "signer", manifest->host_tpm ? "host-tpm" : "file");
     hf_fields_put(builder, "rooted", hf_rooted_text(authority->facts.rooted));
@@ -187,10 +323,9 @@ static void put_facts(JsonBuilder *builder, const HfStatus *status)
     hf_fields_put(builder, "tcti", authority->tcti);
     hf_fields_put_bytes(builder, "host-ek", manifest->host_ek);
     hf_fields_put(builder, "derivation-key", derivation_text(authority));
-    if (authority->approval) {
-        hf_fields_put(builder, "approved-at", authority->approval->time);
-        hf_fields_put_number(builder, "approved-generation",
-                             (int64_t)authority->approval->generation);
+    if (approval) {
+        hf_fields_put(builder, "approved-at", approval->time);
+        hf_fields_put_number(builder, "approved-generation", (int64_t)approval->generation);
         hf_fields_put_bytes(builder, "approved-policy", authority->facts.tcb_digest);
     }
     if (status->counter > 0) {
@@ -201,20 +336,27 @@ static void put_facts(JsonBuilder *builder, const HfStatus *status)
     }
 }
 
-static void put_problems(JsonBuilder *builder, const HfStatus *status)
+static void put_array(JsonBuilder *builder, const char *name, const GArray *problems)
 {
-    hf_fields_put_flag(builder, "works", status->problems->len == 0);
-    json_builder_set_member_name(builder, "problems");
+    json_builder_set_member_name(builder, name);
     json_builder_begin_array(builder);
-    for (unsigned i = 0; i < status->problems->len; i++) {
-        const HfProblem *problem = &g_array_index(status->problems, HfProblem, i);
+    for (unsigned i = 0; i < problems->len; i++) {
+        const HfProblem *problem = &g_array_index(problems, HfProblem, i);
 
         json_builder_begin_object(builder);
         hf_fields_put(builder, "code", problem->code);
         hf_fields_put(builder, "text", problem->text);
+        hf_fields_put(builder, "to-do", hf_authority_advice(problem->code));
         json_builder_end_object(builder);
     }
     json_builder_end_array(builder);
+}
+
+static void put_problems(JsonBuilder *builder, const HfStatus *status)
+{
+    hf_fields_put_flag(builder, "works", status->problems->len == 0);
+    put_array(builder, "problems", status->problems);
+    put_array(builder, "notes", status->notes);
 }
 
 /* `others`: HfStatus of the further keys. */
@@ -244,6 +386,16 @@ static void print_json(const HfStatus *status, GPtrArray *others)
     fputs(text, stdout);
 }
 
+static void print_array(const GArray *problems, const char *key, const char *what)
+{
+    for (unsigned i = 0; i < problems->len; i++) {
+        const HfProblem *problem = &g_array_index(problems, HfProblem, i);
+
+        printf("%s%s%s: %s\n    to do: %s\n", key ? key : "", key ? ": " : "", what, problem->text,
+               hf_authority_advice(problem->code));
+    }
+}
+
 static void print_words(const HfStatus *status, const char *dir, bool several)
 {
     const HfAuthorityDir *authority = status->authority;
@@ -257,10 +409,8 @@ static void print_words(const HfStatus *status, const char *dir, bool several)
                authority->facts.rooted == HF_ROOTED_NESTED ? ", nested" : "",
                key ? "key " : "migration policy ", key ? key : authority->entry->migration_policy);
     }
-    for (unsigned i = 0; i < status->problems->len; i++) {
-        printf("%s%sdoes not work: %s\n", key ? key : "", key ? ": " : "",
-               g_array_index(status->problems, HfProblem, i).text);
-    }
+    print_array(status->problems, key, "does not work");
+    print_array(status->notes, key, "note");
 }
 
 static HfStatus *status_new(void)
@@ -268,7 +418,9 @@ static HfStatus *status_new(void)
     HfStatus *status = g_new0(HfStatus, 1);
 
     status->problems = g_array_new(FALSE, FALSE, sizeof(HfProblem));
+    status->notes = g_array_new(FALSE, FALSE, sizeof(HfProblem));
     g_array_set_clear_func(status->problems, problem_clear);
+    g_array_set_clear_func(status->notes, problem_clear);
     return status;
 }
 
@@ -277,6 +429,7 @@ static void status_free(void *data)
     HfStatus *status = data;
 
     g_array_unref(status->problems);
+    g_array_unref(status->notes);
     g_free(status->changed);
     hf_authority_free(status->authority);
     g_free(status);
@@ -303,7 +456,7 @@ static HfStatus *look(const HfOptions *options, const HfKeyWish *wish, bool host
     if (status->problems->len == 0) {
         check_signature(status);
     }
-    check_certificate(status);
+    check_certificate(status, hf_options_list(options, "crl"));
     /* One connection at a time. */
     hf_signer_free(g_steal_pointer(&status->authority->signer));
     hf_counter_free(g_steal_pointer(&status->authority->shared_counter));

@@ -13,6 +13,7 @@ holdfast_authority_SOURCES = \
     src/tools/authority/authority_main.c \
     src/tools/authority/authority_request.c \
     src/tools/authority/authority_sign.c \
-    src/tools/authority/authority_status.c
+    src/tools/authority/authority_status.c \
+    src/tools/authority/authority_advice.c src/tools/authority/authority_advice.h
 holdfast_authority_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
 holdfast_authority_LDADD = libsandbox.a $(authority_libs)

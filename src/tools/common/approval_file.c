@@ -177,12 +177,11 @@ static HfApproval *parse(const HfApprovalSubject *subject, GBytes *json, const c
     return g_steal_pointer(&approval);
 }
 
-HfApproval *hf_approval_load(const HfApprovalSubject *subject, int dir, const char *label,
-                             bool *ret_found, GError **error)
+HfApproval *hf_approval_load(const HfApprovalSubject *subject, int dir, const char *name,
+                             const char *label, bool *ret_found, GError **error)
 {
     g_autoptr(GError) local = NULL;
-    g_autoptr(GBytes) json =
-        hf_file_read_at(dir, HF_APPROVAL_FILE, HF_FIELDS_FILE_MAX, label, &local);
+    g_autoptr(GBytes) json = hf_file_read_at(dir, name, HF_FIELDS_FILE_MAX, label, &local);
 
     *ret_found = !hf_error_is(local, HF_ERROR_NOT_FOUND);
     if (!json) {
@@ -194,7 +193,15 @@ HfApproval *hf_approval_load(const HfApprovalSubject *subject, int dir, const ch
     return parse(subject, json, label, error);
 }
 
-bool hf_approval_save(const HfApproval *approval, int dir, const char *label, GError **error)
+bool hf_approval_fits(const HfApproval *approval, const HfPcrValues *values)
+{
+    g_autofree char *changed = hf_pcr_lines_changed(approval->values, values, &approval->selection);
+
+    return *changed == '\0';
+}
+
+bool hf_approval_save(const HfApproval *approval, int dir, const char *name, const char *label,
+                      GError **error)
 {
     JsonBuilder *builder = hf_fields_begin(FORMAT, FORMAT_VERSION, FORMAT_MINIMUM);
     g_autofree char *pcrs = hf_pcr_selection_text(&approval->selection);
@@ -213,5 +220,5 @@ bool hf_approval_save(const HfApproval *approval, int dir, const char *label, GE
         }
     }
     text = hf_fields_end(builder);
-    return hf_file_replace_at(dir, HF_APPROVAL_FILE, text, strlen(text), 0600, label, error);
+    return hf_file_replace_at(dir, name, text, strlen(text), 0600, label, error);
 }

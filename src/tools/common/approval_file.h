@@ -1,5 +1,6 @@
 /*
- * approval_file.h - approval.json: the approved policies of an authority and who approved them.
+ * approval_file.h - approval.json: the approved policies of an authority and who approved them; and
+ * approval-next.json, the same for a state that the host is still to come into.
  *
  *     format "holdfast-approval", version 2, minimum-reader 1
  *     time          when it was approved, ISO 8601, for people
@@ -20,6 +21,7 @@
 #include "tpm2/approval.h"
 
 #define HF_APPROVAL_FILE "approval.json"
+#define HF_APPROVAL_NEXT "approval-next.json"
 
 typedef struct {
     char *time;
@@ -43,9 +45,12 @@ HfApproval *hf_approval_sign(const HfApprovalSubject *subject, const HfPcrSelect
                              HfPcrValues *values, uint64_t generation, HfSigner *signer,
                              GError **error);
 /* From the directory; NULL without error when there is none (*ret_found is false then). */
-HfApproval *hf_approval_load(const HfApprovalSubject *subject, int dir, const char *label,
-                             bool *ret_found, GError **error);
-bool hf_approval_save(const HfApproval *approval, int dir, const char *label, GError **error);
+HfApproval *hf_approval_load(const HfApprovalSubject *subject, int dir, const char *name,
+                             const char *label, bool *ret_found, GError **error);
+bool hf_approval_save(const HfApproval *approval, int dir, const char *name, const char *label,
+                      GError **error);
+/* Is it for the state with these values? They must have all that it selects. */
+bool hf_approval_fits(const HfApproval *approval, const HfPcrValues *values);
 void hf_approval_free(HfApproval *approval);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfApproval, hf_approval_free)

@@ -14,6 +14,7 @@
 #include "hwtpm/hwcounter.h"
 #include "hwtpm/hwderive.h"
 #include "hwtpm/hwendorsement.h"
+#include "hwtpm/hwquote.h"
 #include "hwtpm/hwsigner.h"
 #include "pki/pem.h"
 #include "tools/common/authority_parts.h"
@@ -42,6 +43,8 @@ void hf_authority_free(HfAuthorityDir *authority)
     hf_key_blob_free(authority->blob);
     hf_key_blob_free(authority->derivation);
     hf_approval_free(authority->approval);
+    hf_approval_free(authority->next);
+    g_clear_error(&authority->next_error);
     g_clear_error(&authority->derivation_error);
     g_clear_error(&authority->approval_error);
     g_clear_pointer(&authority->certificate, hf_certificate_unref);
@@ -169,14 +172,27 @@ HfApprovalSubject hf_authority_subject(const HfAuthorityDir *authority)
     return (HfApprovalSubject){ .approver = &authority->approver, .counter = authority->counter };
 }
 
-static void load_approval(HfAuthorityDir *authority)
+static HfApproval *load_one(HfAuthorityDir *authority, const char *name, GError **error)
 {
-    g_autofree char *label = hf_authority_label(authority, HF_APPROVAL_FILE);
+    g_autofree char *label = hf_authority_label(authority, name);
     HfApprovalSubject subject = hf_authority_subject(authority);
     bool found = false;
 
-    authority->approval =
-        hf_approval_load(&subject, authority->fd, label, &found, &authority->approval_error);
+    return hf_approval_load(&subject, authority->fd, name, label, &found, error);
+}
+
+static void load_approval(HfAuthorityDir *authority)
+{
+    authority->approval = load_one(authority, HF_APPROVAL_FILE, &authority->approval_error);
+    authority->next = load_one(authority, HF_APPROVAL_NEXT, &authority->next_error);
+}
+
+static void set_tcb(HfAuthorityDir *authority, const HfApproval *approval)
+{
+    const HfDigest *policy = &approval->policy[HF_USE_SIGN];
+
+    g_clear_pointer(&authority->facts.tcb_digest, g_bytes_unref);
+    authority->facts.tcb_digest = g_bytes_new(policy->data, policy->size);
 }
 
 static GPtrArray *load_bundle(HfAuthorityDir *authority, const char *name, GError **error)
@@ -233,9 +249,7 @@ static void fill_facts(HfAuthorityDir *authority)
     facts->rooted = rooted_in(authority);
     facts->host_ek_digest = manifest->host_ek;
     if (authority->approval) {
-        const HfDigest *policy = &authority->approval->policy[HF_USE_SIGN];
-
-        facts->tcb_digest = g_bytes_new(policy->data, policy->size);
+        set_tcb(authority, authority->approval);
     }
     facts->key = authority->entry->name;
     facts->migration_policy = authority->entry->migration_policy;
@@ -492,21 +506,52 @@ GBytes *hf_authority_host_chain(HfAuthorityDir *authority, GError **error)
     return g_byte_array_free_to_bytes(all);
 }
 
+const HfApproval *hf_authority_in_force(HfAuthorityDir *authority, GError **error)
+{
+    const HfApproval *next = authority->next;
+    const HfApproval *approval = authority->approval;
+    g_autoptr(HfPcrValues) now = NULL;
+
+    if (!approval) {
+        hf_error_set(error, HF_ERROR_STATE,
+                     "%s: nothing approved yet: run holdfast-authority approve", authority->path);
+        return NULL;
+    }
+    if (authority->in_force) {
+        return authority->in_force;
+    }
+    if (next) {
+        if (!hf_authority_connection(authority, error)) {
+            return NULL;
+        }
+        now = hf_hwpcr_read(authority->connection, &next->selection, error);
+        if (!now) {
+            return NULL;
+        }
+        if (hf_approval_fits(next, now) &&
+            (next->generation >= approval->generation || !hf_approval_fits(approval, now))) {
+            approval = next;
+        }
+    }
+    set_tcb(authority, approval);
+    authority->in_force = approval;
+    return approval;
+}
+
 /* Everything that stands before the use of a key but the key; connects to the host TPM. */
 static bool approved_input(HfAuthorityDir *authority, HfUse use, const HfKeyBlob *blob,
                            HfApprovedInput *ret_input, GError **error)
 {
-    const HfApproval *approval = authority->approval;
+    const HfApproval *approval;
     HfCounter *counter;
 
     if (authority->approval_error) {
         g_propagate_error(error, g_error_copy(authority->approval_error));
         return false;
     }
+    approval = hf_authority_in_force(authority, error);
     if (!approval) {
-        return hf_error_set(error, HF_ERROR_STATE,
-                            "%s: nothing approved yet: run holdfast-authority approve",
-                            authority->path);
+        return false;
     }
     if (!approval->signature[use]) {
         return hf_error_set(error, HF_ERROR_STATE,

@@ -9,6 +9,7 @@
  *   vma.key         the signing key, PEM (signer "file")
  *   approver.pem    public key of the approver (signer "host-tpm")
  *   approval.json   the approved policies and the approver's signatures (approval_file.h)
+ *   approval-next.json   the same for a state that the host is still to come into; may be absent
  *   vma.pem         the delegation certificate
  *   chain.pem       the CA certificates above it, the next one up first, the root last
  *   keys/NAME/      the files vma.* and chain.pem of each further signing key (authority_keys.h)
@@ -37,7 +38,8 @@ typedef struct {
                                that this TPM is a virtual one; SOFTWARE: in a file */
     GBytes *host_ek_digest; /* SHA-256 of the DER SPKI of the host TPM's EK; NULL: no host TPM */
     GBytes *tcb_digest;     /* SHA-256 approved policy digest (PCRs, generation, command) in
-                               force; NULL: no host TPM, or nothing approved yet */
+                               force, for certain once the signer was asked for; NULL: no host
+                               TPM, or nothing approved yet */
     const char *key;        /* name of the signing key */
     const char *migration_policy;      /* name; "none": not migratable */
     const char *device_model;          /* what the key is for; NULL or "any": all */

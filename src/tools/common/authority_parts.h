@@ -35,6 +35,10 @@ struct HfAuthorityDir {
     GError *derivation_error;
     HfApproval *approval; /* NULL: none, or broken (approval_error) */
     GError *approval_error;
+    HfApproval
+        *next; /* approved beforehand, for another state; NULL: none, or broken (next_error) */
+    GError *next_error;
+    const HfApproval *in_force; /* the one of these two that counts now, once it was asked for */
     HfCertificate *certificate; /* NULL: none, or broken (certificate_error) */
     GError *certificate_error;
     GPtrArray *above; /* HfCertificate of chain.pem; NULL with certificate */
@@ -60,6 +64,10 @@ HfConnection *hf_authority_connection(HfAuthorityDir *authority, GError **error)
 /* The generation counter, borrowed; connects to the host TPM. ESYS knows an index once, so nobody
  * opens it a second time. */
 HfCounter *hf_authority_counter(HfAuthorityDir *authority, GError **error);
+/* Which of both approvals is for the state that the host is in: the one made beforehand if it is for this
+ * state and for no lower generation, otherwise the present one, also when it does not fit.
+ * Borrowed; connects where there is a choice. HF_ERROR_STATE when nothing was approved. */
+const HfApproval *hf_authority_in_force(HfAuthorityDir *authority, GError **error);
 /* The host TPM's endorsement key and its certificate (NULL: it has none); connects. HF_ERROR_STATE when
  * it is not the key that init found. */
 bool hf_authority_endorsement(HfAuthorityDir *authority, HfPublic *ret_ek, GBytes **ret_certificate,

@@ -64,7 +64,8 @@ static void take_facts(Authority *certifier, const HfSetupPlan *plan, const HfKe
 {
     const HfAuthorityFacts *facts = hf_authority_facts(certifier->authority);
     certifier->holding.host_ek = facts->host_ek_digest;
-    certifier->holding.tcb_policy = facts->tcb_digest;
+    certifier->holding.tcb_policy =
+        certifier->desk ? hf_desk_signer_tcb(certifier->desk) : facts->tcb_digest;
     certifier->holding.migration_policy = facts->migration_policy;
     certifier->holding.model_name = wish->device_model;
     certifier->holding.reproducible = plan->reproducible_from != NULL;
@@ -114,13 +115,18 @@ static GBytes *authority_issue(HfCertifier *base, const HfCertRequest *request, 
     return certificate ? g_bytes_ref(certificate->der) : NULL;
 }
 
+static GBytes *host_chain(Authority *certifier, GError **error)
+{
+    return certifier->desk ? hf_desk_signer_host_chain(certifier->desk, error)
+                           : hf_authority_host_chain(certifier->authority, error);
+}
+
 static GBytes *authority_chain(HfCertifier *base, GError **error)
 {
     Authority *certifier = (Authority *)base;
     GPtrArray *chain = hf_authority_chain(certifier->authority, error);
     bool nested = hf_authority_facts(certifier->authority)->rooted == HF_ROOTED_NESTED;
-    g_autoptr(GBytes) host =
-        chain && nested ? hf_authority_host_chain(certifier->authority, error) : NULL;
+    g_autoptr(GBytes) host = chain && nested ? host_chain(certifier, error) : NULL;
     if (!chain || (nested && !host)) {
         return NULL;
     }

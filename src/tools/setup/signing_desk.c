@@ -26,7 +26,7 @@
 
 #define TEXT_MAX 8192u
 
-enum { ASK_KEY = 1, ASK_SIGN, ASK_DERIVE };
+enum { ASK_KEY = 1, ASK_SIGN, ASK_DERIVE, ASK_HOST };
 enum { REPLY_DONE = 1, REPLY_FAILED };
 
 struct HfSigningDesk {
@@ -111,15 +111,24 @@ static bool open_authority(Desk *desk, const Request *request, size_t count, GEr
     return desk->authority != NULL;
 }
 
-static HfSecret *describe(const HfSigner *signer)
+/* u8 algorithm, u8 rooted, TPM2B approved policy in force (empty: none), the key's SPKI */
+static HfSecret *describe(const HfSigner *signer, GBytes *tcb)
 {
-    size_t size;
+    size_t size, tcb_size = 0;
     const void *spki = g_bytes_get_data(signer->spki, &size);
+    const void *policy = tcb ? g_bytes_get_data(tcb, &tcb_size) : NULL;
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     hf_put_u8(bytes, (uint8_t)signer->algorithm);
     hf_put_u8(bytes, (uint8_t)signer->rooted);
+    hf_put_tpm2b(bytes, policy, tcb_size);
     hf_put_bytes(bytes, spki, size);
     return hf_secret_copy(bytes->data, bytes->len);
+}
+
+static HfSecret *host_chain(HfAuthorityDir *authority, GError **error)
+{
+    g_autoptr(GBytes) chain = hf_authority_host_chain(authority, error);
+    return chain ? hf_secret_copy(g_bytes_get_data(chain, NULL), g_bytes_get_size(chain)) : NULL;
 }
 
 static HfSecret *sign(HfSigner *signer, const HfReader *data, GError **error)
@@ -146,7 +155,11 @@ static HfSecret *do_request(Desk *desk, uint8_t code, const Request *request, GE
     if (!signer) {
         return NULL;
     }
-    return code == ASK_KEY ? describe(signer) : sign(signer, &request->data, error);
+    switch (code) {
+    case ASK_KEY: return describe(signer, hf_authority_facts(desk->authority)->tcb_digest);
+    case ASK_HOST: return host_chain(desk->authority, error);
+    default: return sign(signer, &request->data, error);
+    }
 }
 
 static bool reply_failed(int seat, const GError *error)
@@ -269,6 +282,7 @@ void hf_signing_desk_free(HfSigningDesk *desk)
 typedef struct {
     HfSigner base;
     HfDeskKey key;  /* its texts are in `names` */
+    GBytes *tcb;    /* or NULL */
     char *names[4]; /* owned */
 } DeskSigner;
 
@@ -319,6 +333,7 @@ static void desk_free(HfSigner *signer)
     DeskSigner *self = (DeskSigner *)signer;
     names_clear(self->names);
     g_clear_pointer(&self->base.spki, g_bytes_unref);
+    g_clear_pointer(&self->tcb, g_bytes_unref);
     g_free(self);
 }
 
@@ -330,16 +345,22 @@ HfSigner *hf_desk_signer_new(const HfDeskKey *key, GError **error)
     if (!reply) {
         return NULL;
     }
-    if (reply->size < 3) {
+    HfReader r = hf_reader(reply->data, reply->size);
+    HfSignAlgorithm algorithm = (HfSignAlgorithm)hf_reader_u8(&r);
+    HfRooted rooted = (HfRooted)hf_reader_u8(&r);
+    HfReader tcb = hf_reader_tpm2b(&r, HF_HASH_MAX);
+    size_t tcb_size = hf_reader_left(&tcb);
+    if (r.failed || hf_reader_left(&r) == 0) {
         hf_error_set(error, HF_ERROR_INVALID, "the signing process: malformed answer");
         return NULL;
     }
     DeskSigner *self = g_new0(DeskSigner, 1);
     char **names = self->names;
     self->base.class = &desk_class;
-    self->base.algorithm = (HfSignAlgorithm)reply->data[0];
-    self->base.rooted = (HfRooted)reply->data[1];
-    self->base.spki = g_bytes_new(reply->data + 2, reply->size - 2);
+    self->base.algorithm = algorithm;
+    self->base.rooted = rooted;
+    self->tcb = tcb_size > 0 ? g_bytes_new(tcb.data, tcb_size) : NULL;
+    self->base.spki = g_bytes_new(reply->data + r.offset, hf_reader_left(&r));
     names[0] = g_strdup(key->authority);
     names[1] = g_strdup(key->tcti);
     names[2] = g_strdup(key->wish.migration_policy);
@@ -347,6 +368,19 @@ HfSigner *hf_desk_signer_new(const HfDeskKey *key, GError **error)
     self->key = (HfDeskKey){ .seat = key->seat, .authority = names[0], .tcti = names[1] };
     self->key.wish = (HfKeyWish){ .migration_policy = names[2], .device_model = names[3] };
     return &self->base;
+}
+
+GBytes *hf_desk_signer_tcb(const HfSigner *signer)
+{
+    g_assert(signer->class == &desk_class);
+    return ((const DeskSigner *)signer)->tcb;
+}
+
+GBytes *hf_desk_signer_host_chain(const HfSigner *signer, GError **error)
+{
+    g_assert(signer->class == &desk_class);
+    g_autoptr(HfSecret) chain = ask(&((const DeskSigner *)signer)->key, ASK_HOST, NULL, 0, error);
+    return chain ? g_bytes_new(chain->data, chain->size) : NULL;
 }
 
 HfSecret *hf_desk_derive(const HfDeskKey *key, const void *data, size_t size, GError **error)

@@ -35,6 +35,9 @@ typedef struct {
 /* As hf_authority_signer and hf_authority_derive, with their errors. The seat is borrowed and must
  * outlive the signer. */
 HfSigner *hf_desk_signer_new(const HfDeskKey *key, GError **error);
+/* The approved policy in force (facts' tcb_digest), borrowed; and as hf_authority_host_chain. */
+GBytes *hf_desk_signer_tcb(const HfSigner *signer);
+GBytes *hf_desk_signer_host_chain(const HfSigner *signer, GError **error);
 HfSecret *hf_desk_derive(const HfDeskKey *key, const void *data, size_t size, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfSigningDesk, hf_signing_desk_free)
