@@ -139,13 +139,30 @@ static HfSecret *sign(HfSigner *signer, const HfReader *data, GError **error)
     return made ? hf_secret_copy(signature, size) : NULL;
 }
 
+/* A TPM without resource manager may have no room for both keys at once: then the other one is let
+ * go of, with the authority. */
+static HfSecret *derive(Desk *desk, const Request *request, GError **error)
+{
+    const HfReader *data = &request->data;
+    bool was_open = is_open(desk, request, 2);
+    HfSecret *made = NULL;
+    if (open_authority(desk, request, 2, was_open ? NULL : error)) {
+        made =
+            hf_authority_derive(desk->authority, data->data, data->size, was_open ? NULL : error);
+    }
+    if (made || !was_open) {
+        return made;
+    }
+    close_authority(desk);
+    return open_authority(desk, request, 2, error)
+               ? hf_authority_derive(desk->authority, data->data, data->size, error)
+               : NULL;
+}
+
 static HfSecret *do_request(Desk *desk, uint8_t code, const Request *request, GError **error)
 {
     if (code == ASK_DERIVE) {
-        return open_authority(desk, request, 2, error)
-                   ? hf_authority_derive(desk->authority, request->data.data, request->data.size,
-                                         error)
-                   : NULL;
+        return derive(desk, request, error);
     }
     if (!open_authority(desk, request, 4, error) ||
         !hf_authority_certificate(desk->authority, error)) {
