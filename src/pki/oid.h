@@ -62,11 +62,9 @@
 #define HF_OID_PURPOSE_PLATFORM "2.23.133.8.2"
 #define HF_OID_PURPOSE_AK "2.23.133.8.3"
 
-/* What a CA verified of a key: it is in a TPM, stays there and, an attestation key, signs only what
- * that TPM made. */
+/* What a CA verified of a key: it is in a TPM, and stays there. */
 #define HF_OID_POLICY_TPM_RESIDENCY "2.23.133.11.1.1"
 #define HF_OID_POLICY_TPM_FIXED "2.23.133.11.1.2"
-#define HF_OID_POLICY_TPM_RESTRICTED "2.23.133.11.1.3"
 
 #define HF_OID_SUBJECT_DIRECTORY "2.5.29.9"
 #define HF_OID_SUBJECT_KEY_ID "2.5.29.14"

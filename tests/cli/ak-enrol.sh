@@ -33,7 +33,7 @@ refuses 1 "another endorsement key or another attestation key|another attestatio
 ok "the guest's TPM opens it" activate one answer --ca-root P/root.pem
 openssl x509 -in one.ak/ak.pem -noout -text >ak.text
 like "$(cat ak.text)" "2.23.133.8.3|Attestation Identity Key Certificate" "its extended key usage is an attestation key's"
-like "$(cat ak.text)" "2.23.133.11.1.3" "it says that the key is restricted"
+like "$(cat ak.text)" "2.23.133.11.1.2" "it says that the key stays in its TPM"
 ok "openssl verifies it" openssl verify -x509_strict -CAfile P/root.pem one.ak/ak.pem
 refuses 1 "no request waits for an answer" "the same answer again is refused" activate one answer
 like "$("$ca" list --dir P)" "attestation key, virtual TPM, hardware-rooted" "the CA's record has it"

@@ -1,7 +1,8 @@
 # Fuzz targets. `make check` replays every corpus (replay-NAME: the target with a main of its own);
 # `make check-fuzz FUZZ_SECONDS=60 [FUZZ_TARGETS="control linear"]` has libFuzzer look for more.
 fuzz_targets = control frame state migration linear options config certificate crl request der \
-    evidence ak manifest public attest pcr credential engine eventlog enrolment
+    evidence ak manifest public attest pcr credential engine eventlog enrolment \
+    quote reference
 EXTRA_DIST += tests/fuzz/run-fuzz tests/fuzz/gen_corpus.c tests/fuzz/corpus
 
 fuzz_main = tests/fuzz/replay.c tests/fuzz/fuzz.h
@@ -73,6 +74,20 @@ tests_fuzz_replay_eventlog_LDADD = $(fuzz_tpm2_libs)
 unit_tests += tests/fuzz/replay-enrolment
 tests_fuzz_replay_enrolment_SOURCES = tests/fuzz/fuzz-enrolment.c $(fuzz_main) src/tools/ca/ca_environment.c src/tools/ca/ca_environment.h
 tests_fuzz_replay_enrolment_LDADD = $(holdfast_ca_LDADD)
+# The verifier's part of holdfast-attest.
+fuzz_attest = src/tools/attest/attest_input.c src/tools/attest/attest_input.h \
+    src/tools/attest/crl_seen.c src/tools/attest/crl_seen.h \
+    src/tools/attest/quote_file.c src/tools/attest/quote_file.h \
+    src/tools/attest/reference.c src/tools/attest/reference.h \
+    src/tools/attest/verdict.c src/tools/attest/verdict.h src/tools/attest/verdict_input.c
+unit_tests += tests/fuzz/replay-quote
+tests_fuzz_replay_quote_SOURCES = tests/fuzz/fuzz-quote.c $(fuzz_main) $(fuzz_attest)
+tests_fuzz_replay_quote_LDADD = $(holdfast_attest_LDADD)
+tests_fuzz_replay_quote_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
+unit_tests += tests/fuzz/replay-reference
+tests_fuzz_replay_reference_SOURCES = tests/fuzz/fuzz-reference.c $(fuzz_main) $(fuzz_attest)
+tests_fuzz_replay_reference_LDADD = $(holdfast_attest_LDADD)
+tests_fuzz_replay_reference_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
 unit_tests += tests/fuzz/replay-engine
 tests_fuzz_replay_engine_SOURCES = tests/fuzz/fuzz-engine.c $(fuzz_main)
 tests_fuzz_replay_engine_LDADD = $(emulator_test_libs)
@@ -92,7 +107,8 @@ fuzz_libs = $(LIBTPMS_LIBS) $(TSS2_LIBS) $(GNUTLS_LIBS) $(LIBTASN1_LIBS) $(SECCO
 fuzz_sources = $(sort $(filter %.c, $(libbase_a_SOURCES) $(libcrypto_a_SOURCES) $(libtpm12_a_SOURCES) $(libtpm2_a_SOURCES) \
     $(libcontrol_a_SOURCES) $(libstate_a_SOURCES) $(libpki_a_SOURCES) $(libengine_a_SOURCES) \
     $(libsandbox_a_SOURCES) $(libhwtpm_a_SOURCES) $(libemulator_a_SOURCES) $(libtools_a_SOURCES) \
-    $(libsetup_a_SOURCES) src/tools/ca/ca_environment.c src/tools/ca/ca_verify.c tests/fuzz/fuzz_file.c))
+    $(libsetup_a_SOURCES) src/tools/ca/ca_environment.c src/tools/ca/ca_verify.c \
+    $(fuzz_attest) tests/fuzz/fuzz_file.c))
 fuzz_objects = $(fuzz_sources:%.c=fuzz-build/%.o)
 
 .SECONDARY: $(fuzz_targets:%=fuzz-build/tests/fuzz/fuzz-%.o)

@@ -86,6 +86,9 @@ typedef struct {
  * selection). */
 HfVerdict *hf_verdict_new(const HfOptions *options, GError **error);
 void hf_verdict_free(HfVerdict *verdict);
+/* An evidence file's part of that, into a verdict that has none yet. */
+bool hf_verdict_take_evidence(HfVerdict *verdict, GBytes *evidence, const char *label,
+                              GError **error);
 
 /* Runs the checks; *error, which begins with the check's name, unless all is good. */
 HfVerdictOutcome hf_verdict_reach(HfVerdict *verdict, GError **error);

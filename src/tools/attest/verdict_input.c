@@ -159,10 +159,9 @@ static GPtrArray *ak_chain_of(const HfQuoteFile *file, const char *label, GError
     return hf_certificate_parse_bundle(all, what, error);
 }
 
-static bool load_evidence(HfVerdict *v, const char *path, GError **error)
+bool hf_verdict_take_evidence(HfVerdict *v, GBytes *bytes, const char *path, GError **error)
 {
-    g_autoptr(GBytes) bytes = hf_file_read(path, HF_PARCEL_FILE_MAX, error);
-    g_autoptr(HfQuoteFile) file = bytes ? hf_quote_file_read(bytes, path, error) : NULL;
+    g_autoptr(HfQuoteFile) file = hf_quote_file_read(bytes, path, error);
     GBytes *ak = file ? file->parts[HF_QUOTE_AK] : NULL;
 
     if (!ak) {
@@ -180,8 +179,16 @@ static bool load_evidence(HfVerdict *v, const char *path, GError **error)
     v->ek_certificate = take(file, HF_QUOTE_EK_CERTIFICATE);
     v->ek_above = take(file, HF_QUOTE_EK_ABOVE);
     v->event_log = take(file, HF_QUOTE_EVENT_LOG);
+    v->certified = true;
     v->signer_needed = true;
     return v->ak_chain != NULL;
+}
+
+static bool load_evidence(HfVerdict *v, const char *path, GError **error)
+{
+    g_autoptr(GBytes) bytes = hf_file_read(path, HF_PARCEL_FILE_MAX, error);
+
+    return bytes && hf_verdict_take_evidence(v, bytes, path, error);
 }
 
 static bool load_values(HfVerdict *v, const HfOptions *options, GError **error)

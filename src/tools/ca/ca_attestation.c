@@ -197,8 +197,8 @@ static char *subject_of(const Check *c)
 
 static HfCertificate *issue(const Check *c, HfCaDir *ca, GError **error)
 {
-    /* The TCG's three are said of hardware alone; they come last, so that they can be left out. */
-    const char *policies[5] = { NULL };
+    /* The TCG's two are said of hardware alone; they come last, so that they can be left out. */
+    const char *policies[4] = { NULL };
     bool hardware = !c->ek_certificate || c->proof.rooted == HF_ROOTED_HARDWARE;
     g_autofree char *subject = subject_of(c);
     HfEndorsement in = {
@@ -224,8 +224,7 @@ static HfCertificate *issue(const Check *c, HfCaDir *ca, GError **error)
     }
     if (hardware) {
         policies[n++] = HF_OID_POLICY_TPM_RESIDENCY;
-        policies[n++] = HF_OID_POLICY_TPM_FIXED;
-        policies[n] = HF_OID_POLICY_TPM_RESTRICTED;
+        policies[n] = HF_OID_POLICY_TPM_FIXED;
     }
     return hf_endorsement_ak(&in, ca->signer, ca->root, error);
 }
