@@ -6,4 +6,5 @@ EXTRA_DIST += contrib/packages contrib/install-packages contrib/build.sh \
     contrib/debian/source/format contrib/debian/etc/swtpm_setup.conf contrib/debian/etc/swtpm-localca.conf \
     contrib/debian/etc/swtpm-localca.options \
     contrib/apparmor/usr.bin.holdfast contrib/selinux/holdfast.te contrib/selinux/holdfast.fc contrib/selinux/holdfast.if \
-    contrib/systemd/holdfast@.service contrib/systemd/sysusers.d/holdfast.conf contrib/systemd/tmpfiles.d/holdfast.conf
+    contrib/systemd/holdfast@.service contrib/systemd/holdfast-ca.service contrib/systemd/holdfast-ca.socket \
+    contrib/systemd/sysusers.d/holdfast-ca.conf contrib/systemd/sysusers.d/holdfast.conf contrib/systemd/tmpfiles.d/holdfast.conf

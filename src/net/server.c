@@ -53,6 +53,8 @@ struct HfServer {
     GHashTable *waiting;  /* id of a caller -> Job */
     HfTls *tls;
     uint64_t last_id;
+    uid_t own;
+    GThread *thread;      /* the worker */
     int wake_fd;          /* the worker has a result */
     GAsyncQueue *jobs;    /* Job */
     GAsyncQueue *results; /* Job */
@@ -106,21 +108,6 @@ HfServer *hf_server_new(const HfServerFunctions *functions, void *user, const Hf
     server->jobs = g_async_queue_new_full(job_unref);
     server->results = g_async_queue_new_full(job_unref);
     return server;
-}
-
-void hf_server_free(HfServer *server)
-{
-    if (!server) {
-        return;
-    }
-    g_ptr_array_unref(server->listeners);
-    g_ptr_array_unref(server->callers);
-    g_hash_table_unref(server->waiting);
-    g_async_queue_unref(server->jobs);
-    g_async_queue_unref(server->results);
-    hf_tls_unref(server->tls);
-    hf_fd_close(&server->wake_fd);
-    g_free(server);
 }
 
 static Listener *listen_at(HfServer *server, int fd, bool tls)
@@ -183,6 +170,7 @@ static void *worker(void *p)
 {
     HfServer *server = p;
 
+    g_async_queue_push(server->results, job_new());
     for (;;) {
         Job *job = g_async_queue_pop(server->jobs);
 
@@ -303,7 +291,7 @@ static void check_peer(const HfServer *server, const Listener *listener, HfCalle
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GBytes) frame = NULL;
-    bool allowed = uid == 0 || uid == geteuid();
+    bool allowed = uid == 0 || uid == server->own;
 
     for (unsigned i = 0; i < listener->peers->len; i++) {
         allowed |= g_array_index(listener->peers, uid_t, i) == uid;
@@ -485,28 +473,57 @@ static bool raise_files(const HfServer *server, GError **error)
            hf_error_errno(error, errno, "limit of open files");
 }
 
-bool hf_server_run(HfServer *server, int interrupt_fd, GError **error)
+bool hf_server_start(HfServer *server, GError **error)
 {
-    g_autoptr(GArray) set = g_array_new(FALSE, FALSE, sizeof(struct pollfd));
-    GThread *thread;
-    bool good = true;
-
     if (!raise_files(server, error)) {
         return false;
     }
+    server->own = geteuid();
     server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (server->wake_fd < 0) {
         return hf_error_errno(error, errno, "eventfd");
     }
-    thread = g_thread_try_new("worker", worker, server, error);
-    if (!thread) {
+    server->thread = g_thread_try_new("worker", worker, server, error);
+    if (!server->thread) {
         return false;
     }
+    job_unref(g_async_queue_pop(server->results)); /* its first word */
+    return true;
+}
+
+static void end_worker(HfServer *server)
+{
+    if (server->thread) {
+        g_async_queue_push_front(server->jobs, job_new());
+        (void)g_thread_join(g_steal_pointer(&server->thread));
+    }
+}
+
+void hf_server_free(HfServer *server)
+{
+    if (!server) {
+        return;
+    }
+    end_worker(server);
+    g_ptr_array_unref(server->listeners);
+    g_ptr_array_unref(server->callers);
+    g_hash_table_unref(server->waiting);
+    g_async_queue_unref(server->jobs);
+    g_async_queue_unref(server->results);
+    hf_tls_unref(server->tls);
+    hf_fd_close(&server->wake_fd);
+    g_free(server);
+}
+
+bool hf_server_run(HfServer *server, int interrupt_fd, GError **error)
+{
+    g_autoptr(GArray) set = g_array_new(FALSE, FALSE, sizeof(struct pollfd));
+    bool good = true;
+
     while (good && (!server->stopping ||
                     (server->callers->len > 0 && g_get_monotonic_time() < server->stop_deadline))) {
         good = turn(server, set, interrupt_fd, error);
     }
-    g_async_queue_push_front(server->jobs, job_new());
-    (void)g_thread_join(thread);
+    end_worker(server);
     return good;
 }

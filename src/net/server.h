@@ -47,7 +47,10 @@ void hf_server_listen_tls(HfServer *server, int fd);
 /* Whom new TLS connections meet; before hf_server_run, and again while it runs. */
 void hf_server_set_tls(HfServer *server, HfTls *tls);
 
-/* Starts the worker and serves until hf_server_stop. interrupt_fd: borrowed; a signalfd. */
+/* Starts the worker, which is there when this returns: the place to give up what a server that has
+ * begun needs no more. */
+bool hf_server_start(HfServer *server, GError **error);
+/* After hf_server_start: serves until hf_server_stop. interrupt_fd: borrowed; a signalfd. */
 bool hf_server_run(HfServer *server, int interrupt_fd, GError **error);
 /* From `interrupted`: accept nothing more, answer what is being worked on, return. */
 void hf_server_stop(HfServer *server);

@@ -52,6 +52,7 @@ enum { SCOPE_ABSTRACT_UNIX_SOCKET = 1 << 0, SCOPE_SIGNAL = 1 << 1 }; /* from ver
 #define STATE_RIGHTS \
     (FS_READ_FILE | FS_WRITE_FILE | FS_READ_DIR | FS_MAKE_REG | FS_REMOVE_FILE | FS_TRUNCATE)
 #define UNLINK_RIGHTS FS_REMOVE_FILE
+#define READ_RIGHTS (FS_READ_FILE | FS_READ_DIR)
 
 typedef struct {
     uint64_t handled_fs;
@@ -145,6 +146,7 @@ bool hf_sandbox_landlock(const HfSandboxPaths *paths, bool *ret_active, GError *
     if (!allow(ruleset, paths->state_dirs, paths->n_state_dirs, STATE_RIGHTS & set.handled_fs,
                error) ||
         !allow(ruleset, paths->unlink_dirs, paths->n_unlink_dirs, UNLINK_RIGHTS, error) ||
+        !allow(ruleset, paths->read_dirs, paths->n_read_dirs, READ_RIGHTS, error) ||
         !allow_instruments(ruleset, error)) {
         return false;
     }

@@ -48,6 +48,8 @@ typedef struct {
     size_t n_state_dirs;
     const int *unlink_dirs;
     size_t n_unlink_dirs;
+    const int *read_dirs; /* below which files may only be read */
+    size_t n_read_dirs;
     bool keep_network; /* leave TCP connect and bind alone (needed before all sockets are open) */
 } HfSandboxPaths;
 
@@ -71,6 +73,7 @@ typedef enum {
     HF_PROFILE_CUSE,          /* holdfast cuse: its worker and the descriptor of /dev/cuse exist */
     HF_PROFILE_CUSE_FILE,     /* the same, its state in one file or device that is open */
     HF_PROFILE_MANUFACTURE,   /* holdfast-setup's engine child: one thread, one socket, no files */
+    HF_PROFILE_CA,            /* holdfast-ca serve: its worker and its listening sockets exist */
 } HfSeccompProfile;
 
 /* Binds all threads. A thread made before must have begun to run its function: on its way there the

@@ -24,6 +24,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -39,6 +40,8 @@ enum {
     EMULATOR = DIRECTORY | ONE_FILE,
     MANUFACTURE = 1 << HF_PROFILE_MANUFACTURE,
     BOTH = EMULATOR | MANUFACTURE,
+    CA = 1 << HF_PROFILE_CA,
+    ALL = BOTH | CA,
 };
 
 typedef struct {
@@ -66,57 +69,74 @@ typedef struct {
 
 static const Row rows[] = {
 #ifdef HF_COVERAGE
-    { CALL(lseek), BOTH, "gcov: counts of earlier runs are read, and written over", ANY },
-    { CALL(fcntl), BOTH, "gcov: counts are added up by one process at a time", ONLY(1, F_SETLKW) },
-    { CALL(fcntl), BOTH, "gcov: stream of the counts", ONLY(1, F_GETFL) },
+    { CALL(lseek), ALL, "gcov: counts of earlier runs are read, and written over", ANY },
+    { CALL(fcntl), ALL, "gcov: counts are added up by one process at a time", ONLY(1, F_SETLKW) },
+    { CALL(fcntl), ALL, "gcov: stream of the counts", ONLY(1, F_GETFL) },
     { CALL(exit), MANUFACTURE, "gcov: as the emulator", ANY },
 #endif
 
     /* the channels: two of the emulator; a socket pair of the manufacturing child */
-    { CALL(read), BOTH,
+    { CALL(read), ALL,
       "data channel: command; control thread: signals, CUSE requests; socket pair; files", ANY },
-    { CALL(write), BOTH, "data channel: response; waking a thread; socket pair; files; log", ANY },
+    { CALL(write), ALL, "data channel: response; waking a thread; socket pair; files; log", ANY },
     { CALL(writev), CUSE, "libfuse: all answers to the kernel, a header and data", ANY },
-    { CALL(sendto), CHANNELS, "control channel: response (send, MSG_NOSIGNAL)", ANY },
+    { CALL(sendto), CHANNELS | CA, "control channel: response (send, MSG_NOSIGNAL)", ANY },
     { CALL(recvmsg), CHANNELS, "control channel: request, with the data descriptor", ANY },
-    { CALL(poll), EMULATOR, "both threads: who has something; 10 ms between tries of a lock", ANY },
-    { CALL(accept4), CHANNELS, "both channels: next client", ANY },
-    { CALL(shutdown), CHANNELS, "control thread: ends a blocking read of the data thread", ANY },
+    { CALL(poll), EMULATOR | CA, "both threads: who has something; 10 ms between tries of a lock",
+      ANY },
+    { CALL(accept4), CHANNELS | CA, "both channels: next client", ANY },
+    { CALL(shutdown), CHANNELS | CA, "control thread: ends a blocking read of the data thread",
+      ANY },
     { CALL(fcntl), CHANNELS, "data descriptor handed over: blocking?", ONLY(1, F_GETFL) },
     { CALL(fcntl), CHANNELS, "data descriptor handed over: make it block", ONLY(1, F_SETFL) },
 
     /* state and its lock */
-    { CALL(openat), BOTH, "state and lock files; openssl.cnf (Landlock says which)", ANY },
-    { CALL(close), BOTH, "files, clients, descriptors nobody asked for", ANY },
-    { CALL(newfstatat), BOTH, "state files: type, size; whose socket to remove; fstat of glibc",
+    { CALL(openat), ALL, "state and lock files; openssl.cnf (Landlock says which)", ANY },
+    { CALL(close), ALL, "files, clients, descriptors nobody asked for", ANY },
+    { CALL(newfstatat), ALL, "state files: type, size; whose socket to remove; fstat of glibc",
       ANY },
-    { CALL(fstat), BOTH, "the same: fstat of glibc before 2.33 and of late ones", ANY },
+    { CALL(fstat), ALL, "the same: fstat of glibc before 2.33 and of late ones", ANY },
     { CALL(fcntl), EMULATOR, "state: lock", ONLY(1, F_SETLK) },
     { CALL(fcntl), EMULATOR, "state: who holds the lock, for the message", ONLY(1, F_GETLK) },
-    { CALL(fdatasync), EMULATOR, "state: durable, before the rename or the next write", ANY },
-    { CALL(fchmod), DIRECTORY, "state files: exact mode", ANY },
-    { CALL(renameat), DIRECTORY, "state files: replace", ANY },
-    { CALL(fsync), DIRECTORY, "state directory: rename durable", ANY },
-    { CALL(pread64), ONE_FILE, "state in one file or device: header and blobs", ANY },
+    { CALL(fdatasync), EMULATOR | CA, "state: durable, before the rename or the next write", ANY },
+    { CALL(fchmod), DIRECTORY | CA, "state files: exact mode", ANY },
+    { CALL(renameat), DIRECTORY | CA, "state files: replace", ANY },
+    { CALL(fsync), DIRECTORY | CA, "state directory: rename durable", ANY },
+    { CALL(pread64), ONE_FILE | CA, "state in one file or device: header and blobs", ANY },
     { CALL(pwrite64), ONE_FILE, "state in one file or device: blobs, then the header", ANY },
-    { CALL(unlinkat), EMULATOR, "volatile state; failed temporaries; sockets and pid file", ANY },
+    { CALL(unlinkat), EMULATOR | CA, "volatile state; failed temporaries; sockets and pid file",
+      ANY },
+
+    /* a CA that serves */
+    { CALL(recvfrom), CA, "clients: requests, TLS records", ANY },
+    { CALL(sendmsg), CA, "clients: TLS records (GnuTLS)", ANY },
+    { CALL(getpeername), CA, "a new client: from where", ANY },
+    { CALL(getsockopt), CA, "a new client: which user", ONLY(2, SO_PEERCRED) },
+    { CALL(fcntl), CA, "a new client: does it block", ONLY(1, F_GETFL) },
+    { CALL(fcntl), CA, "a new client: must not block", ONLY(1, F_SETFL) },
+    { CALL(ftruncate), CA, "records: a line that was not finished when all ended", ANY },
+    { CALL(flock), CA, "the CA's directory: one at a time", ANY },
+    { CALL(linkat), CA, "nonces: new, never over another", ANY },
+    { CALL(getdents64), CA, "nonces: how many; directories of certificates", ANY },
+    { CALL(dup), CA, "the same, from the beginning", ANY },
+    { CALL(fcntl), CA, "the same: not for programs", ONLY(1, F_SETFD) },
+    { CALL(lseek), CA, "the same", ONLY(2, SEEK_SET) },
 
     /* memory */
-    { CALL(brk), BOTH, "malloc: first arena", ANY },
-    { CALL(mmap), BOTH, "malloc: large blocks, arenas; secrets", NOT_EXECUTABLE },
-    { CALL(mprotect), BOTH, "malloc: growing an arena that is not the first", NOT_EXECUTABLE },
-    { CALL(mremap), BOTH, "malloc: realloc of a large block", ANY },
-    { CALL(munmap), BOTH, "malloc: large blocks; secrets", ANY },
-    { CALL(madvise), BOTH, "malloc: trimming; stack of a thread that ends",
-      ONLY(2, MADV_DONTNEED) },
-    { CALL(madvise), MANUFACTURE, "secrets: out of core dumps", ONLY(2, MADV_DONTDUMP) },
-    { CALL(mlock), MANUFACTURE, "secrets: not swapped out", ANY },
+    { CALL(brk), ALL, "malloc: first arena", ANY },
+    { CALL(mmap), ALL, "malloc: large blocks, arenas; secrets", NOT_EXECUTABLE },
+    { CALL(mprotect), ALL, "malloc: growing an arena that is not the first", NOT_EXECUTABLE },
+    { CALL(mremap), ALL, "malloc: realloc of a large block", ANY },
+    { CALL(munmap), ALL, "malloc: large blocks; secrets", ANY },
+    { CALL(madvise), ALL, "malloc: trimming; stack of a thread that ends", ONLY(2, MADV_DONTNEED) },
+    { CALL(madvise), MANUFACTURE | CA, "secrets: out of core dumps", ONLY(2, MADV_DONTDUMP) },
+    { CALL(mlock), MANUFACTURE | CA, "secrets: not swapped out", ANY },
 
     /* the engine: libtpms and libcrypto */
-    { CALL(getrandom), BOTH, "all random numbers; names of temporaries", ANY },
-    { CALL(getpid), BOTH, "libcrypto: has the process forked; abort", ANY },
-    { CALL(clock_gettime), BOTH, "processor time; any time where the vDSO has none", ANY },
-    { CALL(gettimeofday), BOTH, "libtpms: time where the vDSO has none", ANY },
+    { CALL(getrandom), ALL, "all random numbers; names of temporaries", ANY },
+    { CALL(getpid), ALL, "libcrypto: has the process forked; abort", ANY },
+    { CALL(clock_gettime), ALL, "processor time; any time where the vDSO has none", ANY },
+    { CALL(gettimeofday), ALL, "libtpms: time where the vDSO has none", ANY },
     /* libtpms says what it has to say with dprintf, which asks about its descriptor first and is as
      * content with an error: the log is then a stream, and no terminal. */
     { CALL(lseek), BOTH, "libtpms: messages, where the log stands", REFUSED(ESPIPE) },
@@ -124,32 +144,33 @@ static const Row rows[] = {
       REFUSED_ONLY(1, TCGETS, ENOTTY) },
 
     /* threads and their end */
-    { CALL(futex), BOTH, "mutexes, condition variables", FUTEX_ONLY(FUTEX_WAIT) },
-    { CALL(futex), BOTH, "mutexes, condition variables", FUTEX_ONLY(FUTEX_WAKE) },
-    { CALL(futex), BOTH, "condition variables, join", FUTEX_ONLY(FUTEX_WAIT_BITSET) },
-    { CALL(rt_sigprocmask), BOTH, "end of a thread; abort", ANY },
-    { CALL(restart_syscall), EMULATOR, "the kernel: a poll that SIGSTOP interrupted goes on", ANY },
-    { CALL(gettid), BOTH, "abort", ANY },
-    { CALL(tgkill), BOTH, "abort", OWN_PROCESS },
-    { CALL(exit), EMULATOR, "end of the data thread", ANY },
-    { CALL(exit_group), BOTH, "end of the process", ANY },
+    { CALL(futex), ALL, "mutexes, condition variables", FUTEX_ONLY(FUTEX_WAIT) },
+    { CALL(futex), ALL, "mutexes, condition variables", FUTEX_ONLY(FUTEX_WAKE) },
+    { CALL(futex), ALL, "condition variables, join", FUTEX_ONLY(FUTEX_WAIT_BITSET) },
+    { CALL(rt_sigprocmask), ALL, "end of a thread; abort", ANY },
+    { CALL(restart_syscall), EMULATOR | CA, "the kernel: a poll that SIGSTOP interrupted goes on",
+      ANY },
+    { CALL(gettid), ALL, "abort", ANY },
+    { CALL(tgkill), ALL, "abort", OWN_PROCESS },
+    { CALL(exit), EMULATOR | CA, "end of the data thread", ANY },
+    { CALL(exit_group), ALL, "end of the process", ANY },
 
 #ifdef HF_SANITIZERS
     /* AddressSanitizer's reports, and LeakSanitizer, which at the end starts a task that stops all
      * threads with ptrace and reads /proc/self. */
-    { CALL(open), BOTH, "sanitizers: /proc/self/maps and task", ANY },
-    { CALL(getdents), BOTH, "sanitizers: threads in /proc/self/task", ANY },
-    { CALL(readlink), BOTH, "sanitizers: name of the program, for a report", ANY },
-    { CALL(ioctl), BOTH, "sanitizers: does a report go to a terminal", ANY },
-    { CALL(madvise), BOTH, "sanitizers: shadow memory", ANY },
-    { CALL(sched_yield), BOTH, "sanitizers: locks", ANY },
-    { CALL(prctl), BOTH, "sanitizers: consent to ptrace", ANY },
-    { CALL(clone), BOTH, "sanitizers: the stopping task", ANY },
-    { CALL(getppid), BOTH, "sanitizers: the stopping task", ANY },
-    { CALL(sigaltstack), BOTH, "sanitizers: the stopping task", ANY },
-    { CALL(rt_sigaction), BOTH, "sanitizers: the stopping task", ANY },
-    { CALL(ptrace), BOTH, "sanitizers: the stopping task", ANY },
-    { CALL(wait4), BOTH, "sanitizers: the stopping task", ANY },
+    { CALL(open), ALL, "sanitizers: /proc/self/maps and task", ANY },
+    { CALL(getdents), ALL, "sanitizers: threads in /proc/self/task", ANY },
+    { CALL(readlink), ALL, "sanitizers: name of the program, for a report", ANY },
+    { CALL(ioctl), ALL, "sanitizers: does a report go to a terminal", ANY },
+    { CALL(madvise), ALL, "sanitizers: shadow memory", ANY },
+    { CALL(sched_yield), ALL, "sanitizers: locks", ANY },
+    { CALL(prctl), ALL, "sanitizers: consent to ptrace", ANY },
+    { CALL(clone), ALL, "sanitizers: the stopping task", ANY },
+    { CALL(getppid), ALL, "sanitizers: the stopping task", ANY },
+    { CALL(sigaltstack), ALL, "sanitizers: the stopping task", ANY },
+    { CALL(rt_sigaction), ALL, "sanitizers: the stopping task", ANY },
+    { CALL(ptrace), ALL, "sanitizers: the stopping task", ANY },
+    { CALL(wait4), ALL, "sanitizers: the stopping task", ANY },
     { CALL(exit), MANUFACTURE, "sanitizers: the stopping task", ANY },
 #endif
 };

@@ -46,6 +46,10 @@ else
     is "$(status_of "$serving" CapEff) $(status_of "$serving" CapPrm) $(status_of "$serving" CapInh) $(status_of "$serving" CapAmb)" \
         "0000000000000000 0000000000000000 0000000000000000 0000000000000000" "and has no capabilities"
     is "$(status_of "$serving" NoNewPrivs)" 1 "nor gets any"
+    for file in environ maps fd/0; do
+        refuses any "Permission denied" "another process of that user does not see its $file" \
+            as "$owner" /usr/bin/python3 -c "open('/proc/$serving/$file')"
+    done
     ok "a host enrols" enrol A "unix:$PWD/s" --renew
     is "$(stat -c %u owned/issued)" "$owner" "the record is the user's"
     is "$(find owned ! -uid "$owner")" "" "as all else"

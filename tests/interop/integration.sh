@@ -20,6 +20,18 @@ if has systemd-analyze; then
     is "$(systemd-analyze verify --man=no units/$unit 2>&1 | grep -F "$unit")" "" "and finds nothing to say about it"
     sed 's/^ProtectSystem=.*/ProtectSystem=stritc/' units/$unit >units/wrong@.service
     like "$(systemd-analyze verify --man=no units/wrong@.service 2>&1)" stritc "a typing error would be found"
+    for file in holdfast-ca.service holdfast-ca.socket; do
+        sed "s|^ExecStart=/usr/bin/holdfast-ca|ExecStart=$program-ca|; /^Documentation=/d" \
+            "$contrib/systemd/$file" >units/$file
+    done
+    is "$(systemd-analyze verify --man=no units/holdfast-ca.service units/holdfast-ca.socket 2>&1)" "" \
+        "systemd takes holdfast-ca.service and its socket, and finds nothing to say"
+    if systemd-analyze security --help 2>&1 | grep -q -- --offline; then
+        ok "what the service leaves open is little (systemd-analyze security)" \
+            systemd-analyze security --offline=true --threshold=20 units/holdfast-ca.service
+    else
+        skip "systemd-analyze security" "this systemd-analyze cannot do so offline"
+    fi
 else
     skip "systemd takes $unit" "systemd-analyze is not installed"
 fi
@@ -47,10 +59,23 @@ with subprocess.Popen(sys.argv[1:], env={**os.environ, "NOTIFY_SOCKET": os.path.
         process.terminate()
 sys.exit(process.returncode)' "${words[@]}"
 
+# The CA's, with the socket that its service manager gives it.
+"$program-ca" init --dir ca >/dev/null
+command=$(sed -n 's/^ExecStart=//p' "$contrib/systemd/holdfast-ca.service")
+command=${command/\/usr\/bin\/holdfast/$program}
+command=${command/\/var\/lib\/holdfast-ca/$tap_dir/ca}
+read -ra words <<<"${command/\$HOLDFAST_CA_OPTIONS/--allow-software}"
+start ca /usr/bin/env python3 "$top_srcdir/tests/cli/serve-client.py" activate unix:ca.sock "${words[@]}"
+ok "the CA's command line is ready when it says so" wait_for 20 grep -q READY=1 ca.log || diag_file ca.log
+ok "and serves at the socket it was given" /usr/bin/env python3 "$top_srcdir/tests/cli/serve-client.py" magic ca.sock
+stop "$started"
+
 if has systemd-sysusers && has systemd-tmpfiles; then
     mkdir -p root/etc
-    ok "systemd-sysusers makes the user" systemd-sysusers --root="$tap_dir/root" "$contrib/systemd/sysusers.d/holdfast.conf"
-    like "$(cat root/etc/passwd)" 'holdfast:x:' "it is there"
+    ok "systemd-sysusers makes the users" systemd-sysusers --root="$tap_dir/root" \
+        "$contrib/systemd/sysusers.d/holdfast.conf" "$contrib/systemd/sysusers.d/holdfast-ca.conf"
+    like "$(cat root/etc/passwd)" 'holdfast:x:' "they are there"
+    like "$(cat root/etc/passwd)" 'holdfast-ca:x:' "the CA's, too"
     ok "systemd-tmpfiles makes the directories" systemd-tmpfiles --create --root="$tap_dir/root" \
         "$contrib/systemd/tmpfiles.d/holdfast.conf"
     is "$(stat -c %a root/var/lib/holdfast root/run/holdfast | xargs)" "711 755" "with their modes"

@@ -10,6 +10,7 @@
 #include "sandbox/sandbox.h"
 #include "tools/ca/ca_audit.h"
 #include "tools/ca/ca_commands.h"
+#include "tools/ca/ca_confine.h"
 #include "tools/ca/ca_crl.h"
 #include "tools/ca/ca_service_rules.h"
 
@@ -327,6 +328,14 @@ static const HfOption option_table[] = {
       .kind = HF_KIND_STRING,
       .arg = "USER",
       .help = "become this user when everything is open; the CA's directory must be the user's",
+      .where = SERVE },
+    { .name = "seccomp",
+      .kind = HF_KIND_CHOICE,
+      .arg = "ACTION",
+      .help = "what happens on a system call that is not on the list: the process is ended, it is "
+              "logged, or there is no list",
+      .preset = "kill",
+      .choices = HF_CA_SECCOMP_CHOICES,
       .where = SERVE },
     { .name = "json", .kind = HF_KIND_FLAG, .help = "print facts as JSON", .where = LIST | AUDIT },
     { 0 },

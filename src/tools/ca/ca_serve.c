@@ -1,8 +1,8 @@
 /*
  * ca_serve.c - `holdfast-ca serve`: the CA answers over UNIX sockets and TLS.
  *
- * Everything that is named is opened first, then the user is changed and all capabilities go, then
- * the worker starts and the service manager is told. SIGTERM and SIGINT end it when what is being
+ * Everything that is named is opened first, then the user is changed, all capabilities and all other
+ * files go, then the worker starts, all other system calls go and the service manager is told. SIGTERM and SIGINT end it when what is being
  * worked on is answered; SIGHUP reads rules and TLS files again, and keeps the old ones if the new
  * ones are wrong.
  *
@@ -27,6 +27,7 @@
 #include "net/server.h"
 #include "sandbox/sandbox.h"
 #include "tools/ca/ca_commands.h"
+#include "tools/ca/ca_confine.h"
 #include "tools/ca/ca_service.h"
 #include "tools/common/enrolment_kinds.h"
 
@@ -36,6 +37,7 @@
 typedef struct {
     const HfOptions *options;
     HfCaService *service;
+    const HfCaDir *ca; /* of service */
     HfServer *server;
     int signal_fd;
     int notify_fd;
@@ -279,10 +281,13 @@ static bool prepare(Serve *serve, GError **error)
     if (error && *error) {
         return false;
     }
-    if (!hf_sandbox_become(hf_options_string(options, "runas"), error) ||
-        !hf_sandbox_drop_capabilities(error) || !check_directory(ca, error)) {
+    if (!hf_ca_confine_memory(error) ||
+        !hf_sandbox_become(hf_options_string(options, "runas"), error) ||
+        !hf_sandbox_drop_capabilities(error) || !check_directory(ca, error) ||
+        !hf_ca_confine_files(options, ca, error)) {
         return false;
     }
+    serve->ca = ca;
     serve->service = hf_ca_service_new(g_steal_pointer(&ca), g_steal_pointer(&rules));
     return true;
 }
@@ -299,13 +304,14 @@ bool hf_ca_command_serve(const HfOptions *options, GError **error)
     bool good;
 
     serve.server = hf_server_new(&functions, &serve, hf_enrolment_kinds(), &limits);
-    good = prepare(&serve, &local);
+    hf_log_set_prefix(PROGRAM ": ");
+    good = prepare(&serve, &local) && hf_server_start(serve.server, &local) &&
+           hf_ca_confine_calls(options, serve.ca, &local);
     if (good) {
-        hf_log_set_prefix(PROGRAM ": ");
         hf_notify_ready(&serve.notify_fd);
         good = hf_server_run(serve.server, serve.signal_fd, &local);
-        hf_log_set_prefix("");
     }
+    hf_log_set_prefix("");
     hf_server_free(serve.server);
     hf_ca_service_free(serve.service);
     hf_fd_close(&serve.notify_fd);

@@ -9,6 +9,7 @@ holdfast_ca_SOURCES = \
     src/tools/ca/ca_attestation.c src/tools/ca/ca_attestation.h \
     src/tools/ca/ca_certify.c \
     src/tools/ca/ca_commands.h \
+    src/tools/ca/ca_confine.c src/tools/ca/ca_confine.h \
     src/tools/ca/ca_core.c src/tools/ca/ca_core.h \
     src/tools/ca/ca_crl.c src/tools/ca/ca_crl.h \
     src/tools/ca/ca_delegate.c \
