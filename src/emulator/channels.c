@@ -35,6 +35,14 @@ static bool is_device(int fd)
     return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode);
 }
 
+/* A UNIX socket of messages: commands and responses are one each. Never a UDP socket. */
+static bool is_local_pair(int fd)
+{
+    int domain = 0;
+    socklen_t size = sizeof(domain);
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
+}
+
 /* An inherited descriptor is what the option says, and is not inherited further. */
 static bool adopt(int fd, bool listens, const char *label, int *ret_fd, GError **error)
 {
@@ -44,7 +52,8 @@ static bool adopt(int fd, bool listens, const char *label, int *ret_fd, GError *
     if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
         return hf_error_errno(error, errno, "%s: descriptor %d", label, fd);
     }
-    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_STREAM) {
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 ||
+        (type != SOCK_STREAM && (listens || !is_local_pair(fd)))) {
         return hf_error_set(error, HF_ERROR_INVALID,
                             "%s: expected descriptor %d to be a stream socket, found something "
                             "else",

@@ -84,6 +84,7 @@ gets null "--profile-name builtin:" --profile-name builtin:null
 printf '{"Name":"custom:site","Description":"ours"}\n' >site/ours.json
 printf '{"Name":"null"}' >site/default-v1.json
 gets custom:site "--profile-file" --profile-file site/ours.json
+gets custom:site "--profile-file, a pipe" --profile-file <(cat site/ours.json)
 gets custom:site "--profile-file-fd" --profile-file-fd 7 7<site/ours.json
 ok "with everything else that a TPM gets" own --overwrite --createek --create-spk --profile-name default-v1 --display --logfile log
 like "$(cat log)" "The TPM has the profile default-v1[.]" "and it is said"
@@ -99,6 +100,11 @@ is "$(of st)" "custom" "and the profile stays"
 
 # --- the configuration
 
+echo "local_profiles_dir = $tap_dir/empty" >config/swtpm_setup.conf
+mkdir empty
+like "$(swtpm_setup --print-profiles)" '^[{]"local":[[][]],"builtin":' "a site without profiles"
+rmdir empty
+like "$(swtpm_setup --print-profiles)" '^[{]"builtin":' "and without their directory"
 echo "local_profiles_dir = $tap_dir/site" >config/swtpm_setup.conf
 gets custom:site "--profile-name, the site's" --profile-name ours
 gets null "the site's come before those built in" --profile-name default-v1
@@ -144,7 +150,7 @@ bad 'expected a profile, a JSON object' --profile '{"Name":7}'
 bad '--profile-name: .*junk|expected a profile' --profile-name junk
 bad 'expected a profile' --profile-file site/noname.json
 bad '--profile-file: cannot open missing.json' --profile-file missing.json
-bad '--profile-file: /dev/null' --profile-file /dev/null
+bad 'expected a profile' --profile-file /dev/null
 bad '--profile-file-fd: cannot read' --profile-file-fd 77
 head -c 70000 /dev/zero | tr '\0' ' ' >site/long.json
 bad '--profile-file: .*long.json' --profile-file site/long.json

@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import struct
+import subprocess
 import sys
 import tempfile
 
@@ -115,6 +116,33 @@ def test_descriptors():
     os.close(read)
 
 
+def test_messages():
+    """Sockets of messages, as swtpm takes them: a message is a command, another the response."""
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_SEQPACKET):
+        control, theirs = socket.socketpair(socket.AF_UNIX, kind)
+        data, others = socket.socketpair(socket.AF_UNIX, kind)
+        state = tempfile.mkdtemp(dir=BASE)
+        fds = (theirs.fileno(), others.fileno())
+        with subprocess.Popen((SWTPM, "socket", "--tpm2", "--tpmstate", f"dir={state}", "--ctrl",
+                               f"type=unixio,clientfd={fds[0]}", "--fd", str(fds[1])), pass_fds=fds) as emulator:
+            control.settimeout(60)
+            data.settimeout(60)
+            control.send(struct.pack(">II", 2, 0))
+            tap.equal(control.recv(99), bytes(4), f"{kind.name}: INIT")
+            for _ in range(2):
+                data.send(Tpm.pack(0x144, parameters=bytes(2)))
+                tap.ok(data.recv(4096)[6:] in (bytes(4), struct.pack(">I", 0x100)), f"{kind.name}: a command")
+            control.send(struct.pack(">I", 3))
+            tap.equal(control.recv(99), bytes(4), f"{kind.name}: SHUTDOWN")
+            tap.equal(emulator.wait(60), 0, f"{kind.name}: which ends it")
+        for end in (control, theirs, data, others):
+            end.close()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        result = run(SWTPM, "socket", "--tpm2", "--tpmstate", f"dir={BASE}", "--flags", "not-need-init", "--fd",
+                     str(udp.fileno()), pass_fds=(udp.fileno(),))
+    tap.ok(result.returncode == 1 and "stream socket" in result.stderr, "but no UDP", result.stderr)
+
+
 def test_init():
     """What INIT answers for state that cannot be read: swtpm's results."""
     keys = {"right": "00" * 16, "wrong": "11" * 16, "long": "00" * 32}
@@ -139,5 +167,6 @@ def test_init():
 test_log()
 test_server()
 test_descriptors()
+test_messages()
 test_init()
 sys.exit(tap.finish())

@@ -85,6 +85,12 @@ is "$(stat -c '%a' ca)" 750 "the directory is not for others"
 is "$(stat -c '%a' ca/signkey.pem ca/swtpm-localca-rootca-privkey.pem | sort -u)" 640 "neither are the keys"
 is "$(stat -c '%a' one/ek.cert)" 600 "the certificate is the caller's"
 is "$(cat ca/certserial)" 5 "the count counts"
+for number in 99:100 1461501637330902918203684832716283019655932542974:1461501637330902918203684832716283019655932542975 \
+    1461501637330902918203684832716283019655932542975:'[1-9][0-9]{19}' garbage:1; do
+    printf %s "${number%:*}" >ca/certserial
+    localca again ca --type ek --ek "$modulus" --tpm2 >/dev/null
+    like "$(cat ca/certserial)" "^${number#*:}\$" "it goes on after ${number%:*}"
+done
 like "$(openssl x509 -in ca/swtpm-localca-rootca-cert.pem -noout -ext basicConstraints)" "CA:TRUE, pathlen:1" "the root has a path length"
 like "$(openssl x509 -in ca/issuercert.pem -noout -ext basicConstraints)" "CA:TRUE, pathlen:0" "the issuer too"
 is "$(field one/ek.cert -subject)" "subject=CN=vm1:8a3c" "the subject is the VM"
@@ -132,19 +138,21 @@ ok "no directory is named \${WHERE}" test ! -e "\${WHERE}"
 # --- parallel setups share a fresh CA ---
 
 conf shared
+mkdir shared
+printf 22 >shared/certserial
 pids=()
-for i in 1 2 3 4 5 6 7 8; do
+for i in {1..20}; do
     localca "p$i" shared --type ek --ek "$modulus" --tpm2 --vmid "vm$i" >"p$i.log" 2>&1 &
     pids+=($!)
 done
 failed=0
 for pid in "${pids[@]}"; do wait "$pid" || failed=$((failed + 1)); done
-is "$failed" 0 "8 at the same time on one fresh CA directory"
-ok "8 valid certificates under one CA" verifies shared p{1,2,3,4,5,6,7,8}/ek.cert
-is "$(for i in 1 2 3 4 5 6 7 8; do field "p$i/ek.cert" -serial; done | sort -u | wc -l)" 8 "with 8 serial numbers"
-is "$(for i in 1 2 3 4 5 6 7 8; do field "p$i/ek.cert" -subject; done | sort -u | wc -l)" 8 "for 8 machines"
-is "$(grep -l 'Creating root CA' p?.log | wc -l)" 1 "one of them made the CA"
-is "$(cat shared/certserial)" 8 "the count has all"
+is "$failed" 0 "20 at the same time on one fresh CA directory"
+ok "20 valid certificates under one CA" verifies shared p{1..20}/ek.cert
+is "$(for i in {1..20}; do field "p$i/ek.cert" -serial; done | sort -u | wc -l)" 20 "with 20 serial numbers"
+is "$(for i in {1..20}; do field "p$i/ek.cert" -subject; done | sort -u | wc -l)" 20 "for 20 machines"
+is "$(grep -l 'Creating root CA' p?.log p??.log | wc -l)" 1 "one of them made the CA"
+is "$(cat shared/certserial)" 42 "the count has all"
 is "$(find shared -name '*.tmp')" "" "nothing is left over"
 
 # --- half a CA is completed, never replaced ---
@@ -227,6 +235,9 @@ if [ -n "$(type -P softhsm2-util)" ] && [ -n "$(type -P p11tool)" ]; then
     ok "the CA's key is in a PKCS#11 token" localca t p11 --type ek --ek "$modulus" --tpm2
     openssl x509 -inform DER -in t/ek.cert -out t.pem
     ok "the certificate verifies" openssl verify -CAfile token-ca.pem t.pem
+    sed -i '/^signingkey/s/;/\\;/g' p11.conf
+    like "$(cat p11.conf)" 'hf\\;object' "a URI as swtpm-create-tpmca writes it"
+    ok "is understood" localca t p11 --type ek --ek "$modulus" --tpm2
     export SOFTHSM2_CONF=$tap_dir/softhsm2.conf
     ok "swtpm_cert takes the PIN from the environment" env SWTPM_PKCS11_PIN=1234 "$names/swtpm_cert" --tpm2 "${tpm[@]}" "${spec[@]}" \
         --modulus "$modulus" --signkey "pkcs11:token=hf;object=sign;type=private" --issuercert token-ca.pem --out-cert t.cert

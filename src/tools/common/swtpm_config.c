@@ -5,6 +5,8 @@
  */
 #include "tools/common/swtpm_config.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -42,12 +44,16 @@ static void wipe(char *text)
     g_free(text);
 }
 
-/* The lines or words of a file that may be reached over links; NUL bytes end it. Passwords may
- * stand in it. */
+/* The lines or words of a file that may be reached over links, be /dev/null or a pipe; NUL bytes end
+ * it. Passwords may stand in it. */
 static char **read_pieces(const char *path, const char *separators, GError **error)
 {
-    g_autofree char *resolved = realpath(path, NULL);
-    g_autoptr(HfSecret) bytes = hf_file_read_secret(resolved ? resolved : path, FILE_MAX, error);
+    hf_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0) {
+        hf_error_errno(error, errno, "cannot open %s", path);
+        return NULL;
+    }
+    g_autoptr(HfSecret) bytes = hf_fd_read_secret(fd, FILE_MAX, path, error);
     if (!bytes) {
         return NULL;
     }

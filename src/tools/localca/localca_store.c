@@ -16,7 +16,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "pki/delegation.h"
+#include "crypto/random.h"
 #include "pki/keyfile.h"
+#include "pki/swtpm_profile.h"
 
 #define LOCK_NAME ".lock.swtpm-localca"
 #define ROOT_KEY "swtpm-localca-rootca-privkey.pem"
@@ -26,6 +28,18 @@
 #define KEY_MODE 0640
 #define CERTIFICATE_MODE 0644
 #define SERIAL_DIGITS_MAX 64u
+
+/* What a setup that was killed has left behind. With the lock nobody is writing such a file. */
+static void remove_temporaries(const char *path)
+{
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    for (const char *name = NULL; dir && (name = g_dir_read_name(dir)) != NULL;) {
+        if (name[0] == '.' && g_str_has_suffix(name, ".tmp")) {
+            g_autofree char *left = g_build_filename(path, name, NULL);
+            (void)unlink(left);
+        }
+    }
+}
 
 int hf_localca_lock(const HfLocalCa *ca, GError **error)
 {
@@ -45,6 +59,7 @@ int hf_localca_lock(const HfLocalCa *ca, GError **error)
             return -1;
         }
     }
+    remove_temporaries(ca->dir);
     return hf_fd_steal(&fd);
 }
 
@@ -158,7 +173,20 @@ bool hf_localca_create(const HfLocalCa *ca, GError **error)
     return issuer && store_certificate(ca->issuercert, issuer, error);
 }
 
-/* The next number in decimal; a text that is none begins at 1. */
+/* 20 digits, the first of which is no 0. */
+static char *random_number(void)
+{
+    uint8_t bytes[20];
+    hf_random_bytes(bytes, sizeof(bytes));
+    GString *digits = g_string_new(NULL);
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        g_string_append_c(digits, (char)(i == 0 ? '1' + bytes[i] % 9 : '0' + bytes[i] % 10));
+    }
+    return g_string_free(digits, FALSE);
+}
+
+/* The next number in decimal. A text that is none begins at 1, with which swtpm 0.7 can go on; after
+ * the largest serial number, of 20 octets, comes a random one of 20 digits, as in swtpm. */
 static char *successor(const char *text)
 {
     size_t length = strspn(text, "0123456789");
@@ -169,7 +197,8 @@ static char *successor(const char *text)
     for (char *digit = number + length; ++*digit > '9'; digit--) {
         *digit = '0';
     }
-    return g_strdup(number[0] == '0' ? number + 1 : number);
+    g_autoptr(GBytes) valid = hf_swtpm_profile_serial(number, NULL);
+    return valid ? g_strdup(number[0] == '0' ? number + 1 : number) : random_number();
 }
 
 bool hf_localca_count(const HfLocalCa *ca, GError **error)

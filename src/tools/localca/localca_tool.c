@@ -136,6 +136,17 @@ static bool unreadable(const char *what, const char *path, const GError *cause, 
     return hf_error_set(error, HF_ERROR_INVALID, "%s", cause->message);
 }
 
+/* swtpm's files have "\\;" for the ";" of a PKCS#11 URI. */
+static void unescape(char *uri)
+{
+    char *to = uri;
+    for (const char *from = uri; *from; from++) {
+        from += from[0] == '\\' && from[1] == ';' ? 1 : 0;
+        *to++ = *from;
+    }
+    *to = '\0';
+}
+
 static bool read_config(Localca *localca, GError **error)
 {
     const char *given = hf_options_string(localca->options, "configfile");
@@ -147,6 +158,9 @@ static bool read_config(Localca *localca, GError **error)
     }
     localca->statedir = configured(config, "statedir", path, error);
     localca->signkey = localca->statedir ? configured(config, "signingkey", path, error) : NULL;
+    if (localca->signkey && hf_signer_is_pkcs11(localca->signkey)) {
+        unescape(localca->signkey);
+    }
     localca->issuercert = localca->signkey ? configured(config, "issuercert", path, error) : NULL;
     if (!localca->issuercert) {
         return false;

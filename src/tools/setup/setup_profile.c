@@ -7,6 +7,8 @@
 
 #include "tools/setup/setup_profile.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <json-glib/json-glib.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,11 +41,15 @@ static char *text_of(GBytes *bytes)
                  : NULL;
 }
 
-/* Administrators link files. */
+/* Administrators link files, shells make pipes: --profile-file <(...). */
 static char *read_file(const char *path, GError **error)
 {
-    g_autofree char *real = realpath(path, NULL);
-    g_autoptr(GBytes) bytes = hf_file_read(real ? real : path, HF_PROFILE_MAX, error);
+    hf_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0) {
+        hf_error_errno(error, errno, "cannot open %s", path);
+        return NULL;
+    }
+    g_autoptr(GBytes) bytes = hf_fd_read_all(fd, HF_PROFILE_MAX, path, error);
     return text_of(bytes);
 }
 
@@ -258,7 +264,7 @@ static int compare_names(const void *a, const void *b)
 static GPtrArray *list_files(const char *dir)
 {
     GPtrArray *files = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(GDir) stream = dir ? g_dir_open(dir, 0, NULL) : NULL;
+    g_autoptr(GDir) stream = g_dir_open(dir, 0, NULL);
     for (const char *name = NULL; stream && (name = g_dir_read_name(stream)) != NULL;) {
         if (g_str_has_suffix(name, SUFFIX)) {
             g_ptr_array_add(files, g_strdup(name));
@@ -270,6 +276,9 @@ static GPtrArray *list_files(const char *dir)
 
 static void add_directory(JsonObject *all, const char *title, const char *dir)
 {
+    if (!dir || access(dir, R_OK) != 0) {
+        return;
+    }
     g_autoptr(GPtrArray) files = list_files(dir);
     g_autoptr(JsonArray) list = json_array_new();
     for (unsigned i = 0; i < files->len; i++) {
@@ -281,9 +290,7 @@ static void add_directory(JsonObject *all, const char *title, const char *dir)
             fprintf(stderr, "Left out: %s\n", error->message);
         }
     }
-    if (json_array_get_length(list) > 0) {
-        json_object_set_array_member(all, title, g_steal_pointer(&list));
-    }
+    json_object_set_array_member(all, title, g_steal_pointer(&list));
 }
 
 bool hf_setup_profiles_print(const HfSetupConfig *config, HfEngineChild *engine, GError **error)
