@@ -20,6 +20,14 @@ ca=$top_builddir/holdfast-ca
 request() { local name=$1; shift; "$attest" enroll --dir "$name.ak" --tcti "swtpm:path=$tap_dir/$name.sock" --request "$name.request" "$@"; }
 # activate NAME ANSWER [OPTION...]
 activate() { local name=$1 answer=$2; shift 2; "$attest" enroll --dir "$name.ak" --activate "$answer" "$@"; }
+# enrol NAME [OPTION...]: NAME.ak gets an attestation key and a certificate of P.
+enrol() {
+    local name=$1
+    shift
+    request "$name" "$@" >/dev/null &&
+        "$ca" certify --dir P --request "$name.request" --out answer --vma-root C/root.pem --ek-roots vendor/issuercert.pem >/dev/null &&
+        activate "$name" answer --ca-root P/root.pem >/dev/null
+}
 # tool NAME COMMAND...: a tpm2-tools command at the TPM NAME; what it says goes to tool.log.
 tool() { local name=$1; shift; TPM2TOOLS_TCTI=swtpm:path=$tap_dir/$name.sock "$@" >tool.log 2>&1; }
 

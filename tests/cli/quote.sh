@@ -12,13 +12,6 @@ need swtpm swtpm_setup swtpm_localca tpm2_checkquote openssl python3
 cd "$tap_dir" || exit 1
 nonce=00112233445566778899aabbccddeeff
 quote() { local name=$1; shift; "$attest" quote --dir "$name.ak" --nonce "$nonce" "$@"; }
-enrol() { # NAME [OPTION...]: an attestation key with a certificate
-    local name=$1
-    shift
-    request "$name" "$@" >/dev/null &&
-        "$ca" certify --dir P --request "$name.request" --out answer --vma-root C/root.pem --ek-roots vendor/issuercert.pem >/dev/null &&
-        activate "$name" answer --ca-root P/root.pem >/dev/null
-}
 checked() { tpm2_checkquote -u ak.pub -m q.msg -s q.sig -f q.pcrs -l "$1" -q "$2"; }
 
 fleet_make

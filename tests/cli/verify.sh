@@ -16,13 +16,6 @@ nonce=00112233445566778899aabbccddeeff
 selection=sha256:0,2,4,7,9
 arc=$(sed -n 's/^#define HF_OID_ARC "\(.*\)"/\1/p' "$top_builddir/config.h")
 forge() { python3 "$top_srcdir/tests/cli/forge.py" "$@"; }
-enrol() { # NAME [OPTION...]: an attestation key with a certificate
-    local name=$1
-    shift
-    request "$name" "$@" >/dev/null &&
-        "$ca" certify --dir P --request "$name.request" --out answer --vma-root C/root.pem --ek-roots vendor/issuercert.pem >/dev/null &&
-        activate "$name" answer --ca-root P/root.pem >/dev/null
-}
 quote() { # NAME OUT [OPTION...]
     local name=$1 out=$2
     shift 2

@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -145,6 +146,17 @@ static void add_ek(const HfGuest *guest, HfQuoteFile *file)
     }
 }
 
+/* out: a file, or "-" for standard output. */
+static bool put_out(const char *out, GBytes *bytes, GError **error)
+{
+    size_t size = 0;
+    const void *data = g_bytes_get_data(bytes, &size);
+
+    return strcmp(out, "-") == 0
+               ? hf_fd_write_all(STDOUT_FILENO, data, size, "standard output", error)
+               : hf_file_replace(out, data, size, 0644, error);
+}
+
 /* The evidence: all in one file. */
 static bool write_evidence(const HfOptions *options, const HfGuest *guest, const Quote *quote,
                            const char *out, GError **error)
@@ -167,15 +179,15 @@ static bool write_evidence(const HfOptions *options, const HfGuest *guest, const
         add_ek(guest, file);
     }
     bytes = hf_quote_file_write(file);
-    if (!hf_file_replace(out, g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), 0644,
-                         error)) {
+    if (!put_out(out, bytes, error)) {
         return false;
     }
-    printf("%s: quote of %s, %s event log%s\n", out, selection,
-           file->parts[HF_QUOTE_EVENT_LOG] ? "with the" : "without an",
-           file->parts[HF_QUOTE_EK] && !file->parts[HF_QUOTE_EK_CERTIFICATE]
-               ? "; the TPM has no EK certificate"
-               : "");
+    fprintf(strcmp(out, "-") == 0 ? stderr : stdout, "%s: quote of %s, %s event log%s\n",
+            strcmp(out, "-") == 0 ? "standard output" : out, selection,
+            file->parts[HF_QUOTE_EVENT_LOG] ? "with the" : "without an",
+            file->parts[HF_QUOTE_EK] && !file->parts[HF_QUOTE_EK_CERTIFICATE]
+                ? "; the TPM has no EK certificate"
+                : "");
     return true;
 }
 
