@@ -8,7 +8,6 @@
  */
 #include "config.h"
 
-#include <malloc.h>
 #include <nss.h>
 #include <stdlib.h>
 
@@ -28,8 +27,7 @@ static int failed(const HfProgram *program, const GError *error)
 /* How this process uses the C library. */
 static void set_up_library(void)
 {
-    /* One of the two threads does all the work: a second arena would only cost memory. */
-    (void)mallopt(M_ARENA_MAX, 1);
+    hf_engine_tune_malloc();
     hf_log_take_glib();
     hf_engine_take_memory();
 #ifdef HF_STATIC_EMULATOR

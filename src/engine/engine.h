@@ -58,6 +58,12 @@ char *hf_engine_library_version(void);
  * libtpms does not survive a NULL there. To be called before anything uses libcrypto; too late, it
  * does nothing. */
 void hf_engine_take_memory(void);
+/* How a process with an engine in it uses malloc, so that an idle TPM holds little memory: one arena,
+ * as one thread at a time does the work; blocks from HF_MALLOC_MAPS bytes on are pages of their own
+ * and given back, smaller ones (libtpms' buffer for a state is 277,184 bytes) stay. What glibc does by
+ * itself depends on what was freed first. */
+#define HF_MALLOC_MAPS (384u * 1024u)
+void hf_engine_tune_malloc(void);
 
 /* The engine of this process, off. `storage` and `user` must outlive it. Fails when this libtpms
  * has no such TPM, or when the program was linked without ENGINE_LDFLAGS (src/engine/local.mk).

@@ -1,5 +1,6 @@
 /*
- * engine_memory.c - memory of libcrypto: there, or the process ends with a message.
+ * engine_memory.c - memory of libcrypto: there, or the process ends with a message; and how malloc
+ * keeps what is freed.
  *
  * libtpms calls libcrypto for every number and uses what comes back; where memory is used up it
  * would read through NULL. GLib's allocator ends the process instead, as it does for all of our own
@@ -10,6 +11,7 @@
  */
 #include "config.h"
 
+#include <malloc.h>
 #include <openssl/crypto.h>
 
 #include "engine/engine.h"
@@ -32,4 +34,12 @@ static void release(void *memory, const char *file G_GNUC_UNUSED, int line G_GNU
 void hf_engine_take_memory(void)
 {
     (void)CRYPTO_set_mem_functions(allocate, reallocate, release);
+}
+
+void hf_engine_tune_malloc(void)
+{
+    (void)mallopt(M_ARENA_MAX, 1);
+    (void)mallopt(M_MMAP_THRESHOLD, HF_MALLOC_MAPS);
+    /* What libtpms stores a state from comes and goes with each NV write: no call for it. */
+    (void)mallopt(M_TRIM_THRESHOLD, 2 * HF_MALLOC_MAPS);
 }

@@ -104,8 +104,11 @@ void hf_engine_register(HfEngine *engine);
  * takes the rest, now negative, for a large number and reads on. It shall find zeros there, which
  * are the mark of nothing, and not memory that is not ours or not there. */
 #define HF_PADDING (256u * 1024u)
-/* A copy by malloc with HF_PADDING zeros after it; NULL: no memory. */
-unsigned char *hf_engine_padded(const void *data, size_t size);
+/* What libtpms takes and frees: larger than HF_MALLOC_MAPS, so that it is pages of its own, of
+ * which only those with data are ever touched. */
+#define HF_PADDING_MAPPED (2 * HF_MALLOC_MAPS)
+/* A copy by malloc with so many zeros after it; NULL: no memory. */
+unsigned char *hf_engine_padded(const void *data, size_t size, size_t padding);
 void hf_engine_remember(HfEngine *engine, GError *error); /* takes it */
 /* Reads ahead what the next power on needs, so that nothing unreadable reaches libtpms. */
 bool hf_engine_supply(HfEngine *engine, bool resume_volatile, GError **error);
