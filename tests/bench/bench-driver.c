@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -327,22 +328,37 @@ static void limit(Run *run)
     }
 }
 
-/* Starts ROUNDS idle TPMs of the first subject, says who they are, ends them at the end of its
- * input. */
+/* Two descriptors each. */
+static void allow_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/* Starts ROUNDS idle TPMs of the first subject, says who they are and how long each start took,
+ * ends them at the end of its input. */
 static void hold(Run *run)
 {
     g_autofree BenchSubject **subjects = g_new0(BenchSubject *, run->rounds);
     char byte;
 
+    allow_descriptors();
     printf("{\"measure\": \"hold\", \"subject\": \"%s\", \"samples\": [", run->specs[0].label);
     for (unsigned n = 0; n < run->rounds; n++) {
+        double before = bench_now_us();
         subjects[n] = bench_subject_ready(&run->specs[0], run->base);
+        add(run, 0, bench_now_us() - before);
         for (size_t i = 0; i < 3; i++) { /* GetRandom, PCR_Read, PCR_Extend */
             g_byte_array_unref(bench_small[i].prepare(subjects[n]));
         }
         printf("%s%ld", n > 0 ? ", " : "", (long)subjects[n]->pid);
     }
     printf("]}\n");
+    print_samples(run, "hold_start");
     (void)fflush(stdout);
     while (read(STDIN_FILENO, &byte, 1) > 0) {
     }

@@ -26,6 +26,7 @@ SRC = os.environ.get("top_srcdir", ".")
 BUILD = os.environ.get("top_builddir", ".")
 DRIVER = os.path.join(BUILD, "tests/bench/bench-driver")
 MINIMAL = os.path.join(BUILD, "tests/bench/bench-minimal")
+FORKED = os.path.join(BUILD, "tests/bench/bench-forked")
 HOLDFAST = os.path.join(BUILD, "holdfast")
 
 # The goals of the work: (measure, subject, goal, against what). A ratio below the goal is reached.
@@ -52,14 +53,20 @@ GOALS = [
     ("setup_rsa2048_p384_3_certificates", "holdfast", 0.50, "swtpm"),
     ("migrate_warm", "holdfast", 0.35, "swtpm"), ("migrate_cold", "holdfast", 0.35, "swtpm"),
     ("control_during_rsa_create", "holdfast", 5000, "absolute"),
-    ("idle_wakeups_10s", "holdfast", 0, "absolute"),
+    ("idle_wakeups_10s_100", "holdfast", 0, "absolute"),
+    ("pss_500_kb", "holdfast", 0.85, "swtpm"), ("private_500_kb", "holdfast", 0.85, "swtpm"),
+    ("pss_500_kb", "static", 0.65, "swtpm"), ("private_500_kb", "static", 0.65, "swtpm"),
+    ("idle_wakeups_10s_500", "holdfast", 0, "absolute"),
+    ("idle_wakeups_10s_1000", "holdfast", 0, "absolute"),
+    ("batch_3_certificates", "all_processors", 1 / max(1, os.cpu_count()) + 0.15, "one_at_a_time"),
 ]
-UNITS = {"_system_calls": "calls a command", "_kb": "KB", "idle_wakeups_10s": "wake-ups",
-         "instructions": "instructions"}
+UNITS = {"_system_calls": "calls a command", "_kb": "KB", "idle_wakeups": "wake-ups",
+         "descriptors": "descriptors", "batch": "us a TPM"}
 
 
 def unit(measure):
-    return next((u for end, u in UNITS.items() if measure.endswith(end)), "us")
+    return next((u for part, u in UNITS.items()
+                 if measure.endswith(part) or measure.startswith(part)), "us")
 
 
 class Bench:
@@ -68,6 +75,7 @@ class Bench:
         self.quick = options.quick
         self.samples = {}  # measure -> subject -> [samples]
         self.notes = []
+        self.software = None  # an authority with its key in a file
         self.more = dict(option.split("=", 1) for option in options.more)
         # A directory of its own on each: tmpfs for the programs, a disk for the syncs.
         self.memory = tempfile.mkdtemp(prefix="hf-bench-run.", dir="/dev/shm")
@@ -175,14 +183,37 @@ class Bench:
             self.add("storage_disk", line["subject"], line["samples"])
 
     def memory_use(self):
-        for count in (1, 20) if self.quick else (1, 100):
+        for count in (1, 20) if self.quick else (1, 100, 500):
             for subject in ("holdfast", "swtpm", "static", *self.more, "limit"):
                 for spec in self.subjects(subject):
-                    self.hold(spec, subject, count)
+                    self.hold(self.driver(self.memory, count, "hold", [spec], popen=True),
+                              subject, count)
+            self.hold(self.forked(count), "forked", count)
 
-    def hold(self, spec, subject, count):
-        child = self.driver(self.memory, count, "hold", [spec], popen=True)
+    def thousand(self):
+        """1,000 TPMs on one host: each costs what the first did, and none wakes up."""
+        count = 50 if self.quick else 1000
+        for subject in ("holdfast", "static"):
+            for spec in self.subjects(subject):
+                self.hold(self.driver(self.memory, count, "hold", [spec], popen=True),
+                          subject, count)
+
+    @staticmethod
+    def forked(count):
+        return subprocess.Popen([FORKED, str(count)], stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, text=True)
+
+    def hold(self, child, subject, count):
+        before = available_kb()
         pids = json.loads(child.stdout.readline())["samples"]
+        took = json.loads(child.stdout.readline())["samples"]
+        if count >= 100:
+            self.add(f"host_memory_{count}_kb", subject, [(before - available_kb()) / count])
+            self.add(f"start_first_{count // 10}_of_{count}", subject, took[:count // 10])
+            self.add(f"start_last_{count // 10}_of_{count}", subject, took[-count // 10:])
+        if count > 1 and subject != "forked":
+            self.add(f"descriptors_{count}", subject,
+                     [len(os.listdir(f"/proc/{int(pid)}/fd")) for pid in pids])
         used = [rollup(int(pid)) for pid in pids]
         self.add(f"pss_{count}_kb", subject, [u["Pss"] for u in used])
         self.add(f"private_{count}_kb", subject,
@@ -192,7 +223,7 @@ class Bench:
             before = [switches(int(pid)) for pid in pids]
             time.sleep(2 if self.quick else 10)
             after = [switches(int(pid)) for pid in pids]
-            self.add("idle_wakeups_10s", subject, [b - a for a, b in zip(before, after)])
+            self.add(f"idle_wakeups_10s_{count}", subject, [b - a for a, b in zip(before, after)])
         child.stdin.close()
         child.wait()
 
@@ -208,35 +239,79 @@ class Bench:
             self.note("setup: swtpm_setup is not installed")
             return
         rounds = 3 if self.quick else 25
+        self.software = self.software or self.authority()
         program = os.path.join(BUILD, "holdfast-setup")
         ours = f"{program} --tpm2 --tpm-state %s --createek"
         swtpm = "swtpm_setup --tpm2 --tpm-state %s --createek --pcr-banks sha256"
         more = "--create-ek-cert --create-platform-cert"
         self.commands("setup_rsa2048_p384_no_certificates", rounds, ours, swtpm)
         self.commands("setup_rsa2048_p384_3_certificates", rounds,
-                      f"{ours} {more} --authority {self.authority()}",
+                      f"{ours} {more} --authority {self.software}",
                       f"{swtpm} {more} {self.localca()}")
 
-    def authority(self):
-        """An authority with its key in a file, certified by a fleet's CA."""
-        fleet, path = os.path.join(self.memory, "fleet"), os.path.join(self.memory, "authority")
-
-        def run(program, command, *argv):
-            done = subprocess.run([os.path.join(BUILD, program), command, *argv], check=False,
-                                  capture_output=True, text=True)
-            if done.returncode:
-                raise RuntimeError(f"{program} {command}: {done.stderr}")
-            return done.stdout.strip()
-
+    def authority(self, tcti=None):
+        """An authority, certified by a fleet's CA: its key in a file, or in the host TPM."""
+        path = os.path.join(self.memory, "hardware" if tcti else "authority")
+        fleet, approver = path + ".fleet", path + ".approver"
+        allow = ["--allow-software"]
         run("holdfast-ca", "init", "--dir", fleet)
-        run("holdfast-authority", "init", "--software", "--dir", path)
+        if tcti:
+            run("holdfast-authority", "approver-key", approver)
+            run("holdfast-authority", "init", "--dir", path, "--tcti", tcti,
+                "--approver-public", approver + ".pub")
+            run("holdfast-authority", "approve", "--dir", path, "--approver-key", approver)
+            with open(path + ".pcrs", "w", encoding="ascii") as f:
+                f.write(run("holdfast-authority", "pcrs", "--dir", path) + "\n")
+            allow = ["--allow-unproved-ek", "--approver-public", approver + ".pub",
+                     "--approved-pcrs", path + ".pcrs"]
+        else:
+            run("holdfast-authority", "init", "--software", "--dir", path)
         nonce = run("holdfast-ca", "nonce", "--dir", fleet)
         run("holdfast-authority", "request", "--dir", path, "--nonce", nonce, "--out",
             path + ".request")
         run("holdfast-ca", "delegate", "--dir", fleet, "--request", path + ".request", "--out",
-            path + ".pem", "--allow-software")
+            path + ".pem", *allow)
         run("holdfast-authority", "install-certificate", "--dir", path, path + ".pem")
         return path
+
+    def batch(self):
+        """Many TPMs in one call, with three certificates each; microseconds a TPM."""
+        count, rounds = (8, 1) if self.quick else (100, 5)
+        state = os.path.join(self.memory, "host-tpm")
+        os.mkdir(state)
+        host = subprocess.Popen(
+            ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", "--server",
+             f"type=unixio,path={state}/s", "--ctrl", f"type=unixio,path={state}/s.ctrl",
+             "--flags", "not-need-init,startup-clear"], stderr=subprocess.DEVNULL)
+        try:
+            while not os.path.exists(f"{state}/s.ctrl"):
+                time.sleep(0.01)
+            software = self.software = self.software or self.authority()
+            hardware = self.authority(f"swtpm:path={state}/s")
+            for _ in range(rounds):
+                for subject, authority, jobs in (("one_at_a_time", software, ["--jobs", "1"]),
+                                                 ("all_processors", software, []),
+                                                 ("all_processors_host_tpm", hardware, [])):
+                    self.add("batch_3_certificates", subject,
+                             [self.batch_once(count, authority, jobs)])
+        finally:
+            host.terminate()
+            host.wait()
+
+    def batch_once(self, count, authority, jobs):
+        base = tempfile.mkdtemp(dir=self.memory)
+        lines = os.path.join(base, "lines")
+        with open(lines, "w", encoding="ascii") as f:
+            for n in range(count):
+                os.mkdir(f"{base}/{n}")
+                f.write(f"--tpm-state {base}/{n} --vmid {n}\n")
+        start = time.monotonic()
+        subprocess.run([os.path.join(BUILD, "holdfast-setup"), "--tpm2", "--create-ek-cert",
+                        "--create-platform-cert", "--batch", lines, "--authority", authority,
+                        *jobs], check=True, stdout=subprocess.DEVNULL)
+        took = time.monotonic() - start
+        shutil.rmtree(base)
+        return took * 1e6 / count
 
     def commands(self, measure, rounds, ours, theirs):
         for line in self.driver(self.memory, rounds, "commands",
@@ -255,6 +330,19 @@ class Bench:
                     f"create_certs_tool_config = {conf}\n"
                     "create_certs_tool_options = /etc/swtpm-localca.options\n")
         return f"--config {setup}"
+
+
+def run(program, command, *argv):
+    done = subprocess.run([os.path.join(BUILD, program), command, *argv], check=False,
+                          capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{program} {command}: {done.stderr}")
+    return done.stdout.strip()
+
+
+def available_kb():
+    with open("/proc/meminfo", encoding="ascii") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("MemAvailable"))
 
 
 def rollup(pid):
@@ -332,7 +420,8 @@ PLOTS = {
                   ["getrandom_32", "pcr_read", "pcr_extend", "nv_read_64"]),
     "keys": ("keys", "us", ["p256_sign", "p256_quote", "p256_create", "rsa2048_sign",
                             "rsa2048_decrypt", "rsa2048_quote"]),
-    "memory": ("memory of one of 100 idle TPMs", "KB", ["pss_100_kb", "private_100_kb"]),
+    "memory": ("memory of one of 100 or 500 idle TPMs", "KB",
+               ["pss_100_kb", "private_100_kb", "pss_500_kb", "private_500_kb"]),
     "storage": ("NV write of 64 bytes", "us", ["nv_write_64_tmpfs", "nv_write_64_disk"]),
 }
 
@@ -343,7 +432,8 @@ def plot(table, out):
         return False
     for name, (title, what, measures) in PLOTS.items():
         rows = [m for m in measures if m in table]
-        columns = [s for s in ("holdfast", "holdfast_nosync", "slots", "static", "swtpm", "limit")
+        columns = [s for s in ("holdfast", "holdfast_nosync", "slots", "static", "swtpm", "forked",
+                               "limit")
                    if any(s in table[m] for m in rows)]
         if not rows:
             continue
@@ -379,8 +469,8 @@ def describe(options):
             "openssl": output("pkg-config", "--modversion", "libcrypto")}
 
 
-PARTS = ("launch", "roundtrip", "counts", "keys", "storage", "memory_use", "migrate", "busy",
-         "setup")
+PARTS = ("launch", "roundtrip", "counts", "keys", "storage", "memory_use", "thousand", "migrate",
+         "busy", "setup", "batch")
 
 
 def main():
