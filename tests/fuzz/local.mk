@@ -2,7 +2,7 @@
 # `make check-fuzz FUZZ_SECONDS=60 [FUZZ_TARGETS="control linear"]` has libFuzzer look for more.
 fuzz_targets = control frame state migration linear options config certificate crl request der \
     evidence ak manifest public attest pcr credential engine eventlog enrolment \
-    quote reference
+    quote reference audit
 EXTRA_DIST += tests/fuzz/run-fuzz tests/fuzz/gen_corpus.c tests/fuzz/corpus
 
 fuzz_main = tests/fuzz/replay.c tests/fuzz/fuzz.h
@@ -88,6 +88,11 @@ unit_tests += tests/fuzz/replay-reference
 tests_fuzz_replay_reference_SOURCES = tests/fuzz/fuzz-reference.c $(fuzz_main) $(fuzz_attest)
 tests_fuzz_replay_reference_LDADD = $(holdfast_attest_LDADD)
 tests_fuzz_replay_reference_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
+unit_tests += tests/fuzz/replay-audit
+tests_fuzz_replay_audit_SOURCES = tests/fuzz/fuzz-audit.c $(fuzz_main) \
+    src/tools/ca/ca_audit.c src/tools/ca/ca_audit.h src/tools/ca/ca_issued.c src/tools/ca/ca_issued.h
+tests_fuzz_replay_audit_LDADD = $(holdfast_ca_LDADD)
+tests_fuzz_replay_audit_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
 unit_tests += tests/fuzz/replay-engine
 tests_fuzz_replay_engine_SOURCES = tests/fuzz/fuzz-engine.c $(fuzz_main)
 tests_fuzz_replay_engine_LDADD = $(emulator_test_libs)
@@ -107,7 +112,7 @@ fuzz_libs = $(LIBTPMS_LIBS) $(TSS2_LIBS) $(GNUTLS_LIBS) $(LIBTASN1_LIBS) $(SECCO
 fuzz_sources = $(sort $(filter %.c, $(libbase_a_SOURCES) $(libcrypto_a_SOURCES) $(libtpm12_a_SOURCES) $(libtpm2_a_SOURCES) \
     $(libcontrol_a_SOURCES) $(libstate_a_SOURCES) $(libpki_a_SOURCES) $(libengine_a_SOURCES) \
     $(libsandbox_a_SOURCES) $(libhwtpm_a_SOURCES) $(libemulator_a_SOURCES) $(libtools_a_SOURCES) \
-    $(libsetup_a_SOURCES) src/tools/ca/ca_environment.c src/tools/ca/ca_verify.c \
+    $(libsetup_a_SOURCES) src/tools/ca/ca_audit.c src/tools/ca/ca_environment.c src/tools/ca/ca_issued.c src/tools/ca/ca_verify.c \
     $(fuzz_attest) tests/fuzz/fuzz_file.c))
 fuzz_objects = $(fuzz_sources:%.c=fuzz-build/%.o)
 
