@@ -79,9 +79,17 @@ bool hf_esys_persistent(HfConnection *connection, uint32_t handle, HfTemplate wh
 typedef struct {
     ESYS_TR handle, session, extra;
 } HfParent;
+/* What is given to a new key; NULL: none. */
+typedef struct {
+    GBytes *outside_info;
+    const HfSecret *auth; /* its authorisation value; goes to the TPM encrypted */
+} HfNewKey;
 struct HfKeyBlob *hf_esys_create(HfConnection *connection, const HfParent *parent,
-                                 const HfPublic *template, GBytes *outside_info, const char *what,
-                                 GError **error);
+                                 const HfPublic *template, const HfNewKey *new_key,
+                                 const char *what, GError **error);
+/* The value that authorises the use of a loaded key; NULL: the empty one. */
+bool hf_esys_authorize(HfConnection *connection, ESYS_TR handle, const HfSecret *auth,
+                       GError **error);
 struct HfHostKey *hf_esys_load(HfConnection *connection, const HfParent *parent,
                                const struct HfKeyBlob *blob, const char *what, GError **error);
 /* Handles and lists inside this folder: a loaded key (hwkey.h), a counter (hwcounter.h), PCRs. */

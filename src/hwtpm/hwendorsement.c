@@ -341,6 +341,7 @@ HfSecret *hf_endorsement_activate(HfConnection *connection, HfHostKey *ak, GByte
 HfKeyBlob *hf_endorsement_create(HfConnection *connection, const HfPublic *template, GError **error)
 {
     HfParent parent = { .extra = connection->session };
+    const HfNewKey new_key = { 0 };
     HfKeyBlob *blob = NULL;
     HfLoadedEk ek;
 
@@ -349,7 +350,7 @@ HfKeyBlob *hf_endorsement_create(HfConnection *connection, const HfPublic *templ
     }
     parent.handle = ek.handle;
     if (authorize(connection, &ek, &parent.session, error)) {
-        blob = hf_esys_create(connection, &parent, template, NULL, "attestation key", error);
+        blob = hf_esys_create(connection, &parent, template, &new_key, "attestation key", error);
         unauthorize(connection, parent.session);
     }
     unload_ek(&ek);

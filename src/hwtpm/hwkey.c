@@ -184,12 +184,38 @@ bool hf_storage_open(HfConnection *connection, uint32_t handle, GBytes *pinned_n
     return true;
 }
 
+static bool fill_auth(const HfSecret *auth, TPM2B_AUTH *ret_auth, GError **error)
+{
+    if (auth && auth->size > HF_KEY_AUTH_MAX) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "authorisation value of a key: at most %u bytes expected, found %zu",
+                            HF_KEY_AUTH_MAX, auth->size);
+    }
+    if (auth) {
+        ret_auth->size = (UINT16)auth->size;
+        memcpy(ret_auth->buffer, auth->data, auth->size);
+    }
+    return true;
+}
+
+bool hf_esys_authorize(HfConnection *connection, ESYS_TR handle, const HfSecret *auth,
+                       GError **error)
+{
+    TPM2B_AUTH value = { 0 };
+    bool done = fill_auth(auth, &value, error) &&
+                hf_esys_check(Esys_TR_SetAuth(connection->esys, handle, &value),
+                              "set an authorisation value", error);
+
+    explicit_bzero(&value, sizeof(value));
+    return done;
+}
+
 HfKeyBlob *hf_esys_create(HfConnection *connection, const HfParent *parent,
-                          const HfPublic *template, GBytes *outside_info, const char *what,
+                          const HfPublic *template, const HfNewKey *new_key, const char *what,
                           GError **error)
 {
     g_autofree char *doing = g_strdup_printf("create the %s", what);
-    const TPM2B_SENSITIVE_CREATE sensitive = { 0 };
+    TPM2B_SENSITIVE_CREATE sensitive = { 0 };
     const TPML_PCR_SELECTION pcrs = { 0 };
     TPM2B_PUBLIC area = { 0 };
     TPM2B_DATA outside = { 0 };
@@ -199,16 +225,21 @@ HfKeyBlob *hf_esys_create(HfConnection *connection, const HfParent *parent,
     hf_autoesys TPM2B_DIGEST *hash = NULL;
     hf_autoesys TPMT_TK_CREATION *ticket = NULL;
     HfKeyBlob *blob;
+    bool done;
 
     if (!hf_esys_template(template, &area, error) ||
-        (outside_info &&
-         !HF_ESYS_FILL(outside_info, "outside information of the new key", &outside, error))) {
+        (new_key->outside_info &&
+         !HF_ESYS_FILL(new_key->outside_info, "outside information of the new key", &outside,
+                       error)) ||
+        !fill_auth(new_key->auth, &sensitive.sensitive.userAuth, error)) {
         return NULL;
     }
-    if (!HF_TPM(doing, error,
-                Esys_Create(connection->esys, parent->handle, parent->session, parent->extra,
-                            ESYS_TR_NONE, &sensitive, &area, &outside, &pcrs, &private_area,
-                            &public_area, &data, &hash, &ticket))) {
+    done = HF_TPM(doing, error,
+                  Esys_Create(connection->esys, parent->handle, parent->session, parent->extra,
+                              ESYS_TR_NONE, &sensitive, &area, &outside, &pcrs, &private_area,
+                              &public_area, &data, &hash, &ticket));
+    explicit_bzero(&sensitive, sizeof(sensitive));
+    if (!done) {
         return NULL;
     }
     blob = g_new0(HfKeyBlob, 1);
@@ -224,20 +255,32 @@ HfKeyBlob *hf_key_create(HfConnection *connection, HfVmaAlgorithm algorithm, con
                          GBytes *outside_info, GError **error)
 {
     const HfParent parent = { connection->srk, connection->session, ESYS_TR_NONE };
+    const HfNewKey new_key = { .outside_info = outside_info };
     HfPublic template;
 
     hf_vma_template(algorithm, policy, &template);
-    return hf_esys_create(connection, &parent, &template, outside_info, "signing key", error);
+    return hf_esys_create(connection, &parent, &template, &new_key, "signing key", error);
 }
 
 HfKeyBlob *hf_key_create_derivation(HfConnection *connection, const HfDigest *policy,
                                     GError **error)
 {
     const HfParent parent = { connection->srk, connection->session, ESYS_TR_NONE };
+    const HfNewKey new_key = { 0 };
     HfPublic template;
 
     hf_derivation_template(policy, &template);
-    return hf_esys_create(connection, &parent, &template, NULL, "derivation key", error);
+    return hf_esys_create(connection, &parent, &template, &new_key, "derivation key", error);
+}
+
+HfKeyBlob *hf_key_create_with_auth(HfConnection *connection, const HfSecret *auth, GError **error)
+{
+    const HfParent parent = { connection->srk, connection->session, ESYS_TR_NONE };
+    const HfNewKey new_key = { .auth = auth };
+    HfPublic template;
+
+    hf_ca_template(auth != NULL, &template);
+    return hf_esys_create(connection, &parent, &template, &new_key, "signing key", error);
 }
 
 /* Takes over `handle`. */

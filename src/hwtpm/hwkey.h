@@ -14,6 +14,7 @@
 #include "tpm2/hostkey.h"
 
 #define HF_SRK_HANDLE 0x81000001U
+#define HF_KEY_AUTH_MAX 32u /* bytes of an authorisation value */
 
 /* Finds the SRK and starts the salted session. The persistent object at `handle` is used when its
  * public area is the TCG P-256 storage template's (any unique field); else the SRK is created from
@@ -41,6 +42,10 @@ HfKeyBlob *hf_key_create(HfConnection *connection, HfVmaAlgorithm algorithm, con
 /* A derivation key (tpm2/hostkey.h) under the SRK. */
 HfKeyBlob *hf_key_create_derivation(HfConnection *connection, const HfDigest *policy,
                                     GError **error);
+
+/* A CA's signing key (tpm2/hostkey.h) under the SRK. auth: the value that authorises its use, NULL:
+ * none. The TPM counts wrong ones (dictionary attack protection). */
+HfKeyBlob *hf_key_create_with_auth(HfConnection *connection, const HfSecret *auth, GError **error);
 
 /* A loaded key; flushed by free. The connection must outlive it. */
 typedef struct HfHostKey HfHostKey;

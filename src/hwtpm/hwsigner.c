@@ -1,5 +1,5 @@
 /*
- * hwsigner.c - signing with the vMA key inside the host TPM.
+ * hwsigner.c - signing with a key inside the host TPM: a vMA's under its policy, a CA's with its PIN.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -9,11 +9,14 @@
 
 #include "hwtpm/esys_bytes.h"
 #include "hwtpm/hwapproved_call.h"
+#include "hwtpm/hwsession.h"
 #include "tpm2/attest.h"
 
 typedef struct {
     HfSigner base;
-    HfApprovedKey *key;
+    HfApprovedKey *key; /* one of both */
+    HfHostKey *plain;
+    HfConnection *connection; /* of `plain` */
     HfPublicKey *verifier;
 } HfHostSigner;
 
@@ -22,6 +25,7 @@ static void host_free(HfSigner *signer)
     HfHostSigner *self = (HfHostSigner *)signer;
 
     hf_approved_key_free(self->key);
+    hf_host_key_free(self->plain);
     hf_public_key_free(self->verifier);
     g_clear_pointer(&self->base.spki, g_bytes_unref);
     g_free(self);
@@ -68,6 +72,26 @@ static TSS2_RC sign_call(ESYS_CONTEXT *esys, ESYS_TR key, ESYS_TR session, void 
                      &unrestricted, &call->signature);
 }
 
+/* With the authorisation value alone. */
+static bool plain_call(HfHostSigner *self, SignCall *call, GError **error)
+{
+    HfConnection *connection = self->connection;
+    TSS2_RC rc = HF_TPM_RC(
+        sign_call(connection->esys, hf_host_key_handle(self->plain), connection->session, call));
+
+    if (rc == TSS2_RC_SUCCESS) {
+        return true;
+    }
+    hf_session_mend(connection);
+    if (hf_esys_base_code(rc) == TPM2_RC_AUTH_FAIL || hf_esys_base_code(rc) == TPM2_RC_BAD_AUTH) {
+        return hf_error_set(error, HF_ERROR_AUTH,
+                            "host TPM: the PIN of the signing key is wrong (0x%x); the TPM counts "
+                            "wrong ones",
+                            rc);
+    }
+    return hf_esys_check(rc, "sign", error);
+}
+
 static GBytes *host_sign(HfSigner *signer, const uint8_t *digest, size_t size, GError **error)
 {
     HfHostSigner *self = (HfHostSigner *)signer;
@@ -79,7 +103,8 @@ static GBytes *host_sign(HfSigner *signer, const uint8_t *digest, size_t size, G
         return NULL;
     }
     memcpy(call.digest.buffer, digest, size);
-    if (!hf_approved_key_call(self->key, sign_call, &call, error)) {
+    if (self->key ? !hf_approved_key_call(self->key, sign_call, &call, error)
+                  : !plain_call(self, &call, error)) {
         return NULL;
     }
     der = checked(self, call.signature, digest, size, error);
@@ -99,24 +124,51 @@ HfHostKey *hf_signer_host_key(HfSigner *signer)
     return hf_approved_key_host(((HfHostSigner *)signer)->key);
 }
 
-HfSigner *hf_signer_host_new(HfConnection *connection, const HfApprovedInput *in, GError **error)
+static HfHostSigner *new_signer(void)
 {
     HfHostSigner *self = g_new0(HfHostSigner, 1);
+
+    self->base.class = &host_class;
+    self->base.rooted = HF_ROOTED_HARDWARE;
+    return self;
+}
+
+/* What everybody sees of the key. */
+static bool describe(HfHostSigner *self, HfHostKey *key, GError **error)
+{
+    self->verifier = hf_public_key_of(hf_host_key_public(key), error);
+    if (!self->verifier) {
+        return false;
+    }
+    self->base.spki = hf_public_key_spki(self->verifier);
+    self->base.algorithm =
+        hf_public_key_kind(self->verifier) == HF_KEY_EC ? HF_SIGN_ECDSA_SHA256 : HF_SIGN_RSA_SHA256;
+    return true;
+}
+
+HfSigner *hf_signer_host_new(HfConnection *connection, const HfApprovedInput *in, GError **error)
+{
+    HfHostSigner *self = new_signer();
     g_autoptr(HfSigner) signer = &self->base;
 
     g_assert(in->use == HF_USE_SIGN);
-    signer->class = &host_class;
-    signer->rooted = HF_ROOTED_HARDWARE;
     self->key = hf_approved_key_new(connection, in, error);
-    if (!self->key) {
-        return NULL;
-    }
-    self->verifier = hf_public_key_of(hf_host_key_public(hf_approved_key_host(self->key)), error);
-    if (!self->verifier) {
-        return NULL;
-    }
-    signer->spki = hf_public_key_spki(self->verifier);
-    signer->algorithm =
-        hf_public_key_kind(self->verifier) == HF_KEY_EC ? HF_SIGN_ECDSA_SHA256 : HF_SIGN_RSA_SHA256;
-    return g_steal_pointer(&signer);
+    return self->key && describe(self, hf_approved_key_host(self->key), error)
+               ? g_steal_pointer(&signer)
+               : NULL;
+}
+
+HfSigner *hf_signer_auth_new(HfConnection *connection, const HfKeyBlob *blob, const HfSecret *auth,
+                             GError **error)
+{
+    HfHostSigner *self = new_signer();
+    g_autoptr(HfSigner) signer = &self->base;
+
+    self->connection = connection;
+    self->plain = hf_key_load(connection, blob, "signing key", error);
+    return self->plain &&
+                   hf_esys_authorize(connection, hf_host_key_handle(self->plain), auth, error) &&
+                   describe(self, self->plain, error)
+               ? g_steal_pointer(&signer)
+               : NULL;
 }

@@ -15,7 +15,11 @@
 /* A signer with the signing key of in->use, which is HF_USE_SIGN. sign() fails with HF_ERROR_POLICY
  * where the approval does not hold. */
 HfSigner *hf_signer_host_new(HfConnection *connection, const HfApprovedInput *in, GError **error);
-/* The loaded key of a host signer, borrowed. */
+/* A signer with a key of hf_key_create_with_auth. The connection must outlive it. sign() fails with
+ * HF_ERROR_AUTH when the authorisation value is not the key's. */
+HfSigner *hf_signer_auth_new(HfConnection *connection, const HfKeyBlob *blob, const HfSecret *auth,
+                             GError **error);
+/* The loaded key of a signer of hf_signer_host_new, borrowed. */
 HfHostKey *hf_signer_host_key(HfSigner *signer);
 
 #endif

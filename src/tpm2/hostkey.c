@@ -82,6 +82,12 @@ void hf_vma_template(HfVmaAlgorithm algorithm, const HfDigest *policy, HfPublic 
     memcpy(ret_public->policy, policy->data, policy->size);
 }
 
+void hf_ca_template(bool guarded, HfPublic *ret_public)
+{
+    ecdsa_p256(ret_public, RESIDENT | TPMA_OBJECT_USERWITHAUTH | TPMA_OBJECT_SIGN_ENCRYPT |
+                               (guarded ? 0 : TPMA_OBJECT_NODA));
+}
+
 void hf_derivation_template(const HfDigest *policy, HfPublic *ret_public)
 {
     g_assert(policy->alg == HF_HASH_SHA256);

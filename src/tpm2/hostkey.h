@@ -28,6 +28,10 @@ void hf_guest_ak_template(HfAkAlgorithm algorithm, HfPublic *ret_public);
 /* The qualified Name of a key under an endorsement key, itself a primary of its hierarchy. */
 HfTpmName hf_guest_ak_qualified(const HfPublic *ek, const HfPublic *ak);
 
+/* The signing key of a CA or another program that is to sign whatever the host's state: P-256,
+ * fixed to its TPM, used with an authorisation value. guarded: the TPM counts wrong values and locks
+ * itself after some (for a key that has a value). */
+void hf_ca_template(bool guarded, HfPublic *ret_public);
 /* Unrestricted signing key without userWithAuth: `policy` alone (SHA-256) can use it. */
 void hf_vma_template(HfVmaAlgorithm algorithm, const HfDigest *policy, HfPublic *ret_public);
 /* KEYEDHASH key for TPM2_HMAC with SHA-256, of the same kind: made in the TPM, never leaves it, no

@@ -186,6 +186,8 @@ root_of() { # NAME BASIC-CONSTRAINTS
 root_of root CA:TRUE && root_of narrow CA:TRUE,pathlen:0 && root_of leaf CA:FALSE
 refuses 2 "root-certificate: only with --root-key" "a certificate without its key" \
     "$ca" init --dir N --root-certificate root.pem
+refuses 2 "not with a key in a TPM" "a certificate of a key that is to be made" \
+    "$ca" init --dir N --root-key tpm:swtpm --root-certificate root.pem
 refuses 1 "root.pem: it is the certificate of another key" "a certificate of another key" \
     "$ca" init --dir N --root-key A/vma.key --root-certificate C/root.pem
 refuses 1 "is not one of a CA" "a certificate of no CA" \

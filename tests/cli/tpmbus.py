@@ -13,6 +13,7 @@ Everything is passed on to TARGET and TARGET.ctrl, but for what a Meddler does t
     hmacless   has no TPM2_HMAC: neither in the list of commands nor when it is called
     rate       answers the first three TPM2_NV_Increment with TPM_RC_NV_RATE
     always     answers every TPM2_NV_ReadPublic with TPM_RC_LOCKOUT
+    gone       from the second TPM2_Sign on the line goes dead at each
     slow       waits 200 ms before it passes a command on
 Must not: know holdfast.
 SPDX-License-Identifier: BSD-3-Clause
@@ -80,6 +81,7 @@ class Mode(Meddler):
     def __init__(self, mode):
         super().__init__()
         self.mode = mode
+        self.signed = 0
         self.left = {"busy": (SIGN, RETRY, 2), "rate": (INCREMENT, NV_RATE, 3),
                      "always": (NV_READ_PUBLIC, LOCKOUT, 1 << 30),
                      "hmacless": (HMAC, COMMAND_CODE, 1 << 30)}.get(mode, (0, 0, 0))
@@ -88,6 +90,10 @@ class Mode(Meddler):
         code, _, times = self.left
         if self.mode == "slow":
             time.sleep(0.2)
+        if self.mode == "gone" and code_of(command) == SIGN:
+            self.signed += 1
+            if self.signed > 1:
+                return None
         if times > 0 and code_of(command) == code:
             return None
         return None if self.mode == "increment" and code_of(command) == INCREMENT else command
@@ -96,6 +102,8 @@ class Mode(Meddler):
         if self.mode == "increment":
             session = struct.pack(">H32sBH32s", 32, bytes(32), 1, 32, bytes(32))
             return struct.pack(">HIII", 0x8002, 14 + len(session), 0, 0) + session
+        if self.mode == "gone":
+            return None
         code, rc, times = self.left
         self.left = code, rc, times - 1
         return refusal(rc)

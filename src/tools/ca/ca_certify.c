@@ -55,7 +55,7 @@ bool hf_ca_command_certify(const HfOptions *options, GError **error)
 {
     const char *path = hf_options_string(options, "request");
     const char *out = hf_options_string(options, "out");
-    g_autoptr(HfCaDir) ca = hf_ca_dir_open(hf_options_string(options, "dir"), error);
+    g_autoptr(HfCaDir) ca = hf_ca_open(options, error);
     g_autoptr(HfCaAkRules) rules = ca ? hf_ca_ak_rules_new(options, error) : NULL;
     g_autoptr(GBytes) file = rules ? hf_file_read(path, HF_PARCEL_FILE_MAX, error) : NULL;
     g_autoptr(HfCaAttested) attested = file ? hf_ca_attest(ca, rules, file, path, error) : NULL;

@@ -15,7 +15,7 @@ bool hf_ca_command_challenge(const HfOptions *options, GError **error)
 {
     const char *path = hf_options_string(options, "request");
     const char *out = hf_options_string(options, "out");
-    g_autoptr(HfCaDir) ca = hf_ca_dir_open(hf_options_string(options, "dir"), error);
+    g_autoptr(HfCaDir) ca = hf_ca_open(options, error);
     g_autoptr(HfCaRules) rules = hf_ca_rules_new();
     g_autoptr(GBytes) file = NULL;
     g_autoptr(GBytes) challenge = NULL;
@@ -39,7 +39,7 @@ bool hf_ca_command_challenge(const HfOptions *options, GError **error)
 
 bool hf_ca_command_nonce(const HfOptions *options, GError **error)
 {
-    g_autoptr(HfCaDir) ca = hf_ca_dir_open(hf_options_string(options, "dir"), error);
+    g_autoptr(HfCaDir) ca = hf_ca_open(options, error);
     g_autoptr(HfCaNonce) nonce = ca ? hf_ca_nonce_new() : NULL;
     g_autofree char *hex = NULL;
     hf_autofd int lock = -1;

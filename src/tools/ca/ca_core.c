@@ -217,19 +217,9 @@ static GPtrArray *known_keys(HfCaDir *ca, GError **error)
     return g_steal_pointer(&keys);
 }
 
-/* From a verdict to the recorded certificate. */
-static HfCertificate *grant(HfCaDir *ca, const HfCaRules *rules, const HfEvidence *evidence,
-                            const HfCaNonce *nonce, const HfCaVerdict *verdict, GError **error)
-{
-    g_autoptr(HfCertificate) certificate = issue(rules, ca, evidence, verdict, error);
-
-    return certificate && commit(ca, evidence, verdict, nonce, certificate, error)
-               ? g_steal_pointer(&certificate)
-               : NULL;
-}
-
-static HfCaDelegated *judge(HfCaDir *ca, const HfCaRules *rules, const HfEvidence *evidence,
-                            GError **error)
+/* Is the request true, and may it be granted? ret_nonce: the one that it answers. */
+static bool judge(HfCaDir *ca, const HfCaRules *rules, const HfEvidence *evidence,
+                  HfCaNonce **ret_nonce, HfCaVerdict *ret_verdict, GError **error)
 {
     g_autoptr(HfCaNonce) nonce = hf_ca_nonce_find(ca, evidence->parts[HF_EVIDENCE_NONCE], error);
     g_autoptr(GPtrArray) known = nonce ? known_keys(ca, error) : NULL;
@@ -241,23 +231,30 @@ static HfCaDelegated *judge(HfCaDir *ca, const HfCaRules *rules, const HfEvidenc
         .nonce = nonce,
         .allow_unproved_ek = rules->allow_unproved_ek,
     };
-    g_autoptr(HfCaDelegated) delegated = g_new0(HfCaDelegated, 1);
-    HfCaVerdict verdict = { 0 };
 
-    if (!known || !hf_ca_verify(evidence, &expected, &verdict, error)) {
-        return NULL;
+    if (!known || !hf_ca_verify(evidence, &expected, ret_verdict, error) ||
+        !hf_ca_revoked_allows(ca, ret_verdict->key_name, error)) {
+        return false;
     }
-    if (!hf_ca_revoked_allows(ca, verdict.key_name, error)) {
-        hf_ca_verdict_clear(&verdict);
-        return NULL;
-    }
-    delegated->rooted = verdict.rooted;
-    delegated->environment = g_strdup(verdict.environment ? verdict.environment->name : NULL);
-    delegated->renewal = verdict.renewal;
-    delegated->ek_challenged = verdict.ek_challenged;
-    delegated->certificate = grant(ca, rules, evidence, nonce, &verdict, error);
-    hf_ca_verdict_clear(&verdict);
-    return delegated->certificate ? g_steal_pointer(&delegated) : NULL;
+    *ret_nonce = g_steal_pointer(&nonce);
+    return true;
+}
+
+/* From a verdict to the recorded certificate. */
+static HfCaDelegated *grant(HfCaDir *ca, const HfCaRules *rules, const HfEvidence *evidence,
+                            const HfCaNonce *nonce, const HfCaVerdict *verdict, GError **error)
+{
+    g_autoptr(HfCaDelegated) delegated = g_new0(HfCaDelegated, 1);
+
+    delegated->rooted = verdict->rooted;
+    delegated->environment = g_strdup(verdict->environment ? verdict->environment->name : NULL);
+    delegated->renewal = verdict->renewal;
+    delegated->ek_challenged = verdict->ek_challenged;
+    delegated->certificate = issue(rules, ca, evidence, verdict, error);
+    return delegated->certificate &&
+                   commit(ca, evidence, verdict, nonce, delegated->certificate, error)
+               ? g_steal_pointer(&delegated)
+               : NULL;
 }
 
 HfCaDelegated *hf_ca_delegate(HfCaDir *ca, const HfCaRules *rules, GBytes *request,
@@ -265,18 +262,22 @@ HfCaDelegated *hf_ca_delegate(HfCaDir *ca, const HfCaRules *rules, GBytes *reque
 {
     g_autoptr(HfEvidence) evidence = hf_evidence_read(request, label, error);
     hf_autofd int lock = evidence ? hf_ca_act_begin(ca, error) : -1;
-    HfCaDelegated *delegated;
+    g_autoptr(HfCaNonce) nonce = NULL;
+    HfCaDelegated *delegated = NULL;
+    HfCaVerdict verdict = { 0 };
     GError *local = NULL;
 
     if (lock < 0) {
         return NULL;
     }
-    delegated = judge(ca, rules, evidence, &local);
-    hf_fd_close(&lock);
-    if (!delegated) {
+    if (judge(ca, rules, evidence, &nonce, &verdict, &local)) {
+        delegated = grant(ca, rules, evidence, nonce, &verdict, error);
+    } else {
+        hf_fd_close(&lock);
         hf_ca_act_refused(ca, HF_AUDIT_DELEGATE, evidence->parts[HF_EVIDENCE_NONCE], NULL, &local);
         g_propagate_error(error, local);
     }
+    hf_ca_verdict_clear(&verdict);
     return delegated;
 }
 

@@ -168,7 +168,7 @@ static bool write_out(const HfOptions *options, const HfCrl *crl, GError **error
 
 bool hf_ca_command_crl(const HfOptions *options, GError **error)
 {
-    g_autoptr(HfCaDir) ca = hf_ca_dir_open(hf_options_string(options, "dir"), error);
+    g_autoptr(HfCaDir) ca = hf_ca_open(options, error);
     hf_autofd int lock = ca ? hf_ca_act_begin(ca, error) : -1;
     g_autoptr(HfCrl) crl = NULL;
     g_autofree char *number = NULL;

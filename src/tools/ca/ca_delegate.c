@@ -26,7 +26,7 @@ bool hf_ca_command_delegate(const HfOptions *options, GError **error)
 {
     const char *path = hf_options_string(options, "request");
     const char *out = hf_options_string(options, "out");
-    g_autoptr(HfCaDir) ca = hf_ca_dir_open(hf_options_string(options, "dir"), error);
+    g_autoptr(HfCaDir) ca = hf_ca_open(options, error);
     g_autoptr(HfCaRules) rules = hf_ca_rules_new();
     g_autoptr(HfCaDelegated) delegated = NULL;
     g_autoptr(GBytes) file = NULL;

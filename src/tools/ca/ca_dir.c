@@ -15,11 +15,11 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "pki/chain.h"
-#include "pki/keyfile.h"
 #include "tools/ca/ca_act.h"
+#include "tools/ca/ca_key.h"
 #include "tools/ca/ca_lines.h"
+#include "tools/common/secret_source.h"
 
-#define ROOT_KEY "root.key"
 #define ROOT_CERTIFICATE "root.pem"
 
 void hf_ca_dir_free(HfCaDir *ca)
@@ -28,6 +28,7 @@ void hf_ca_dir_free(HfCaDir *ca)
         return;
     }
     hf_signer_free(ca->signer);
+    hf_secret_free(ca->pin);
     g_clear_pointer(&ca->root, hf_certificate_unref);
     hf_fd_close(&ca->fd);
     g_free(ca->path);
@@ -77,47 +78,33 @@ static HfCertificate *load_root(const char *path, const HfSigner *signer, GError
                : NULL;
 }
 
-static bool create_key(HfCaDir *ca, const HfCaInit *in, GError **error)
-{
-    g_autofree char *label = g_build_filename(ca->path, ROOT_KEY, NULL);
-    HfKeyfileKind kind;
-
-    if (in->key) {
-        return hf_keyfile_copy_at(in->key, ca->fd, ROOT_KEY, label, error);
-    }
-    return hf_keyfile_kind_parse(in->algorithm, &kind, error) &&
-           hf_keyfile_generate(label, kind, error);
-}
-
 /* The key is made new, never replaced; the certificate last: without it there is no CA. */
 static bool create_root(HfCaDir *ca, const HfCaInit *in, GError **error)
 {
-    g_autofree char *key_path = g_build_filename(ca->path, ROOT_KEY, NULL);
     g_autofree char *label = g_build_filename(ca->path, ROOT_CERTIFICATE, NULL);
     g_autofree char *pem = NULL;
 
-    if (!create_key(ca, in, error)) {
+    ca->signer = hf_ca_key_make(ca->fd, ca->path, in->key, in->algorithm, ca->pin, error);
+    if (!ca->signer) {
         return false;
     }
-    ca->signer = hf_signer_file_new(key_path, error);
-    if (ca->signer) {
-        ca->root = in->certificate ? load_root(in->certificate, ca->signer, error)
-                                   : hf_delegation_root(&in->root, ca->signer, error);
-    }
+    ca->root = in->certificate ? load_root(in->certificate, ca->signer, error)
+                               : hf_delegation_root(&in->root, ca->signer, error);
     if (!ca->root || !record_init(ca, error)) {
-        (void)unlinkat(ca->fd, ROOT_KEY, 0);
+        hf_ca_key_remove(ca->fd);
         return false;
     }
     pem = hf_certificate_pem(ca->root);
     return hf_file_create_at(ca->fd, ROOT_CERTIFICATE, pem, strlen(pem), 0644, label, error);
 }
 
-bool hf_ca_dir_create(const char *path, const HfCaInit *in, GError **error)
+bool hf_ca_dir_create(const char *path, const HfCaInit *in, HfSecret *pin, GError **error)
 {
     g_autofree char *nonces = g_build_filename(path, HF_CA_NONCES, NULL);
     g_autoptr(HfCaDir) ca = new_dir(path);
     hf_autofd int sub = -1;
 
+    ca->pin = pin;
     ca->fd = hf_dir_make(path, 0700, error);
     if (ca->fd < 0) {
         return false;
@@ -152,20 +139,42 @@ HfCaDir *hf_ca_dir_open_records(const char *path, GError **error)
     return g_steal_pointer(&ca);
 }
 
-HfCaDir *hf_ca_dir_open(const char *path, GError **error)
+HfCaDir *hf_ca_dir_open(const char *path, HfSecret *pin, GError **error)
 {
-    g_autofree char *key_path = g_build_filename(path, ROOT_KEY, NULL);
+    g_autoptr(HfSecret) owned = pin;
     g_autoptr(HfCaDir) ca = hf_ca_dir_open_records(path, error);
 
-    if (!ca || !(ca->signer = hf_signer_file_new(key_path, error))) {
+    if (!ca) {
+        return NULL;
+    }
+    ca->pin = g_steal_pointer(&owned);
+    ca->signer = hf_ca_key_open(ca->fd, path, ca->pin, error);
+    if (!ca->signer) {
         return NULL;
     }
     if (!g_bytes_equal(ca->root->spki, ca->signer->spki)) {
-        hf_error_set(error, HF_ERROR_INVALID, "%s/%s: is not the certificate of %s", path,
-                     ROOT_CERTIFICATE, key_path);
+        hf_error_set(error, HF_ERROR_INVALID, "%s/%s: is not the certificate of the CA's key (%s)",
+                     path, ROOT_CERTIFICATE, ca->signer->class->name);
         return NULL;
     }
     return g_steal_pointer(&ca);
+}
+
+bool hf_ca_pin(const HfOptions *options, HfSecret **ret_pin, GError **error)
+{
+    const char *how = hf_options_string(options, "pin");
+
+    *ret_pin = how ? hf_secret_source_read(how, "--pin", error) : NULL;
+    return *ret_pin || !how;
+}
+
+HfCaDir *hf_ca_open(const HfOptions *options, GError **error)
+{
+    HfSecret *pin = NULL;
+
+    return hf_ca_pin(options, &pin, error)
+               ? hf_ca_dir_open(hf_options_string(options, "dir"), pin, error)
+               : NULL;
 }
 
 /* A lock belongs to an open file, so each holder opens the directory anew: two threads of a process

@@ -1,7 +1,7 @@
 /*
  * ca_dir.h - the directory of the fleet's CA.
  *
- *     root.key    the root's private key, PEM, 0600
+ *     root.key    the root's private key, PEM, 0600; or signer.json: where it is (ca_key.h)
  *     root.pem    the root's certificate
  *     nonces/     a file for each nonce given out and not used yet (ca_nonce.h)
  *     audit       what the CA did, a chain of JSON objects, one a line (ca_act.h)
@@ -19,6 +19,7 @@
 #define HOLDFAST_TOOLS_CA_CA_DIR_H
 
 #include "pki/certificate.h"
+#include "base/options.h"
 #include "pki/delegation.h"
 #include "tools/ca/ca_audit.h"
 
@@ -28,7 +29,8 @@
 typedef struct {
     char *path;
     int fd;
-    HfSigner *signer;
+    HfSecret *pin;    /* of the signer's key, or NULL */
+    HfSigner *signer; /* NULL: opened for reading */
     HfCertificate *root;
     char *requester;              /* who asks: goes into the audit log */
     HfAuditHead head;             /* of that log, while hf_ca_act_begin's lock is held (ca_act.h) */
@@ -37,15 +39,19 @@ typedef struct {
 
 /* What a new CA is made from; texts are borrowed. */
 typedef struct {
-    const char *algorithm;   /* of a key to be made (keyfile.h) */
-    const char *key;         /* file of a key that is there already, or NULL */
+    const char *algorithm;   /* of a key to be made in a file (keyfile.h) */
+    const char *key;         /* where it is else (ca_key.h), or NULL */
     const char *certificate; /* file of its root certificate, or NULL: one is made from `root` */
     HfRootInput root;
 } HfCaInit;
 
-/* Makes directory, key and root certificate. HF_ERROR_EXISTS when there is a CA already. */
-bool hf_ca_dir_create(const char *path, const HfCaInit *in, GError **error);
-HfCaDir *hf_ca_dir_open(const char *path, GError **error);
+/* Makes directory, key and root certificate. HF_ERROR_EXISTS when there is a CA already. The PIN
+ * (NULL: none) is the CA's from now on. */
+bool hf_ca_dir_create(const char *path, const HfCaInit *in, HfSecret *pin, GError **error);
+HfCaDir *hf_ca_dir_open(const char *path, HfSecret *pin, GError **error);
+/* What the options --dir and --pin name; the PIN alone: NULL without that option. */
+HfCaDir *hf_ca_open(const HfOptions *options, GError **error);
+bool hf_ca_pin(const HfOptions *options, HfSecret **ret_pin, GError **error);
 /* Without the key: to read the records, also those of a copy. */
 HfCaDir *hf_ca_dir_open_records(const char *path, GError **error);
 void hf_ca_dir_free(HfCaDir *ca);

@@ -1,42 +1,15 @@
 /*
- * ca_list.c - `holdfast-ca init` and `list`.
+ * ca_list.c - `holdfast-ca list`.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
 #include <string.h>
 
-#include "base/error.h"
 #include "tools/ca/ca_commands.h"
 #include "tools/ca/ca_dir.h"
 #include "tools/ca/ca_revoked.h"
 #include "tools/ca/ca_select.h"
 #include "tools/common/fields.h"
-
-bool hf_ca_command_init(const HfOptions *options, GError **error)
-{
-    const char *dir = hf_options_string(options, "dir");
-
-    const HfCaInit in = {
-        .algorithm = hf_options_string(options, "key-algorithm"),
-        .key = hf_options_string(options, "root-key"),
-        .certificate = hf_options_string(options, "root-certificate"),
-        .root = {
-            .organization = hf_options_string(options, "organization"),
-            .common_name = hf_options_string(options, "subject"),
-            .not_before = g_get_real_time() / G_USEC_PER_SEC,
-            .days = (unsigned)hf_options_int(options, "root-days"),
-        },
-    };
-
-    if (in.certificate && !in.key) {
-        return hf_error_set(error, HF_ERROR_USAGE, "--root-certificate: only with --root-key");
-    }
-    if (!hf_ca_dir_create(dir, &in, error)) {
-        return false;
-    }
-    printf("%s: CA made, its certificate is %s/root.pem\n", dir, dir);
-    return true;
-}
 
 typedef struct {
     GPtrArray *issued;

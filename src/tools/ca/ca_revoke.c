@@ -146,7 +146,7 @@ bool hf_ca_command_revoke(const HfOptions *options, GError **error)
            (selector.get || hf_error_set(error, HF_ERROR_USAGE,
                                          "which certificate? --serial, --key or --host-ek "
                                          "expected"));
-    ca = done ? hf_ca_dir_open(hf_options_string(options, "dir"), error) : NULL;
+    ca = done ? hf_ca_open(options, error) : NULL;
     done = ca &&
            revoke_all(ca, &selector, reason, (unsigned)hf_options_int(options, "crl-days"), error);
     hf_ca_selector_clear(&selector);

@@ -28,6 +28,7 @@
 #include "sandbox/sandbox.h"
 #include "tools/ca/ca_commands.h"
 #include "tools/ca/ca_confine.h"
+#include "tools/ca/ca_key.h"
 #include "tools/ca/ca_service.h"
 #include "tools/common/enrolment_kinds.h"
 
@@ -270,11 +271,11 @@ static bool check_directory(const HfCaDir *ca, GError **error)
 static bool prepare(Serve *serve, GError **error)
 {
     const HfOptions *options = serve->options;
-    g_autoptr(HfCaDir) ca = hf_ca_dir_open(hf_options_string(options, "dir"), error);
+    g_autoptr(HfCaDir) ca = hf_ca_open(options, error);
     g_autoptr(HfCaServiceRules) rules = ca ? hf_ca_service_rules_new(options, ca, error) : NULL;
 
-    if (!rules || !open_signals(serve, error) || !open_listeners(serve, error) ||
-        !load_tls(serve, error)) {
+    if (!rules || !hf_ca_key_try(ca->signer, error) || !open_signals(serve, error) ||
+        !open_listeners(serve, error) || !load_tls(serve, error)) {
         return false;
     }
     serve->notify_fd = hf_notify_open(error);

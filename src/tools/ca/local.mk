@@ -15,6 +15,8 @@ holdfast_ca_SOURCES = \
     src/tools/ca/ca_delegate.c \
     src/tools/ca/ca_environment.c src/tools/ca/ca_environment.h \
     src/tools/ca/ca_dir.c src/tools/ca/ca_dir.h \
+    src/tools/ca/ca_init.c \
+    src/tools/ca/ca_key.c src/tools/ca/ca_key.h \
     src/tools/ca/ca_lines.c src/tools/ca/ca_lines.h \
     src/tools/ca/ca_list.c \
     src/tools/ca/ca_main.c \
@@ -29,5 +31,5 @@ holdfast_ca_SOURCES = \
     src/tools/ca/ca_verify.c src/tools/ca/ca_verify.h \
     src/tools/ca/ca_voucher.c src/tools/ca/ca_voucher.h
 holdfast_ca_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
-holdfast_ca_LDADD = libtools.a libnet.a libsandbox.a libpki.a libtpm2.a libcrypto.a libbase.a \
-    $(GNUTLS_LIBS) $(LIBCRYPTO_LIBS) $(JSON_LIBS) $(GLIB_LIBS)
+holdfast_ca_LDADD = libtools.a libnet.a libsandbox.a libhwtpm.a libpki.a libtpm2.a libcrypto.a libbase.a \
+    $(TSS2_LIBS) $(GNUTLS_LIBS) $(LIBCRYPTO_LIBS) $(JSON_LIBS) $(GLIB_LIBS)

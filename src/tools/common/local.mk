@@ -16,6 +16,7 @@ libtools_a_SOURCES = \
     src/tools/common/manifest.c src/tools/common/manifest.h \
     src/tools/common/parcel.c src/tools/common/parcel.h \
     src/tools/common/pcr_lines.c src/tools/common/pcr_lines.h \
+    src/tools/common/secret_source.c src/tools/common/secret_source.h \
     src/tools/common/swtpm_config.c src/tools/common/swtpm_config.h
 libtools_a_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
 # What a program needs that opens an authority, in link order; libnet.a for the clients of a CA.
