@@ -4,7 +4,7 @@
  * Files: the CA's directory, and to read those in which the files are that SIGHUP reads again
  * (Landlock). Calls: the list of the profile HF_PROFILE_CA; no program, no process, no connection, no
  * other socket. Memory: all of it is locked, so that no key is swapped out. With a key in a PKCS#11
- * token neither files nor calls are confined: the token's module decides what it needs.
+ * token or a TPM neither files nor calls are confined: what leads to it decides what it needs.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
