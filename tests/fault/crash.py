@@ -133,6 +133,24 @@ def go_on(state, path, uri, what):
     result(trace, uri, f"a second crash, {what}", f"--value={reached[0]}")
 
 
+def authority(path):
+    """A software-rooted authority with its certificate, below path."""
+    names = {name: os.path.join(path, name) for name in ("A", "C", "request", "pem")}
+
+    def run(tool, *arguments):
+        return subprocess.run([os.path.join(os.path.dirname(SETUP), tool), *arguments], check=True,
+                              stdout=subprocess.PIPE, text=True).stdout.strip()
+
+    run("holdfast-ca", "init", "--dir", names["C"])
+    run("holdfast-authority", "init", "--dir", names["A"], "--software")
+    nonce = run("holdfast-ca", "nonce", "--dir", names["C"])
+    run("holdfast-authority", "request", "--dir", names["A"], "--nonce", nonce, "--out", names["request"])
+    run("holdfast-ca", "delegate", "--dir", names["C"], "--request", names["request"], "--out", names["pem"],
+        "--allow-software")
+    run("holdfast-authority", "install-certificate", "--dir", names["A"], names["pem"])
+    return names["A"]
+
+
 def test_setup():
     def setup(trace, *options):
         subprocess.run([SETUP, "--tpm2", "--tpm-state", *options], env=trace.environment(),
@@ -152,6 +170,10 @@ def test_setup():
             trace = Trace(path, state)
             setup(trace, here, "--reconfigure", "--pcr-banks", "sha256,sha384")
             result(trace, uri, f"setup --reconfigure, {name}", "--volatile-goes")
+            issuer = authority(os.path.dirname(path))
+            trace = Trace(path, state)
+            setup(trace, here, "--reissue-certificates", "--authority", issuer)
+            result(trace, uri, f"setup --reissue-certificates, {name}", "--value=-1")
             with Emulator(state=here) as e:
                 control, _ = e.start()
                 control.store_volatile()

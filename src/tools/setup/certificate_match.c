@@ -31,41 +31,52 @@ static void examination_clear(Examination *e)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Examination, examination_clear)
 
-static bool has_index(const Examination *e, uint32_t index)
+bool hf_has_index(const GArray *indices, uint32_t index)
 {
-    for (unsigned i = 0; index && i < e->indices->len; i++) {
-        if (g_array_index(e->indices, guint32, i) == index) {
+    for (unsigned i = 0; index && i < indices->len; i++) {
+        if (g_array_index(indices, guint32, i) == index) {
             return true;
         }
     }
     return false;
 }
 
-/* The standard template, or what lies beside the certificate. */
-static bool read_template(const Examination *e, const HfEkRow *row, HfPublic *ret_template,
-                          GError **error)
+static bool has_index(const Examination *e, uint32_t index)
+{
+    return hf_has_index(e->indices, index);
+}
+
+static bool read_template(const HfTransport *tpm, const GArray *indices, const HfEkRow *row,
+                          HfPublic *ret_template, GError **error)
 {
     uint32_t index = hf_template_info(row->template)->template_index;
     g_autoptr(GBytes) bytes = NULL;
     hf_template_public(row->template, ret_template);
-    if (!has_index(e, index)) {
+    if (!hf_has_index(indices, index)) {
         return true;
     }
-    bytes = hf_tpm_nv_read(e->tpm, index, NULL, index, error);
+    bytes = hf_tpm_nv_read(tpm, index, NULL, index, error);
     return bytes && hf_public_parse(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes),
                                     ret_template, error);
 }
 
+bool hf_ek_again(const HfTransport *tpm, const GArray *indices, const HfEkRow *row,
+                 HfPublic *ret_key, GError **error)
+{
+    HfPublic template;
+    uint32_t handle;
+    return read_template(tpm, indices, row, &template, error) &&
+           hf_tpm_create_primary(tpm, hf_template_info(row->template)->hierarchy, NULL, &template,
+                                 &handle, ret_key, error) &&
+           hf_tpm_flush_context(tpm, handle, error);
+}
+
 static GBytes *key_now(const Examination *e, const HfEkRow *row, GError **error)
 {
-    const HfTemplateInfo *info = hf_template_info(row->template);
     g_autoptr(HfPublicKey) key = NULL;
-    HfPublic template;
     HfPublic made;
-    uint32_t handle;
-    if (!read_template(e, row, &template, error) ||
-        !hf_tpm_create_primary(e->tpm, info->hierarchy, NULL, &template, &handle, &made, error) ||
-        !hf_tpm_flush_context(e->tpm, handle, error) || !(key = hf_public_key_of(&made, error))) {
+    if (!hf_ek_again(e->tpm, e->indices, row, &made, error) ||
+        !(key = hf_public_key_of(&made, error))) {
         return NULL;
     }
     return hf_public_key_spki(key);

@@ -12,6 +12,13 @@
 
 #include "tools/setup/manufacture.h"
 
+/* Is this NV index among them (guint32)? */
+bool hf_has_index(const GArray *indices, uint32_t index);
+/* The endorsement key of this row, made again from its template: the standard one, or the one that lies
+ * beside its certificate. */
+bool hf_ek_again(const HfTransport *tpm, const GArray *indices, const HfEkRow *row,
+                 HfPublic *ret_key, GError **error);
+
 /* Says a line for each certificate. withdraw false: HF_ERROR_INVALID when one does not match its
  * key. withdraw true: those are removed, and *ret_permanent is the TPM without them; HF_ERROR_STATE
  * when there are none of that kind. HF_ERROR_NOT_FOUND when there are no EK certificates at all. */

@@ -17,6 +17,7 @@ libsetup_a_SOURCES = \
     src/tools/setup/measurement.c src/tools/setup/measurement.h \
     src/tools/setup/narration.c src/tools/setup/narration.h \
     src/tools/setup/pcr_banks.c src/tools/setup/pcr_banks.h \
+    src/tools/setup/manufacture_job.h src/tools/setup/reissue.c src/tools/setup/reissue.h \
     src/tools/setup/replacement.c src/tools/setup/replacement.h \
     src/tools/setup/setup_config.c src/tools/setup/setup_config.h \
     src/tools/setup/setup_options.c src/tools/setup/setup_options.h \

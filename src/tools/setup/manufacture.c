@@ -9,7 +9,7 @@
  */
 #include "config.h"
 
-#include "tools/setup/manufacture.h"
+#include "tools/setup/manufacture_job.h"
 
 #include <string.h>
 
@@ -23,21 +23,10 @@
     (TPMA_NV_PLATFORMCREATE | TPMA_NV_NO_DA | TPMA_NV_AUTHREAD | TPMA_NV_OWNERREAD | \
      TPMA_NV_PPREAD | TPMA_NV_WRITEDEFINE | TPMA_NV_PPWRITE)
 
-/* One manufacture under way. */
-typedef struct {
-    const HfSetupPlan *plan;
-    HfCertifier *certifier;
-    const HfTransport *tpm;
-    HfManufacture *made;
-    char *tpm_serial; /* from the first EK certificate; NULL: there is none yet */
-} Job;
-
-static void job_clear(Job *job)
+void hf_job_clear(HfJob *job)
 {
     g_free(job->tpm_serial);
 }
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Job, job_clear)
 
 static void made_index_free(void *data)
 {
@@ -71,8 +60,9 @@ HfManufacture *hf_manufacture_empty(void)
 
 /* --- what the TPM is ------------------------------------------------------------------------- */
 
-static bool read_identity(const HfTransport *tpm, HfTpmIdentity *ret_identity, GError **error)
+bool hf_job_identity(HfJob *job, GError **error)
 {
+    const HfTransport *tpm = job->tpm;
     HfTpmIdentity identity = { 0 };
     uint32_t family, manufacturer, version;
     if (!hf_tpm_get_property(tpm, TPM2_PT_FAMILY_INDICATOR, &family, error) ||
@@ -85,7 +75,7 @@ static bool read_identity(const HfTransport *tpm, HfTpmIdentity *ret_identity, G
     g_snprintf(identity.manufacturer, sizeof(identity.manufacturer), "id:%08X", manufacturer);
     g_snprintf(identity.version, sizeof(identity.version), "id:%08X", version);
     hf_store_u32((uint8_t *)identity.family, family); /* four characters, zero-padded */
-    *ret_identity = identity;
+    job->made->identity = identity;
     return true;
 }
 
@@ -103,7 +93,7 @@ HfMadeIndex *hf_manufacture_add_index(HfManufacture *made, uint32_t index, uint3
     return entry;
 }
 
-static HfMadeIndex *add_index(Job *job, uint32_t index, GBytes *content, char *title,
+static HfMadeIndex *add_index(HfJob *job, uint32_t index, GBytes *content, char *title,
                               GError **error)
 {
     HfMadeIndex *entry = hf_manufacture_add_index(
@@ -127,7 +117,7 @@ static HfMadeIndex *add_index(Job *job, uint32_t index, GBytes *content, char *t
 }
 
 /* The chain, cut into pieces where it is longer than an index may be. */
-static bool write_chain(Job *job, GError **error)
+bool hf_job_chain(HfJob *job, GError **error)
 {
     uint32_t largest;
     g_autoptr(GBytes) chain = job->certifier->class->chain(job->certifier, error);
@@ -157,7 +147,7 @@ static bool write_chain(Job *job, GError **error)
 
 /* --- keys ------------------------------------------------------------------------------------ */
 
-static const HfMadeKey *make_key(Job *job, HfTemplate which, const HfPublic *template,
+static const HfMadeKey *make_key(HfJob *job, HfTemplate which, const HfPublic *template,
                                  const char *title, GError **error)
 {
     const HfTemplateInfo *info = hf_template_info(which);
@@ -196,7 +186,7 @@ static char *serial_of(const HfTpmIdentity *tpm, const HfOutline *ek)
     return g_strdup_printf("%s:%s:%s", name ? name : "", id_hex, serial_hex);
 }
 
-static HfOutline *issue(Job *job, HfCertKind kind, const HfMadeKey *key, GBytes **ret_spki,
+static HfOutline *issue(HfJob *job, HfCertKind kind, const HfMadeKey *key, GBytes **ret_spki,
                         GError **error)
 {
     g_autoptr(HfPublicKey) public_key = hf_public_key_of(&key->public, error);
@@ -216,7 +206,7 @@ static HfOutline *issue(Job *job, HfCertKind kind, const HfMadeKey *key, GBytes 
     return certificate;
 }
 
-static bool make_certificate(Job *job, const HfEkRow *row, const HfMadeKey *key, GError **error)
+bool hf_job_certificate(HfJob *job, const HfEkRow *row, const HfMadeKey *key, GError **error)
 {
     const HfTemplateInfo *info = hf_template_info(row->template);
     g_autoptr(GBytes) spki = NULL;
@@ -243,7 +233,7 @@ static bool make_certificate(Job *job, const HfEkRow *row, const HfMadeKey *key,
 
 /* Users of a key that is not the standard one cannot guess its template: it is left beside the
  * certificate. */
-static bool write_template(Job *job, const HfEkRow *row, const HfPublic *template, GError **error)
+static bool write_template(HfJob *job, const HfEkRow *row, const HfPublic *template, GError **error)
 {
     uint32_t index = hf_template_info(row->template)->template_index;
     if (!job->plan->allow_signing || !index) {
@@ -265,7 +255,7 @@ void hf_manufacture_template(const HfSetupPlan *plan, const HfEkRow *row, HfPubl
 }
 
 /* An endorsement or identity key, with what belongs to it. */
-static bool make_certified_key(Job *job, const HfEkRow *row, GError **error)
+static bool make_certified_key(HfJob *job, const HfEkRow *row, GError **error)
 {
     HfPublic template;
     hf_manufacture_template(job->plan, row, &template);
@@ -275,10 +265,10 @@ static bool make_certified_key(Job *job, const HfEkRow *row, GError **error)
     }
     hf_say_key(job->plan, row, key->handle);
     return write_template(job, row, &template, error) &&
-           (!job->plan->ek_certificates || make_certificate(job, row, key, error));
+           (!job->plan->ek_certificates || hf_job_certificate(job, row, key, error));
 }
 
-static bool make_platform_certificate(Job *job, GError **error)
+bool hf_job_platform_certificate(HfJob *job, GError **error)
 {
     const HfMadeKey *first = g_ptr_array_index(job->made->keys, 0);
     g_autoptr(GBytes) spki = NULL;
@@ -293,7 +283,7 @@ static bool make_platform_certificate(Job *job, GError **error)
     return true;
 }
 
-static bool make_spk(Job *job, GError **error)
+static bool make_spk(HfJob *job, GError **error)
 {
     HfTemplate which = job->plan->spk;
     HfPublic template;
@@ -307,7 +297,7 @@ static bool make_spk(Job *job, GError **error)
 
 /* --- the whole ------------------------------------------------------------------------------- */
 
-static bool activate_banks(Job *job, bool *ret_changed, GError **error)
+static bool activate_banks(HfJob *job, bool *ret_changed, GError **error)
 {
     if (!hf_bank_choice_apply(&job->plan->banks, job->tpm, &job->made->banks, ret_changed, error)) {
         return false;
@@ -318,7 +308,7 @@ static bool activate_banks(Job *job, bool *ret_changed, GError **error)
     return true;
 }
 
-static bool make_everything(Job *job, GError **error)
+static bool make_everything(HfJob *job, GError **error)
 {
     const HfSetupPlan *plan = job->plan;
     bool changed;
@@ -326,16 +316,15 @@ static bool make_everything(Job *job, GError **error)
         if (!make_certified_key(job, plan->keys[i], error)) {
             return false;
         }
-        if (i == 0 && plan->platform_certificate && !make_platform_certificate(job, error)) {
+        if (i == 0 && plan->platform_certificate && !hf_job_platform_certificate(job, error)) {
             return false;
         }
     }
     return (!plan->create_spk || make_spk(job, error)) &&
-           (!job->certifier || write_chain(job, error)) && activate_banks(job, &changed, error);
+           (!job->certifier || hf_job_chain(job, error)) && activate_banks(job, &changed, error);
 }
 
-/* A clean stop, so that the first start finds an orderly TPM. */
-static bool finish(Job *job, HfEngineChild *engine, GError **error)
+bool hf_job_finish(HfJob *job, HfEngineChild *engine, GError **error)
 {
     return hf_tpm_shutdown(job->tpm, TPM2_SU_CLEAR, error) &&
            (job->made->permanent = hf_engine_child_finish(engine, error));
@@ -348,7 +337,7 @@ bool hf_manufacture_set_profile(const HfSetupPlan *plan, HfEngineChild *engine, 
 }
 
 /* On, with the profile and the seed it shall have. */
-static bool begin(Job *job, HfEngineChild *engine, const HfSecret *seed, GError **error)
+static bool begin(HfJob *job, HfEngineChild *engine, const HfSecret *seed, GError **error)
 {
     if (!hf_manufacture_set_profile(job->plan, engine, error) ||
         !hf_engine_child_power_on(engine, NULL, error) ||
@@ -367,9 +356,9 @@ HfManufacture *hf_manufacture_new(const HfSetupPlan *plan, HfEngineChild *engine
 {
     const HfTransport tpm = hf_engine_child_transport(engine);
     g_autoptr(HfManufacture) made = hf_manufacture_empty();
-    g_auto(Job) job = { plan, certifier, &tpm, made, NULL };
-    if (!begin(&job, engine, seed, error) || !read_identity(&tpm, &made->identity, error) ||
-        !make_everything(&job, error) || !finish(&job, engine, error)) {
+    g_auto(HfJob) job = { plan, certifier, &tpm, made, NULL };
+    if (!begin(&job, engine, seed, error) || !hf_job_identity(&job, error) ||
+        !make_everything(&job, error) || !hf_job_finish(&job, engine, error)) {
         return NULL;
     }
     return g_steal_pointer(&made);
@@ -381,12 +370,11 @@ HfManufacture *hf_manufacture_reconfigure(const HfSetupPlan *plan, HfEngineChild
 {
     const HfTransport tpm = hf_engine_child_transport(engine);
     g_autoptr(HfManufacture) made = hf_manufacture_empty();
-    g_auto(Job) job = { plan, NULL, &tpm, made, NULL };
+    g_auto(HfJob) job = { plan, NULL, &tpm, made, NULL };
     bool changed;
     if (!hf_engine_child_power_on(engine, permanent, error) ||
-        !hf_tpm_startup(&tpm, TPM2_SU_CLEAR, error) ||
-        !read_identity(&tpm, &made->identity, error) || !activate_banks(&job, &changed, error) ||
-        !finish(&job, engine, error)) {
+        !hf_tpm_startup(&tpm, TPM2_SU_CLEAR, error) || !hf_job_identity(&job, error) ||
+        !activate_banks(&job, &changed, error) || !hf_job_finish(&job, engine, error)) {
         return NULL;
     }
     *ret_changed = changed;

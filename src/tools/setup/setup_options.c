@@ -70,6 +70,8 @@ static const HfOption setup_options[] = {
       .help = "say whether the certificates of an existing TPM are for the keys it has now" },
     { .name = "withdraw-certificates",
       .help = "remove those that are not; nothing else is changed" },
+    { .name = "reissue-certificates",
+      .help = "have new certificates issued for the endorsement keys of an existing TPM" },
     { .name = "config",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
@@ -303,14 +305,23 @@ static bool check_reconfigure(const HfOptions *o, bool swtpm, GError **error)
 
 static bool check_examination(const HfOptions *o, GError **error)
 {
-    static const char *const examinations[] = { "check-certificates", "withdraw-certificates" };
+    static const char *const examinations[] = { "check-certificates", "withdraw-certificates",
+                                                "reissue-certificates" };
+    /* The last ones go with a reissue. */
     static const char *const excluded[] = {
-        "createek",   "create-ek-cert", "create-platform-cert", "create-spk",
-        "iakkeyalgo", "reconfigure",    "idevidkeyalgo",        "reproducible-from",
-        "overwrite",  "not-overwrite",  "write-ek-cert-files"
+        "createek",          "create-ek-cert",     "create-spk",
+        "iakkeyalgo",        "reconfigure",        "idevidkeyalgo",
+        "overwrite",         "not-overwrite",      "create-platform-cert",
+        "reproducible-from", "write-ek-cert-files"
     };
     const char *what = first_given(o, examinations, G_N_ELEMENTS(examinations));
-    const char *given = what ? first_given(o, excluded, G_N_ELEMENTS(excluded)) : NULL;
+    unsigned last = hf_options_flag(o, "reissue-certificates") ? 3 : 0;
+    const char *given = what ? first_given(o, excluded, G_N_ELEMENTS(excluded) - last) : NULL;
+
+    for (unsigned i = 0, count = 0; i < G_N_ELEMENTS(examinations); i++) {
+        count += hf_options_flag(o, examinations[i]);
+        given = count > 1 ? examinations[i] : given;
+    }
     if (given) {
         return hf_error_set(error, HF_ERROR_USAGE,
                             "--%s is about an existing TPM: it cannot go with --%s", what, given);
@@ -365,7 +376,8 @@ static bool check_strictly(const HfOptions *o, GError **error)
     if (hf_options_flag(o, "overwrite") && hf_options_flag(o, "not-overwrite")) {
         return usage(error, "--overwrite and --not-overwrite contradict");
     }
-    if (hf_options_has(o, "write-ek-cert-files") && !hf_options_flag(o, "create-ek-cert")) {
+    if (hf_options_has(o, "write-ek-cert-files") && !hf_options_flag(o, "create-ek-cert") &&
+        !hf_options_flag(o, "reissue-certificates")) {
         return usage(error, "--write-ek-cert-files needs --create-ek-cert");
     }
     return check_cipher(o, error);

@@ -29,6 +29,7 @@ typedef struct {
     HfExisting existing;
     bool check_certificates;    /* of an existing TPM, nothing else */
     bool withdraw_certificates; /* the same, and remove those that do not match */
+    bool reissue;               /* certificates of an existing TPM, nothing else */
     bool reconfigure;           /* PCR banks of an existing TPM, nothing else */
 
     bool create_ek;

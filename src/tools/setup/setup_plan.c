@@ -298,8 +298,9 @@ static HfSetupPlan *plan_from_options(const HfOptions *o, bool swtpm)
     plan->existing = existing_of(o);
     plan->check_certificates = hf_options_flag(o, "check-certificates");
     plan->withdraw_certificates = hf_options_flag(o, "withdraw-certificates");
+    plan->reissue = hf_options_flag(o, "reissue-certificates");
     plan->reconfigure = hf_options_flag(o, "reconfigure");
-    plan->ek_certificates = hf_options_flag(o, "create-ek-cert");
+    plan->ek_certificates = plan->reissue || hf_options_flag(o, "create-ek-cert");
     plan->platform_certificate = hf_options_flag(o, "create-platform-cert");
     plan->create_ek = plan->ek_certificates || plan->platform_certificate || plan->take_ownership ||
                       hf_options_flag(o, "createek");

@@ -218,7 +218,7 @@ bool hf_setup_profile_choose(HfSetupPlan *plan, const HfOptions *options,
 {
     const char *removal = hf_options_string(options, "profile-remove-disabled");
     if (plan->tpm12 || plan->reconfigure || plan->check_certificates ||
-        plan->withdraw_certificates) {
+        plan->withdraw_certificates || plan->reissue) {
         return true;
     }
     if (!hf_engine_has_profiles()) {

@@ -15,6 +15,7 @@
 #include "tools/setup/certificate_files.h"
 #include "tools/setup/certificate_match.h"
 #include "tools/setup/narration.h"
+#include "tools/setup/reissue.h"
 #include "tools/setup/replacement.h"
 #include "tools/setup/reproducible.h"
 
@@ -25,6 +26,25 @@ static bool has_tpm(HfStore *store, bool *ret_there, GError **error)
         return false;
     }
     *ret_there = size >= 0;
+    return true;
+}
+
+/* What is only in a suspended TPM would be lost with the change. */
+static bool not_suspended(HfStore *store, const HfSetupPlan *plan, GError **error)
+{
+    static const HfStateKind kinds[] = { HF_STATE_VOLATILE, HF_STATE_SAVESTATE };
+    for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        int64_t size;
+        if (!store->class->stat(store, kinds[i], &size, error)) {
+            return false;
+        }
+        if (size >= 0) {
+            return hf_error_set(error, HF_ERROR_STATE,
+                                "%s: the TPM is suspended (%s): let its machine go on and shut it "
+                                "down first",
+                                plan->state, hf_state_kind_name(kinds[i]));
+        }
+    }
     return true;
 }
 
@@ -40,6 +60,13 @@ static bool decide(const HfSetupPlan *plan, HfStore *store, bool *ret_go_on, GEr
         return there || hf_error_set(error, HF_ERROR_NOT_FOUND,
                                      "%s: there is no TPM whose certificates could be looked at",
                                      plan->state);
+    }
+    if (plan->reissue) {
+        *ret_go_on = true;
+        return there ? not_suspended(store, plan, error)
+                     : hf_error_set(error, HF_ERROR_NOT_FOUND,
+                                    "%s: there is no TPM whose certificates could be issued anew",
+                                    plan->state);
     }
     if (plan->reconfigure) {
         *ret_go_on = true;
@@ -122,6 +149,20 @@ static HfManufacture *make(const HfSetupPlan *plan, const HfEngines *engines, GE
     }
     return plan->tpm12 ? hf_manufacture12_new(plan, engines->maker, certifier, error)
                        : make_tpm2(plan, engines, certifier, seed, error);
+}
+
+static HfSecret *load(HfStore *store, GError **error);
+
+/* What the new certificates say of the seed is shown to be true. */
+static HfManufacture *reissue(const HfSetupPlan *plan, const HfEngines *engines, HfStore *store,
+                              GError **error)
+{
+    g_autoptr(HfEngineFacts) facts = hf_engine_facts_read(engines->maker, error);
+    g_autoptr(HfSecret) permanent = facts ? load(store, error) : NULL;
+    g_autoptr(HfSecret) seed = NULL;
+    return permanent && derive_seed(plan, engines, &seed, error)
+               ? hf_reissue(plan, engines, facts, permanent, seed, error)
+               : NULL;
 }
 
 static HfSecret *load(HfStore *store, GError **error)
@@ -241,7 +282,8 @@ static bool work(const HfSetupPlan *plan, const HfEngines *engines, HfStore *sto
                  bool *ret_changed, GError **error)
 {
     bool changed = true;
-    g_autoptr(HfManufacture) made = plan->reconfigure
+    g_autoptr(HfManufacture) made = plan->reissue ? reissue(plan, engines, store, error)
+                                    : plan->reconfigure
                                         ? reconfigure(plan, engines, store, &changed, error)
                                         : make(plan, engines, error);
     if (!made || !check(plan, made, engines, error) ||
