@@ -34,10 +34,13 @@ for file in usr/libexec/holdfast/swtpm/swtpm usr/share/man/man5/holdfast-state.5
     usr/share/doc/holdfast/examples/apparmor/usr.bin.holdfast usr/share/doc/holdfast/examples/vm-with-tpm; do
     contains holdfast "$file"
 done
-refuses 1 '^$' "holdfast leaves swtpm's names in /usr/bin alone" sh -c 'grep /usr/bin/swtpm holdfast.list || { echo; exit 1; }'
+refuses 1 '^$' "holdfast leaves swtpm's names in /usr/bin alone" sh -c 'grep -E "/usr/(bin|share/man/man.|share/bash-completion/completions)/swtpm" holdfast.list || { echo; exit 1; }'
 names='swtpm swtpm_setup swtpm_ioctl swtpm_bios swtpm_cert swtpm_localca'
 for name in $names; do
     contains names usr/bin/"$name"
+    contains names usr/share/man/man8/"$name".8.gz
+    contains names usr/share/bash-completion/completions/"$name"
+    contains holdfast usr/libexec/holdfast/swtpm/man/man8/"$name".8
 done
 is "$(dpkg-deb -I names.deb conffiles | sort | xargs)" \
     "/etc/swtpm-localca.conf /etc/swtpm-localca.options /etc/swtpm_setup.conf" "swtpm's files in /etc are configuration files"
@@ -55,6 +58,9 @@ is "$order" "systemd-sysusers systemd-tmpfiles" "the CA's user is made, then its
 mkdir root
 dpkg-deb -x holdfast.deb root
 dpkg-deb -x names.deb root
+for page in root/usr/share/man/man*/swtpm*; do
+    ok "${page##*/} is a page of ours" test -e "root/usr/share/man/$(zcat "$page" | sed -n 's/^\.so //p').gz"
+done
 is "$(root/usr/bin/holdfast --version | head -1)" "holdfast ${version%-*}" "the unpacked program runs"
 for name in $names; do
     for directory in usr/bin usr/libexec/holdfast/swtpm; do

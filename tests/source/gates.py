@@ -246,13 +246,20 @@ def shellcheck():
     check(f"shellcheck: {len(scripts())} scripts", problems)
 
 
+def swtpm_pages():
+    """Which page tells what a program of swtpm's name does: {name: page}; from Makefile.am."""
+    text = read(os.path.join(SRC, "Makefile.am")).replace("\\\n", " ")
+    pairs = re.search(r"^swtpm_pages = (.*)", text, re.M).group(1).split()
+    return {name.removesuffix(".8"): page for name, page in (pair.split(":") for pair in pairs) if name.endswith(".8")}
+
+
 def programs():
-    """Ours, and swtpm's tools by the names under which ours are they (the emulator, setup and
-    localca are the same program under both)."""
+    """Ours, and those of swtpm's names."""
     own = [n for n in os.listdir(BUILD)
            if re.fullmatch(r"holdfast(-[a-z]+)?", n) and os.access(os.path.join(BUILD, n), os.X_OK)
            and os.path.isfile(os.path.join(BUILD, n))]
-    return sorted(own) + [os.path.join("swtpm-names", n) for n in ("swtpm_bios", "swtpm_cert", "swtpm_ioctl")]
+    links = os.path.join(BUILD, "swtpm-names")
+    return sorted(own) + [os.path.join("swtpm-names", n) for n in sorted(os.listdir(links))]
 
 
 def help_of(program, *command):
@@ -266,7 +273,9 @@ def options():
     if not found:
         check("programs are built", ["none found"])
     for program in found:
-        pod = os.path.join(SRC, "man", program.replace("swtpm-names/", "holdfast-") + ".1.pod")
+        name = program.removeprefix("swtpm-names/")
+        page = swtpm_pages().get(name, "none") if name != program else f"{program}.1"
+        pod = os.path.join(SRC, "man", f"{page}.pod")
         if not os.path.exists(pod):
             check(f"{program}: has a manual page", [relative(pod)])
             continue
