@@ -28,28 +28,8 @@ guest_add_module fuse cuse tpm_vtpm_proxy || {
 printf 'root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n' >"$guest_extra/etc/passwd"
 printf 'root:x:0:\nnobody:x:65534:\n' >"$guest_extra/etc/group"
 
-# What both jobs use. until: a condition, within a minute. fails TEXT COMMAND: it must, saying so.
+# What both jobs use.
 cat >"$tap_dir/common" <<'END'
-until_true() {
-    tries=0
-    until "$@"; do
-        tries=$((tries + 1))
-        [ $tries -lt 600 ] || return 1
-        usleep 100000
-    done
-}
-fails() {
-    text=$1
-    shift
-    if timeout 30 "$@" >/tmp/fails.log 2>&1; then
-        cat /tmp/fails.log
-        return 1
-    fi
-    cat /tmp/fails.log
-    grep -q "$text" /tmp/fails.log
-}
-gone() { ! kill -0 "$1" 2>/dev/null; }
-missing() { ! [ -e "$1" ]; }
 use_tpm() {
     export TPM2TOOLS_TCTI="device:$1"
     check "$2: tpm2_getrandom" sh -c 'test "$(tpm2_getrandom 16 --hex | wc -c)" -eq 32'
@@ -65,10 +45,6 @@ used_tpm() {
     export TPM2TOOLS_TCTI="device:$1"
     check "$2: NV is as it was" sh -c 'test "$(tpm2_nvread 0x1500001 -C o)" = holdfast'
     check "$2: the kept key is there" tpm2_readpublic -c 0x81000001
-}
-say_exit() {
-    wait "$1"
-    say exit $?
 }
 END
 
