@@ -131,6 +131,52 @@ refuses 2 "one of --request, --activate and --server" "neither of both" "$attest
 refuses 1 "there is no attestation key|nowhere" "a directory that is not there" "$attest" enroll --dir nowhere --activate answer
 refuses 1 "TPM replaced" "another TPM than the one of the directory" "$attest" enroll --dir one.ak \
     --tcti "swtpm:path=$tap_dir/two.sock" --request x
+
+### A software-rooted TPM
+{ "$authority" init --dir S --software && "$authority" request --dir S --out s.hello &&
+    "$ca" challenge --dir C --request s.hello --out s.challenge &&
+    "$authority" respond --dir S --challenge s.challenge --out s.response &&
+    "$ca" delegate --dir C --request s.response --out s.pem --allow-software &&
+    "$authority" install-certificate --dir S s.pem; } >soft.log 2>&1 ||
+    { diag_file soft.log; bail "no software-rooted authority"; }
+vtpm_make soft --authority S
+request soft >/dev/null
+ok "a software-rooted TPM's key is certified" certify soft.request --vma-root C/root.pem
+like "$(cat ok.log)" "software-rooted" "as such"
+refuses 1 'check "EK certificate" failed: .*software-rooted, but only hardware-rooted' \
+    "but not with --hardware-only" certify soft.request --vma-root C/root.pem --hardware-only
+ok "which a hardware-rooted one passes" certify one.request --vma-root C/root.pem --hardware-only
+
+### Revocation
+"$ca" crl --dir C >/dev/null && cp C/crl.pem before.pem
+"$ca" crl --dir P >/dev/null
+ok "an authority that is on no list" certify one.request --vma-root C/root.pem --crl before.pem
+refuses 1 'failed: a revocation list of .* is required' "a list of another CA" \
+    certify one.request --vma-root C/root.pem --crl P/crl.pem
+refuses 1 "C/root.pem" "no list" certify one.request --vma-root C/root.pem --crl C/root.pem
+refuses 1 "nowhere" "a list that is not there" certify one.request --vma-root C/root.pem --crl nowhere
+sed 's/^\(MI.\{40\}\)./\1Z/' before.pem >bad.pem
+refuses 1 "bad.pem|does not verify" "an altered list" certify one.request --vma-root C/root.pem --crl bad.pem
+own_certify() { "$ca" certify --dir C --request "$1" --out own.answer --vma-root C/root.pem; }
+ok "the fleet's CA as privacy CA" own_certify one.request
+revoke() { "$ca" revoke --dir C --serial "$(openssl x509 -in vma.pem -noout -serial | sed 's/.*=//')" --reason "$1"; }
+revoke certificateHold >/dev/null || bail "cannot revoke"
+refuses 1 'check "EK certificate" failed: .*the vMA certificate above it was revoked' \
+    "it knows what it put on hold, without a list" own_certify one.request
+revoke removeFromCRL >/dev/null
+ok "until that ends" own_certify one.request
+revoke keyCompromise >/dev/null
+refuses 1 'check "EK certificate" failed: .*the vMA certificate above it was revoked' "and what it revoked" \
+    own_certify one.request
+ok "the other authority is not concerned" own_certify soft.request
+ok "another CA cannot know it" certify one.request --vma-root C/root.pem
+refuses 1 'failed: the vMA certificate was revoked at' "but with the list" \
+    certify one.request --vma-root C/root.pem --crl C/crl.pem
+refuses 1 'failed: the vMA certificate was revoked at' "the newest of several counts" \
+    certify one.request --vma-root C/root.pem --crl C/crl.pem --crl before.pem
+ok "which says nothing of the other authority" certify soft.request --vma-root C/root.pem --crl C/crl.pem
+
+### The audit log
 is "$("$ca" audit --dir P --event certify | wc -l)" "$("$ca" list --dir P | grep -c "attestation key")" \
     "each certificate has its line in the audit log"
 like "$("$ca" audit --dir P --event refuse)" "  certify  .*check \"attestation key\" failed" "and so have refusals"

@@ -16,6 +16,7 @@
 #include "pki/oid.h"
 #include "pki/spki.h"
 #include "tools/ca/ca_act.h"
+#include "tools/ca/ca_revoked.h"
 #include "tools/ca/ca_verify.h"
 
 #define SECONDS_AN_HOUR 3600
@@ -80,7 +81,7 @@ static bool find_chain(Check *c, GError **error)
 
 static bool check_vma(Check *c, GError **error)
 {
-    const HfChainRules rules = { .kind = HF_LEAF_EK, .at = c->now };
+    const HfChainRules rules = { .kind = HF_LEAF_EK, .at = c->now, .crls = c->rules->crls };
 
     if (!c->ek_certificate) {
         return true;
@@ -96,6 +97,7 @@ static bool check_ek_certificate(Check *c, GError **error)
         .at = c->now,
         .hardware_only = c->rules->hardware_only,
         .nested = c->rules->nested,
+        .crls = c->rules->crls,
     };
     GBytes *const *parts = c->request->parts;
     g_autoptr(GBytes) spki = NULL;
@@ -103,7 +105,8 @@ static bool check_ek_certificate(Check *c, GError **error)
     HfPublic ek;
 
     if (c->ek_certificate) {
-        return hf_chain_verify(c->chain, c->rules->vma_roots, &rules, &c->proof, error);
+        return hf_chain_verify(c->chain, c->rules->vma_roots, &rules, &c->proof, error) &&
+               hf_ca_revoked_chain(c->ca, &c->proof, error);
     }
     if (!hf_ca_check_ek(parts[HF_AK_REQUEST_EK], &ek, &spki, error)) {
         return false;

@@ -14,6 +14,7 @@
 #ifndef HOLDFAST_TOOLS_CA_CA_ATTESTATION_H
 #define HOLDFAST_TOOLS_CA_CA_ATTESTATION_H
 
+#include "pki/crl_set.h"
 #include "tools/ca/ca_dir.h"
 #include "tools/ca/ca_voucher.h"
 #include "tools/common/ak_enrolment.h"
@@ -23,12 +24,13 @@ typedef struct {
     GPtrArray *vmas; /* HfCertificate: vMA certificates for TPMs that have none or an old one */
     HfCaVoucher *voucher; /* who vouches for TPMs that are not virtual */
     bool hardware_only;   /* refuse virtual TPMs that are software-rooted in the end */
+    HfCrlSet *crls;       /* revocation lists, one of each root required; NULL: not looked at */
     unsigned nested;      /* levels of nesting that are accepted; 0: none */
     unsigned hours;       /* of validity, unless what it rests on ends earlier */
     char *crl_url;        /* or NULL */
 } HfCaAkRules;
 
-/* The options --vma-root, --vma, --nested, --ek-roots, --ek-digest, --ek-list, --hardware-only,
+/* The options --vma-root, --vma, --crl, --nested, --ek-roots, --ek-digest, --ek-list, --hardware-only,
  * --hours and --crl-url. HF_ERROR_USAGE when nothing is pinned. */
 HfCaAkRules *hf_ca_ak_rules_new(const HfOptions *options, GError **error);
 void hf_ca_ak_rules_free(HfCaAkRules *rules);

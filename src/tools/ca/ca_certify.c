@@ -20,6 +20,21 @@ static bool pins_something(const HfOptions *options)
     return false;
 }
 
+/* NULL without the option. */
+static bool load_crls(const HfOptions *options, HfCrlSet **ret_crls, GError **error)
+{
+    const char *const *path = hf_options_list(options, "crl");
+    g_autoptr(HfCrlSet) crls = *path ? hf_crl_set_new() : NULL;
+
+    for (; *path; path++) {
+        if (!hf_crl_set_load(crls, *path, error)) {
+            return false;
+        }
+    }
+    *ret_crls = g_steal_pointer(&crls);
+    return true;
+}
+
 HfCaAkRules *hf_ca_ak_rules_new(const HfOptions *options, GError **error)
 {
     g_autoptr(HfCaAkRules) rules = g_new0(HfCaAkRules, 1);
@@ -33,6 +48,9 @@ HfCaAkRules *hf_ca_ak_rules_new(const HfOptions *options, GError **error)
     rules->hardware_only = hf_options_flag(options, "hardware-only");
     rules->hours = (unsigned)hf_options_int(options, "hours");
     rules->crl_url = g_strdup(hf_options_string(options, "crl-url"));
+    if (!load_crls(options, &rules->crls, error)) {
+        return NULL;
+    }
     rules->nested = (unsigned)hf_options_int(options, "nested");
     rules->voucher = hf_ca_voucher_new(options, error);
     rules->vma_roots = rules->voucher ? hf_ca_voucher_load(options, "vma-root", error) : NULL;
@@ -46,6 +64,7 @@ void hf_ca_ak_rules_free(HfCaAkRules *rules)
         g_clear_pointer(&rules->vma_roots, g_ptr_array_unref);
         g_clear_pointer(&rules->vmas, g_ptr_array_unref);
         hf_ca_voucher_free(rules->voucher);
+        hf_crl_set_free(rules->crls);
         g_free(rules->crl_url);
         g_free(rules);
     }

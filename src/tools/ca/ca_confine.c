@@ -24,7 +24,7 @@ static const char *const single[] = {
     "approver-public", "environments", "tls-certificate", "tls-key", "tls-clients",
 };
 static const char *const several[] = {
-    "approved-pcrs", "ek-roots", "ek-list", "vma-root", "vma",
+    "approved-pcrs", "ek-roots", "ek-list", "vma-root", "vma", "crl",
 };
 
 bool hf_ca_confine_memory(GError **error)

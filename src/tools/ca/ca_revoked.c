@@ -109,3 +109,34 @@ bool hf_ca_revoked_allows(HfCaDir *ca, const char *key, GError **error)
     }
     return revoked != NULL;
 }
+
+static bool check_revoked(const HfCaDir *ca, const HfCertificate *vma, const HfCertificate *root,
+                          GError **error)
+{
+    g_autoptr(GHashTable) revoked = NULL;
+    g_autofree char *serial = NULL;
+
+    if (!g_bytes_equal(root->der, ca->root->der)) {
+        return true;
+    }
+    revoked = hf_ca_revoked(ca, error);
+    if (!revoked) {
+        return false;
+    }
+    serial = hf_hex(g_bytes_get_data(vma->serial, NULL), g_bytes_get_size(vma->serial));
+    return !g_hash_table_contains(revoked, serial) ||
+           hf_error_set(error, HF_ERROR_POLICY,
+                        "EK certificate: the vMA certificate above it was revoked (serial number "
+                        "%s)",
+                        serial);
+}
+
+bool hf_ca_revoked_chain(const HfCaDir *ca, const HfChainProof *proof, GError **error)
+{
+    bool good = check_revoked(ca, proof->vma, proof->root, error);
+
+    for (unsigned i = 0; good && i < proof->nested; i++) {
+        good = check_revoked(ca, proof->hosts[i].vma, proof->hosts[i].root, error);
+    }
+    return good;
+}

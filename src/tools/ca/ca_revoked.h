@@ -9,6 +9,7 @@
 #ifndef HOLDFAST_TOOLS_CA_CA_REVOKED_H
 #define HOLDFAST_TOOLS_CA_CA_REVOKED_H
 
+#include "pki/chain.h"
 #include "pki/crl.h"
 #include "tools/ca/ca_dir.h"
 
@@ -30,5 +31,8 @@ bool hf_ca_revoked_record(HfCaDir *ca, const HfRevoked *entry, GError **error);
 /* May this key (hex Name) get another certificate? HF_ERROR_POLICY when one of its certificates is on
  * hold, or was revoked for a reason that is about the key or its host. */
 bool hf_ca_revoked_allows(HfCaDir *ca, const char *key, GError **error);
+/* Of a verified chain, has this CA revoked a vMA certificate itself? That is known without a list.
+ * HF_ERROR_POLICY when it has. */
+bool hf_ca_revoked_chain(const HfCaDir *ca, const HfChainProof *proof, GError **error);
 
 #endif

@@ -48,7 +48,8 @@ HfCaServiceRules *hf_ca_service_rules_new(const HfOptions *options, const HfCaDi
         "allow-unproved-ek",
         NULL,
     };
-    static const char *const of_guests[] = { "vma-root", "vma", "hours", "hardware-only", NULL };
+    static const char *const of_guests[] = { "vma-root", "vma",           "crl",
+                                             "hours",    "hardware-only", NULL };
     const char *whom = hf_options_string(options, "answer");
     g_autoptr(HfCaServiceRules) rules = g_new0(HfCaServiceRules, 1);
     bool hosts = strcmp(whom, "guests") != 0;

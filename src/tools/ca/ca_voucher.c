@@ -121,38 +121,6 @@ static bool other_key(GError **error)
                         "endorsement key: its certificate is for another key");
 }
 
-/* What this CA has revoked itself is known here without a list. */
-static bool check_revoked(const HfCaDir *ca, const HfCertificate *vma, const HfCertificate *root,
-                          GError **error)
-{
-    g_autoptr(GHashTable) revoked = NULL;
-    g_autofree char *serial = NULL;
-
-    if (!g_bytes_equal(root->der, ca->root->der)) {
-        return true;
-    }
-    revoked = hf_ca_revoked(ca, error);
-    if (!revoked) {
-        return false;
-    }
-    serial = hf_hex(g_bytes_get_data(vma->serial, NULL), g_bytes_get_size(vma->serial));
-    return !g_hash_table_contains(revoked, serial) ||
-           hf_error_set(error, HF_ERROR_POLICY,
-                        "EK certificate: the vMA certificate above it was revoked (serial number "
-                        "%s)",
-                        serial);
-}
-
-static bool check_all_revoked(const HfCaDir *ca, const HfChainProof *proof, GError **error)
-{
-    bool good = check_revoked(ca, proof->vma, proof->root, error);
-
-    for (unsigned i = 0; good && i < proof->nested; i++) {
-        good = check_revoked(ca, proof->hosts[i].vma, proof->hosts[i].root, error);
-    }
-    return good;
-}
-
 /* The virtual TPM of a host that is itself a guest. */
 static bool ask_fleet(const HfCaVoucher *voucher, const HfCaDir *ca, GBytes *spki,
                       HfCertificate *certificate, GBytes *above, HfCaVouched *ret_vouched,
@@ -187,7 +155,7 @@ static bool ask_fleet(const HfCaVoucher *voucher, const HfCaDir *ca, GBytes *spk
         g_prefix_error(error, "EK certificate: nested host: ");
         return false;
     }
-    if (!check_all_revoked(ca, &proof, error)) {
+    if (!hf_ca_revoked_chain(ca, &proof, error)) {
         return false;
     }
     root = hf_certificate_subject_text(proof.root);
