@@ -163,20 +163,30 @@ static void state(const char *dir)
     put(dir, "migration", "header-alone", "\2\1\0\x0a\0\4\0\0\0\x0a", 10);
 }
 
-static void linear(const char *dir)
+/* The file of a store of this kind after `saves` saves of each blob. Caller frees. */
+static char *stored(const char *dir, const char *scheme, unsigned saves, gsize *ret_size)
 {
-    g_autofree char *path = g_build_filename(dir, "linear-store", NULL);
-    g_autofree char *uri = g_strconcat("file://", path, NULL);
+    g_autofree char *path = g_build_filename(dir, "store", NULL);
+    g_autofree char *uri = g_strconcat(scheme, path, NULL);
     HfStoreConfig config = { .tpm2 = true };
     HfStore *store = hf_store_open_uri(uri, &config, NULL);
-    for (int kind = 0; kind < HF_STATE_COUNT; kind++) {
-        g_assert_true(store->class->save(store, kind, blob, sizeof(blob), NULL));
+    char *text = NULL;
+    g_assert_true(store->class->lock(store, 0, NULL));
+    for (unsigned i = 0; i < saves; i++) {
+        for (int kind = 0; kind < HF_STATE_COUNT; kind++) {
+            g_assert_true(store->class->save(store, kind, blob, sizeof(blob), NULL));
+        }
     }
     hf_store_free(store);
-    g_autofree char *text = NULL;
-    gsize size = 0;
-    g_assert_true(g_file_get_contents(path, &text, &size, NULL));
+    g_assert_true(g_file_get_contents(path, &text, ret_size, NULL));
     (void)g_remove(path);
+    return text;
+}
+
+static void linear(const char *dir)
+{
+    gsize size = 0;
+    g_autofree char *text = stored(dir, "file://", 1, &size);
     put(dir, "linear", "three", text, size);
     put(dir, "linear", "cut-data", text, size / 2);
     put(dir, "linear", "cut-header", text, 100);
@@ -186,6 +196,27 @@ static void linear(const char *dir)
     memcpy(text, "nilmptws", 8);
     memset(text + 12, 0xff, 24);
     put(dir, "linear", "wild", text, size);
+}
+
+/* As small as they can be: what is cut off are zeros. */
+static void slots(const char *dir)
+{
+    const gsize first = 4096 + 512, second = 4096 + 32768 + 512;
+    gsize size = 0;
+    g_autofree char *text = stored(dir, "slots://", 2, &size);
+    g_assert_cmpuint(size, >=, second);
+    put(dir, "slots", "three", text, second);
+    put(dir, "slots", "first-slot", text, first);
+    put(dir, "slots", "cut-header", text, 100);
+    put(dir, "slots", "cut-slot", text, 4096 + 130);
+    put(dir, "slots", "empty", "", 0);
+    text[255] = 1; /* see fuzz-slots.c */
+    put(dir, "slots", "sealed-again", text, second);
+    text[4096 + 34] = 0x7e; /* the first blob is as long as the slot */
+    put(dir, "slots", "long", text, second);
+    memset(text + 4096 + 24, 0xff, 8); /* no number comes after it */
+    text[4096 + 34] = 0;
+    put(dir, "slots", "last-number", text, second);
 }
 
 static void texts(const char *dir)
@@ -359,6 +390,7 @@ int main(int argc, char **argv)
     channels(argv[1]);
     state(argv[1]);
     linear(argv[1]);
+    slots(argv[1]);
     texts(argv[1]);
     certificates(argv[1]);
     structures(argv[1]);

@@ -1,12 +1,13 @@
 # Fuzz targets. `make check` replays every corpus (replay-NAME: the target with a main of its own);
 # `make check-fuzz FUZZ_SECONDS=60 [FUZZ_TARGETS="control linear"]` has libFuzzer look for more.
-fuzz_targets = control frame state migration linear options config certificate crl request der \
+fuzz_targets = control frame state migration linear slots options config certificate crl request der \
     evidence ak manifest public attest pcr credential engine eventlog enrolment \
     quote reference audit
 EXTRA_DIST += tests/fuzz/run-fuzz tests/fuzz/gen_corpus.c tests/fuzz/corpus
 
 fuzz_main = tests/fuzz/replay.c tests/fuzz/fuzz.h
 fuzz_file = $(fuzz_main) tests/fuzz/fuzz_file.c
+fuzz_store = $(fuzz_file) tests/fuzz/fuzz_store.c tests/fuzz/fuzz_store.h
 fuzz_tpm2_libs = libtpm2.a libcrypto.a libbase.a $(LIBCRYPTO_LIBS) $(GLIB_LIBS)
 
 unit_tests += tests/fuzz/replay-control
@@ -22,8 +23,11 @@ unit_tests += tests/fuzz/replay-migration
 tests_fuzz_replay_migration_SOURCES = tests/fuzz/fuzz-migration.c $(fuzz_main)
 tests_fuzz_replay_migration_LDADD = $(state_test_libs)
 unit_tests += tests/fuzz/replay-linear
-tests_fuzz_replay_linear_SOURCES = tests/fuzz/fuzz-linear.c $(fuzz_file)
+tests_fuzz_replay_linear_SOURCES = tests/fuzz/fuzz-linear.c $(fuzz_store)
 tests_fuzz_replay_linear_LDADD = $(state_test_libs)
+unit_tests += tests/fuzz/replay-slots
+tests_fuzz_replay_slots_SOURCES = tests/fuzz/fuzz-slots.c $(fuzz_store)
+tests_fuzz_replay_slots_LDADD = $(state_test_libs)
 unit_tests += tests/fuzz/replay-options
 tests_fuzz_replay_options_SOURCES = tests/fuzz/fuzz-options.c $(fuzz_main)
 tests_fuzz_replay_options_LDADD = $(emulator_test_libs)
@@ -113,7 +117,7 @@ fuzz_sources = $(sort $(filter %.c, $(libbase_a_SOURCES) $(libcrypto_a_SOURCES) 
     $(libcontrol_a_SOURCES) $(libstate_a_SOURCES) $(libpki_a_SOURCES) $(libengine_a_SOURCES) \
     $(libsandbox_a_SOURCES) $(libhwtpm_a_SOURCES) $(libemulator_a_SOURCES) $(libtools_a_SOURCES) \
     $(libsetup_a_SOURCES) src/tools/ca/ca_audit.c src/tools/ca/ca_environment.c src/tools/ca/ca_issued.c src/tools/ca/ca_verify.c \
-    $(fuzz_attest) tests/fuzz/fuzz_file.c))
+    $(fuzz_attest) tests/fuzz/fuzz_file.c tests/fuzz/fuzz_store.c))
 fuzz_objects = $(fuzz_sources:%.c=fuzz-build/%.o)
 
 .SECONDARY: $(fuzz_targets:%=fuzz-build/tests/fuzz/fuzz-%.o)
