@@ -181,6 +181,13 @@ def test_setup():
             trace = Trace(path, state)
             setup(trace, here, "--overwrite", "--ecc", "--createek")
             result(trace, uri, f"setup --overwrite, {name}", "--volatile-goes")
+        with place() as (state, path):
+            here, source = uri.replace("%s", state), path + ".source"
+            os.mkdir(source)
+            setup(Trace(path + ".made", source), source, "--ecc", "--createek")
+            trace = Trace(path, state)
+            setup(trace, here, "--copy-from", source)
+            result(trace, uri, f"setup --copy-from, {name}", "--value=-1")
 
 
 REASON = reason_not_here(vtpm.emulator_program())

@@ -25,6 +25,7 @@ libsetup_a_SOURCES = \
     src/tools/setup/setup_profile.c src/tools/setup/setup_profile.h \
     src/tools/setup/setup_run.c src/tools/setup/setup_run.h \
     src/tools/setup/signing_desk.c src/tools/setup/signing_desk.h \
+    src/tools/setup/state_copy.c src/tools/setup/state_copy.h \
     src/tools/setup/swtpm_setup_config.c src/tools/setup/swtpm_setup_config.h \
     src/tools/setup/tool_run.c src/tools/setup/tool_run.h
 libsetup_a_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)

@@ -72,6 +72,10 @@ static const HfOption setup_options[] = {
       .help = "remove those that are not; nothing else is changed" },
     { .name = "reissue-certificates",
       .help = "have new certificates issued for the endorsement keys of an existing TPM" },
+    { .name = "copy-from",
+      .kind = HF_KIND_STRING,
+      .arg = "STATE",
+      .help = "make the TPM of that directory, file:// or slots:// the one of --tpm-state" },
     { .name = "config",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
@@ -330,6 +334,21 @@ static bool check_examination(const HfOptions *o, GError **error)
            hf_error_set(error, HF_ERROR_USAGE, "--%s requires --tpm2", what);
 }
 
+static bool check_copy(const HfOptions *o, GError **error)
+{
+    static const char *const excluded[] = {
+        "createek",           "create-ek-cert",        "create-platform-cert", "create-spk",
+        "iakkeyalgo",         "idevidkeyalgo",         "reproducible-from",    "reconfigure",
+        "check-certificates", "withdraw-certificates", "take-ownership",       "pcr-banks",
+        "overwrite",          "write-ek-cert-files"
+    };
+    const char *given =
+        hf_options_has(o, "copy-from") ? first_given(o, excluded, G_N_ELEMENTS(excluded)) : NULL;
+    return !given ||
+           hf_error_set(error, HF_ERROR_USAGE,
+                        "--copy-from copies a TPM as it is: it cannot go with --%s", given);
+}
+
 /* A cipher without a key would leave secrets in the clear, unnoticed. */
 static bool check_cipher(const HfOptions *o, GError **error)
 {
@@ -388,7 +407,7 @@ bool hf_setup_options_check(const HfOptions *o, bool swtpm, GError **error)
     return check_state(o, swtpm, error) && (swtpm || check_strictly(o, error)) &&
            check_exclusive(o, error) && check_version(o, error) &&
            check_reconfigure(o, swtpm, error) && check_examination(o, error) &&
-           check_profile(o, error);
+           check_copy(o, error) && check_profile(o, error);
 }
 
 /* --- what has no effect ---------------------------------------------------------------------- */

@@ -31,6 +31,7 @@ typedef struct {
     bool withdraw_certificates; /* the same, and remove those that do not match */
     bool reissue;               /* certificates of an existing TPM, nothing else */
     bool reconfigure;           /* PCR banks of an existing TPM, nothing else */
+    char *copy_from;            /* the TPM there becomes that of `state`, nothing else; or NULL */
 
     bool create_ek;
     bool ek_certificates;

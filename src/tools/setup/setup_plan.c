@@ -21,6 +21,7 @@ void hf_setup_plan_free(HfSetupPlan *plan)
         return;
     }
     g_free(plan->state);
+    g_free(plan->copy_from);
     g_free(plan->certificate_dir);
     g_free(plan->vmid);
     g_free(plan->reproducible_from);
@@ -300,6 +301,7 @@ static HfSetupPlan *plan_from_options(const HfOptions *o, bool swtpm)
     plan->withdraw_certificates = hf_options_flag(o, "withdraw-certificates");
     plan->reissue = hf_options_flag(o, "reissue-certificates");
     plan->reconfigure = hf_options_flag(o, "reconfigure");
+    plan->copy_from = g_strdup(hf_options_string(o, "copy-from"));
     plan->ek_certificates = plan->reissue || hf_options_flag(o, "create-ek-cert");
     plan->platform_certificate = hf_options_flag(o, "create-platform-cert");
     plan->create_ek = plan->ek_certificates || plan->platform_certificate || plan->take_ownership ||

@@ -18,6 +18,7 @@
 #include "tools/setup/reissue.h"
 #include "tools/setup/replacement.h"
 #include "tools/setup/reproducible.h"
+#include "tools/setup/state_copy.h"
 
 static bool has_tpm(HfStore *store, bool *ret_there, GError **error)
 {
@@ -48,6 +49,22 @@ static bool not_suspended(HfStore *store, const HfSetupPlan *plan, GError **erro
     return true;
 }
 
+static bool refuse_existing(const HfSetupPlan *plan, GError **error)
+{
+    if (plan->copy_from) {
+        return hf_error_set(error, HF_ERROR_EXISTS, "%s: there is a TPM already: nothing is copied",
+                            plan->state);
+    }
+    if (plan->swtpm) {
+        return hf_error_set(error, HF_ERROR_EXISTS, "Found existing TPM state '%s'.",
+                            hf_state_kind_name(HF_STATE_PERMANENT));
+    }
+    return hf_error_set(error, HF_ERROR_EXISTS,
+                        "%s: there is a TPM already (%s); --overwrite replaces it, "
+                        "--not-overwrite keeps it",
+                        plan->state, hf_state_kind_name(HF_STATE_PERMANENT));
+}
+
 /* Whether the run goes on: *ret_go_on false with success means that there is nothing to do. */
 static bool decide(const HfSetupPlan *plan, HfStore *store, bool *ret_go_on, GError **error)
 {
@@ -73,27 +90,20 @@ static bool decide(const HfSetupPlan *plan, HfStore *store, bool *ret_go_on, GEr
         return there || hf_error_set(error, HF_ERROR_NOT_FOUND,
                                      "%s: there is no TPM to reconfigure", plan->state);
     }
-    if (there && plan->existing == HF_EXISTING_REFUSE && plan->swtpm) {
-        return hf_error_set(error, HF_ERROR_EXISTS, "Found existing TPM state '%s'.",
-                            hf_state_kind_name(HF_STATE_PERMANENT));
-    }
     if (there && plan->existing == HF_EXISTING_REFUSE) {
-        return hf_error_set(error, HF_ERROR_EXISTS,
-                            "%s: there is a TPM already (%s); --overwrite replaces it, "
-                            "--not-overwrite keeps it",
-                            plan->state, hf_state_kind_name(HF_STATE_PERMANENT));
+        return refuse_existing(plan, error);
     }
     *ret_go_on = !there || plan->existing == HF_EXISTING_REPLACE;
     return true;
 }
 
-static bool lock(HfStore *store, const HfSetupPlan *plan, GError **error)
+static bool lock(HfStore *store, const char *name, GError **error)
 {
     if (store->class->lock(store, 0, error)) {
         return true;
     }
     if (error && hf_error_is(*error, HF_ERROR_BUSY)) {
-        g_prefix_error(error, "%s is in use by a running TPM: ", plan->state);
+        g_prefix_error(error, "%s is in use by a running TPM: ", name);
     }
     return false;
 }
@@ -250,25 +260,69 @@ static void place_clear(Place *place)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Place, place_clear)
 
 /* Only looked at: nothing is made, no lock is taken, no key is needed. */
-static HfStore *look(const HfSetupPlan *plan, GError **error)
+static HfStore *look(const HfSetupPlan *plan, const char *state, GError **error)
 {
     const HfStoreConfig config = { .tpm2 = !plan->tpm12, .look_only = true };
-    return hf_store_open_uri(plan->state, &config, error);
+    return hf_store_open_uri(state, &config, error);
 }
 
-static bool place_open(const HfSetupPlan *plan, Place *place, GError **error)
+static HfStore *open_locked(const HfSetupPlan *plan, HfEnvelope *envelope, const char *state,
+                            GError **error)
 {
-    HfStoreConfig config = { .tpm2 = !plan->tpm12, .fsync = true, .lock = true };
+    const HfStoreConfig config = {
+        .tpm2 = !plan->tpm12, .fsync = true, .lock = true, .envelope = envelope
+    };
+    g_autoptr(HfStore) store = hf_store_open_uri(state, &config, error);
+    return store && lock(store, state, error) ? g_steal_pointer(&store) : NULL;
+}
+
+static bool place_key(const HfSetupPlan *plan, Place *place, GError **error)
+{
     if (plan->encrypted) {
         place->key = hf_key_read(&plan->key, error);
         if (!place->key) {
             return false;
         }
         place->envelope = hf_envelope_aes_new(place->key);
-        config.envelope = place->envelope;
     }
-    place->store = hf_store_open_uri(plan->state, &config, error);
-    return place->store && lock(place->store, plan, error);
+    return true;
+}
+
+static bool place_open(const HfSetupPlan *plan, Place *place, GError **error)
+{
+    place->store = open_locked(plan, place->envelope, plan->state, error);
+    return place->store != NULL;
+}
+
+/* Looked at before it is opened, which would make a file that is missing. */
+static HfStore *open_source(const HfSetupPlan *plan, const Place *place, GError **error)
+{
+    bool there = false;
+    g_autoptr(HfStore) looked_at = look(plan, plan->copy_from, error);
+    if (!looked_at || !has_tpm(looked_at, &there, error)) {
+        return NULL;
+    }
+    if (!there) {
+        hf_error_set(error, HF_ERROR_NOT_FOUND, "%s: there is no TPM to copy", plan->copy_from);
+        return NULL;
+    }
+    hf_store_free(g_steal_pointer(&looked_at)); /* closing its file would give up a lock */
+    return open_locked(plan, place->envelope, plan->copy_from, error);
+}
+
+/* The target is opened, and made, when there is something to put into it. */
+static bool copy(const HfSetupPlan *plan, Place *place, GError **error)
+{
+    g_autoptr(HfStore) source = open_source(plan, place, error);
+    g_autoptr(HfStateCopy) state =
+        source ? hf_state_copy_take(source, plan->copy_from, error) : NULL;
+    if (!state || !place_open(plan, place, error) ||
+        !hf_state_copy_put(state, place->store, plan->state, error)) {
+        return false;
+    }
+    hf_log(1, "The TPM of %s is in %s now, too: use one of them only.", plan->copy_from,
+           plan->state);
+    return true;
 }
 
 static bool check(const HfSetupPlan *plan, const HfManufacture *made, const HfEngines *engines,
@@ -299,7 +353,7 @@ static bool work(const HfSetupPlan *plan, const HfEngines *engines, HfStore *sto
 
 bool hf_setup_run(const HfSetupPlan *plan, const HfEngines *engines, bool *ret_kept, GError **error)
 {
-    g_autoptr(HfStore) looked_at = look(plan, error);
+    g_autoptr(HfStore) looked_at = look(plan, plan->state, error);
     g_auto(Place) place = { 0 };
     bool go_on = false;
     /* Looked at without the lock first: keeping a running TPM needs none. */
@@ -307,6 +361,12 @@ bool hf_setup_run(const HfSetupPlan *plan, const HfEngines *engines, bool *ret_k
         return false;
     }
     hf_store_free(g_steal_pointer(&looked_at)); /* closing its file would give up a lock */
+    if (go_on && !place_key(plan, &place, error)) {
+        return false;
+    }
+    if (go_on && plan->copy_from) {
+        return copy(plan, &place, error);
+    }
     /* Somebody may have been faster: looked at again. */
     if (go_on && (!place_open(plan, &place, error) || !decide(plan, place.store, &go_on, error))) {
         return false;
