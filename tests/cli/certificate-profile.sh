@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Every field of every certificate that a fleet makes, in a host TPM's authority: root, vMA, endorsement
-# keys RSA-2048, RSA-3072, P-256 and P-384, platform. Read by a decoder of its own (der-profile.py), out
+# keys RSA-2048, RSA-3072, P-256 and P-384, platform; attestation keys, by a privacy CA; and those of an
+# authority in a virtual TPM. Read by a decoder of its own (der-profile.py), out
 # of the virtual TPM's NV memory; OpenSSL and GnuTLS verify what they are given.
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck disable=SC2317  # functions are called by ok and refuses
@@ -92,6 +93,50 @@ done
 ok "serial numbers: positive, at most 20 octets, each once" \
     python3 "$top_srcdir/tests/cli/der-profile.py" serials root.der vma.der rsa2048.der p256.der rsa3072.der \
     p384.der small.platform.der large.platform.der
+
+### Attestation keys
+attest=$top_builddir/holdfast-attest
+run small || bail "the virtual TPM did not start"
+ok "a privacy CA" "$ca" init --dir P --subject "privacy CA"
+openssl x509 -in P/root.pem -outform DER -out privacy.der
+ak() { # KIND EK
+    "$attest" enroll --dir key --tcti "swtpm:path=$tap_dir/small/sock" --new-key --key-algorithm "$1" --ek "$2" --request ask &&
+        "$ca" certify --dir P --request ask --out answer --vma-root C/root.pem --crl-url "$crl" &&
+        "$attest" enroll --dir key --activate answer --ca-root P/root.pem && openssl x509 -in key/ak.pem -outform DER -out "ak-$1.der"
+}
+for row in "p256 rsa2048" "p384 p256" "rsa2048 rsa2048"; do
+    read -r kind ek <<<"$row"
+    ok "attestation key $kind" ak "$kind" "$ek"
+    ok "attestation key $kind: every field" profile --root privacy.der --ek "$ek.der" "ak-$kind" "ak-$kind.der"
+done
+refuses 1 "bond: endorsement key" "the decoder: bound to another endorsement key" \
+    profile --root privacy.der --ek rsa2048.der ak-p384 ak-p384.der
+refuses 1 "keyUsage" "an EK certificate is none" profile --root vma.der --ek p256.der ak-p256 p256.der
+
+### Nested
+inner() {
+    "$authority" init --dir B --tcti "swtpm:path=$tap_dir/small/sock" --approver-public approver.key.pub \
+        --device-model tpm-2.0 --aia-url "$url" --platform-manufacturer Maker --platform-model Board --platform-version 7 &&
+        "$authority" approve --dir B --approver-key approver.key && "$authority" request --dir B --out hello &&
+        "$ca" challenge --dir C --request hello --vma-root C/root.pem --out challenge &&
+        "$authority" respond --dir B --challenge challenge --out request &&
+        { echo '[inner]' && "$authority" pcrs --dir B && echo 'nested = 1'; } >C/environments &&
+        "$ca" delegate --dir C --request request --out inner.pem --approver-public approver.key.pub --organization Fleet \
+            --crl-url "$crl" --name-constraints && "$authority" install-certificate --dir B inner.pem
+}
+ok "an authority in the virtual TPM" inner
+fact() { "$authority" status --dir B --json | python3 -c "import json,sys; print(json.load(sys.stdin)['$1'])"; }
+nested() { profile --nested --host-ek "$(fact host-ek)" --tcb "$(fact approved-policy)" --vma inner.der "$@"; }
+openssl x509 -in inner.pem -outform DER -out inner.der
+ok "its delegation, every field" nested vma inner.der
+mkdir deep
+ok "a TPM of it" "$setup" --tpm2 --tpm-state deep --create-ek-cert --authority B --write-ek-cert-files deep \
+    --ek1keyalgo rsa2048 --ek2keyalgo ecc_nist_p384
+ok "nested rsa2048: every field" nested ek-rsa2048 deep/ek-rsa2048.crt
+ok "nested p384: every field" nested ek-p384 deep/ek-secp384r1.crt
+refuses 1 "certificatePolicies" "which does not pass as hardware-rooted" \
+    profile --host-ek "$(fact host-ek)" --tcb "$(fact approved-policy)" --vma inner.der ek-p384 deep/ek-secp384r1.crt
+stop "$started"
 
 # The decoder sees what is wrong: one of another kind, another host, a byte elsewhere.
 refuses 1 "authorityKeyIdentifier" "the decoder refuses the certificate of another issuer" profile ek-p256 vma.der

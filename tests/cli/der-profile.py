@@ -1,6 +1,8 @@
 """Every field of one certificate against its profile, by a DER decoder of its own.
 
     der-profile.py [FACTS] root|vma|platform|ek-rsa2048|ek-rsa3072|ek-p256|ek-p384 FILE.der
+    der-profile.py [FACTS] --nested vma|platform|ek-... FILE.der       of an authority in a virtual TPM
+    der-profile.py [FACTS] --ek EK.der ak-p256|ak-p384|ak-rsa2048 FILE.der
     der-profile.py serials FILE.der...
 
 Written from the TCG's profile and RFC 5280, not from the sources: what is not listed here, an
@@ -8,6 +10,7 @@ extension above all, is wrong. Says what differs and exits with 1.
 SPDX-License-Identifier: BSD-3-Clause
 """
 import argparse
+import hashlib
 import re
 import sys
 
@@ -225,7 +228,9 @@ def check_vma(c, facts):
     check_usage(c, {5})
     expect("extKeyUsage", oids(c.take("2.5.29.37", "extKeyUsage", False)),
            ["2.23.133.8.1", "2.23.133.8.2"])
-    check_policies(c, ["2.23.133.11.1.1", "2.23.133.11.1.2", facts.arc + ".1.1"])
+    # The TCG's two are said of keys in hardware alone.
+    check_policies(c, [facts.arc + ".1.3"] if facts.nested else
+                   ["2.23.133.11.1.1", "2.23.133.11.1.2", facts.arc + ".1.1"])
     key_id = one(c.take("2.5.29.14", "subjectKeyIdentifier", False))[1]
     expect("subject", c.subject, [
         ("2.5.4.10", "Fleet"), ("2.5.4.11", "migration policy none"),
@@ -237,11 +242,15 @@ def check_vma(c, facts):
     expect("nameConstraints: permitted DNS and e-mail, excluded addresses", forms,
            [[0x82, 0x81], [0x87, 0x87]])
     mandate = items(sequence(c.take(facts.arc + ".2.2", "own extension (mandate)", False)))
-    expect("mandate: members", [t for t, _, _ in mandate], [2, 0x0C, 0x0C, 0x80, 0xA3])
-    expect("mandate: version", mandate[0][1], b"\x02")
+    expect("mandate: members", [t for t, _, _ in mandate],
+           [2, 0x0C, 0x0C, 0x80, 0xA3] + ([0xA4] if facts.nested else []))
+    expect("mandate: version", mandate[0][1], b"\x03" if facts.nested else b"\x02")
     expect("mandate: migration policy", mandate[2][1], b"none")
     expect("mandate: host EK", mandate[3][1].hex(), facts.host_ek)
     expect("mandate: device model", one(mandate[4][1])[1], b"tpm-2.0")
+    if facts.nested:
+        expect("mandate: one level, not on software", [v for _, v, _ in items(sequence(mandate[5][1]))],
+               [b"\x01", b"\x00"])
     if not c.not_after < "2100":
         fail("validity: an end expected", c.not_after)
 
@@ -251,18 +260,15 @@ def check_leaf(c, facts, purpose, usage):
     check_basic(c, False, None)
     check_usage(c, usage)
     expect("extKeyUsage", oids(c.take("2.5.29.37", "extKeyUsage", False)), [purpose])
-    check_policies(c, [facts.arc + ".1.1"])
+    check_policies(c, [facts.arc + (".1.3" if facts.nested else ".1.1")])
     check_info(c, facts)
     check_holding(c, facts)
     expect("validity: no expiry", c.not_after, FAR)
 
 
-def check_ek(c, facts, kind):
-    tpm = properties(facts.properties)
-    check_leaf(c, facts, "2.23.133.8.1", {2} if kind.startswith("rsa") else {4})
-    check_key(c, kind)
-    expect("subject: empty", c.subject, [])
-    check_alt_name(c, True, [
+def check_tpm(c, tpm, critical):
+    """The TPM's names and its specification, as the TPM itself reports them."""
+    check_alt_name(c, critical, [
         ("2.23.133.2.1", "id:%08X" % tpm["TPM2_PT_MANUFACTURER"]),
         ("2.23.133.2.2", "holdfast vTPM on .+"),
         ("2.23.133.2.3", "id:%08X" % tpm["TPM2_PT_FIRMWARE_VERSION_1"])])
@@ -273,6 +279,35 @@ def check_ek(c, facts, kind):
     expect("TPM specification: values",
            (family[1], level[1], int.from_bytes(revision[1], "big")),
            (b"2.0", b"\x00", tpm["TPM2_PT_REVISION"]))
+
+
+def check_ek(c, facts, kind):
+    check_leaf(c, facts, "2.23.133.8.1", {2} if kind.startswith("rsa") else {4})
+    check_key(c, kind)
+    expect("subject: empty", c.subject, [])
+    check_tpm(c, properties(facts.properties), True)
+
+
+def check_ak(c, facts, kind):
+    """By a privacy CA, whose root is the issuer: what is in the EK certificate, and which EK that was."""
+    check_authority(c, Certificate(facts.root))
+    check_basic(c, False, None)
+    check_usage(c, {0})
+    check_key(c, kind)
+    expect("extKeyUsage", oids(c.take("2.5.29.37", "extKeyUsage", False)), ["2.23.133.8.3"])
+    check_policies(c, [facts.arc + ".1.1", "2.23.133.11.1.1", "2.23.133.11.1.2"])
+    check_tpm(c, properties(facts.properties), False)
+    check_holding(c, facts)
+    bits = items(sequence(c.spki))[1][1][1:]
+    expect("subject: named after the key", c.subject,
+           [("2.5.4.3", "AK " + hashlib.sha256(bits).hexdigest()[:40])])
+    version, bond = items(sequence(c.take(facts.arc + ".2.3", "own extension (bond)", False)))
+    expect("bond: version", version[1], b"\x01")
+    expect("bond: endorsement key", bond[1].hex(), hashlib.sha256(Certificate(facts.ek).spki).hexdigest())
+    if facts.crl.encode() not in c.take("2.5.29.31", "cRLDistributionPoints", False):
+        fail("cRLDistributionPoints: %s expected" % facts.crl)
+    if not c.not_after < "2100":
+        fail("validity: an end expected", c.not_after)
 
 
 def check_platform(c, facts):
@@ -291,8 +326,9 @@ def check_serial(c):
 
 def main():
     parser = argparse.ArgumentParser()
-    for option in "arc", "aia", "crl", "host-ek", "tcb", "properties", "vma", "root":
+    for option in "arc", "aia", "crl", "host-ek", "tcb", "properties", "vma", "root", "ek":
         parser.add_argument("--" + option)
+    parser.add_argument("--nested", action="store_true")
     parser.add_argument("kind")
     parser.add_argument("files", nargs="+")
     facts = parser.parse_args()
@@ -308,6 +344,8 @@ def main():
     expect("signature algorithm", c.algorithm, "1.2.840.10045.4.3.2")
     if facts.kind.startswith("ek-"):
         check_ek(c, facts, facts.kind[3:])
+    elif facts.kind.startswith("ak-"):
+        check_ak(c, facts, facts.kind[3:])
     else:
         {"root": check_root, "vma": check_vma, "platform": check_platform}[facts.kind](c, facts)
     if c.extensions:

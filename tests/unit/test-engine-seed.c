@@ -74,7 +74,8 @@ static bool same(HfDigest a, HfDigest b)
     return memcmp(a.data, b.data, a.size) == 0;
 }
 
-/* The same seed gives the same keys, on every libtpms that is known. */
+/* The same seed gives the same keys, on every libtpms that is known. The answers are the test's own, not
+ * those of the product (reproducible.c): a table that is wrong must not agree with itself. */
 static void known_keys(void)
 {
     static const struct {
