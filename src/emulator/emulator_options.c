@@ -125,7 +125,7 @@ static const HfSubOption state_options[] = {
       .arg = "OCTAL",
       .help = "exact mode of state files (default 0640 without what the umask takes)" },
     FLAG("lock", "lock the file of file:// (all others are always locked)"),
-    FLAG("backup", "accepted; state files are replaced atomically, no copy is needed"),
+    FLAG("backup", "keep the permanent state before the last one, and start from it if need be"),
     { .name = "fsync",
       .kind = HF_KIND_FLAG,
       .preset = "true",
@@ -617,6 +617,7 @@ static bool read_state(HfSettings *settings, GError **error)
         settings->store.fsync = hf_suboptions_flag(sub, "fsync");
         settings->must_exist = hf_suboptions_flag(sub, "must-exist");
         settings->store.lock = hf_suboptions_flag(sub, "lock");
+        settings->store.backup = hf_suboptions_flag(sub, "backup");
         if (hf_suboptions_flag(sub, "backup") && settings->state &&
             strstr(settings->state, "://") && !g_str_has_prefix(settings->state, "dir://")) {
             return contradiction(error, "--tpmstate: backup is for a directory");

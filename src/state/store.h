@@ -70,6 +70,10 @@ typedef struct {
     mode_t mode;
     bool fsync;           /* normally true; false: as swtpm, not durable when save returns */
     HfEnvelope *envelope; /* borrowed, outlives the store; NULL: plain */
+    /* Of a directory: the permanent state before the last one stays as "permall.bak", as swtpm 0.11
+     * has it, and counts where "permall" is damaged, or missing: then somebody was interrupted
+     * between two renames. */
+    bool backup;
 
     /* Of stores in one file; a directory is always locked, and never made. */
     bool lock;                     /* take a lock on a linear file at all */

@@ -30,7 +30,8 @@ typedef struct {
     HfEnvelope *own_envelope; /* when the caller gave none */
     char *path;               /* for messages */
     int dir;
-    int lock; /* open while locked, else -1 */
+    int lock;     /* open while locked, else -1 */
+    bool damaged; /* the permanent state came from its backup */
 } HfStoreDir;
 
 static HfStoreDir *self(HfStore *store)
@@ -46,6 +47,17 @@ static HfEnvelope *envelope_of(const HfStoreDir *dir)
 static char *file_name(const HfStoreDir *dir, HfStateKind kind)
 {
     return g_strconcat(dir->config.tpm2 ? "tpm2-00." : "tpm-00.", hf_state_kind_name(kind), NULL);
+}
+
+static bool has_backup(const HfStoreDir *dir, HfStateKind kind)
+{
+    return dir->config.backup && kind == HF_STATE_PERMANENT;
+}
+
+static char *backup_name(const HfStoreDir *dir)
+{
+    g_autofree char *name = file_name(dir, HF_STATE_PERMANENT);
+    return g_strconcat(name, ".bak", NULL);
 }
 
 static char *temporary_name(const HfStoreDir *dir, HfStateKind kind)
@@ -72,24 +84,41 @@ static bool directory_there(const HfStoreDir *dir, GError **error)
     return true;
 }
 
+static GBytes *load_file(const HfStoreDir *dir, const char *name, GError **error)
+{
+    g_autofree char *label = label_of(dir, name);
+    g_autoptr(GBytes) stored = hf_file_read_at(dir->dir, name, HF_STATE_FILE_MAX, label, error);
+
+    return stored ? envelope_of(dir)->class->unwrap(envelope_of(dir), stored, label, error) : NULL;
+}
+
 static GBytes *dir_load(HfStore *store, HfStateKind kind, GError **error)
 {
     HfStoreDir *dir = self(store);
     g_autofree char *name = file_name(dir, kind);
-    g_autofree char *label = label_of(dir, name);
-    g_autoptr(GBytes) stored = NULL;
-    GError *failure = NULL;
+    g_autofree char *backup = backup_name(dir);
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(GBytes) blob = load_file(dir, name, &failure);
+    bool missing = !blob && hf_error_is(failure, HF_ERROR_NOT_FOUND);
+    bool damaged = !blob && hf_error_is(failure, HF_ERROR_INVALID);
 
-    stored = hf_file_read_at(dir->dir, name, HF_STATE_FILE_MAX, label, &failure);
-    if (stored) {
-        return envelope_of(dir)->class->unwrap(envelope_of(dir), stored, label, error);
-    }
-    if (hf_error_is(failure, HF_ERROR_NOT_FOUND) && !directory_there(dir, error)) {
-        g_error_free(failure);
+    if (missing && !directory_there(dir, error)) {
         return NULL;
     }
-    g_propagate_error(error, failure);
-    return NULL;
+    if (has_backup(dir, kind) && (missing || damaged)) {
+        g_autoptr(GError) other = NULL;
+        blob = load_file(dir, backup, &other);
+        dir->damaged = damaged && blob;
+        /* A backup that cannot be read is no reason to make a new TPM. */
+        if (!blob && missing && !hf_error_is(other, HF_ERROR_NOT_FOUND)) {
+            g_propagate_error(error, g_steal_pointer(&other));
+            return NULL;
+        }
+    }
+    if (!blob) {
+        g_propagate_error(error, g_steal_pointer(&failure));
+    }
+    return g_steal_pointer(&blob);
 }
 
 /* The temporary file, new: what a crash, or somebody else, left under its name is unlinked and not
@@ -147,6 +176,21 @@ static bool sync_directory(const HfStoreDir *dir, GError **error)
     return true;
 }
 
+/* What is there becomes the backup; a damaged file does not take the place of a good one. */
+static bool keep_backup(HfStoreDir *dir, HfStateKind kind, const char *name, GError **error)
+{
+    g_autofree char *backup = backup_name(dir);
+
+    if (!has_backup(dir, kind)) {
+        return true;
+    }
+    if (!dir->damaged && renameat(dir->dir, name, dir->dir, backup) != 0 && errno != ENOENT) {
+        return hf_error_errno(error, errno, "cannot keep %s in %s as %s", name, dir->path, backup);
+    }
+    dir->damaged = false;
+    return true;
+}
+
 static bool dir_save(HfStore *store, HfStateKind kind, const uint8_t *data, size_t size,
                      GError **error)
 {
@@ -159,6 +203,10 @@ static bool dir_save(HfStore *store, HfStateKind kind, const uint8_t *data, size
 
     stored = envelope_of(dir)->class->wrap(envelope_of(dir), data, size, label, error);
     if (!stored || !write_temporary(dir, temporary, stored, temporary_label, error)) {
+        return false;
+    }
+    if (!keep_backup(dir, kind, name, error)) {
+        (void)unlinkat(dir->dir, temporary, 0);
         return false;
     }
     if (renameat(dir->dir, temporary, dir->dir, name) != 0) {
@@ -174,7 +222,11 @@ static bool dir_remove(HfStore *store, HfStateKind kind, GError **error)
     HfStoreDir *dir = self(store);
     g_autofree char *name = file_name(dir, kind);
     g_autofree char *label = label_of(dir, name);
+    g_autofree char *backup = backup_name(dir);
 
+    if (has_backup(dir, kind) && unlinkat(dir->dir, backup, 0) != 0 && errno != ENOENT) {
+        return hf_error_errno(error, errno, "cannot remove %s in %s", backup, dir->path);
+    }
     if (unlinkat(dir->dir, name, 0) != 0) {
         if (errno == ENOENT) {
             return true;
@@ -189,9 +241,12 @@ static bool dir_stat(HfStore *store, HfStateKind kind, int64_t *ret_size, GError
     HfStoreDir *dir = self(store);
     g_autofree char *name = file_name(dir, kind);
     g_autofree char *label = label_of(dir, name);
+    g_autofree char *backup = backup_name(dir);
     struct stat st;
 
-    if (fstatat(dir->dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (fstatat(dir->dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0 &&
+        !(errno == ENOENT && has_backup(dir, kind) &&
+          fstatat(dir->dir, backup, &st, AT_SYMLINK_NOFOLLOW) == 0)) {
         if (errno != ENOENT) {
             return hf_error_errno(error, errno, "cannot examine %s", label);
         }

@@ -14,16 +14,22 @@ import threading
 import time
 
 import vtpm
-from vtpm import Emulator, Tap, wait_until
+from vtpm import Emulator, Tap, emulator_program, run, wait_until
 
 tap = Tap()
 INDEX = 0x01500010
 PERMALL = "tpm2-00.permall"
+BACKUP = PERMALL + ".bak"
 VOLATILE = "tpm2-00.volatilestate"
 
 
 def read(e, name):
     with open(os.path.join(e.state, name), "rb") as f:
+        return f.read()
+
+
+def content(directory, name):
+    with open(os.path.join(directory, name), "rb") as f:
         return f.read()
 
 
@@ -179,6 +185,55 @@ def test_corrupt():
         with Emulator(state=directory) as e:
             _, tpm = e.start()
             tap.equal(tpm.nv_read(INDEX, 8), b"precious", "after all that, the state still works")
+
+
+def test_backup():
+    """--tpmstate backup: swtpm 0.11's permall.bak."""
+    def value(e):
+        _, tpm = e.start()
+        return tpm.nv_read(INDEX, 8)
+
+    with tempfile.TemporaryDirectory() as directory:
+        with Emulator(state=directory) as e:
+            _, tpm = e.start()
+            tpm.nv_define(INDEX, 8)
+            tpm.nv_write(INDEX, b"number 1")
+            tap.ok(BACKUP not in e.files(), "without backup there is none", e.files())
+        option = f"{directory},backup"
+        with Emulator(state=option) as e:
+            _, tpm = e.start()
+            tpm.nv_write(INDEX, b"number 2")
+            tpm.nv_write(INDEX, b"number 3")
+            tap.ok(BACKUP in os.listdir(directory), "with it the state before the last one stays")
+            e.kill()  # no shutdown, which stores once more
+        last, before = (content(directory, name) for name in (PERMALL, BACKUP))
+        os.unlink(os.path.join(directory, PERMALL))
+        listed = run(emulator_program(), "socket", "--tpm2", "--print-states", "--tpmstate", f"dir={option}").stdout
+        tap.ok('"permall"' in listed, "a state that was interrupted between two renames is there", listed)
+        with Emulator(state=option) as e:
+            tap.equal(value(e), b"number 2", "and starts from its backup")
+        for name, data in {"empty": b"", "cut short": last[:100]}.items():
+            write(directory, PERMALL, data)
+            write(directory, BACKUP, before)
+            with Emulator(state=option) as e:
+                control, tpm = e.start()
+                tap.equal(tpm.nv_read(INDEX, 8), b"number 2", f"{name}: the backup counts")
+                tpm.nv_write(INDEX, b"number 4")
+                control.shutdown()
+                e.wait()
+            tap.ok(content(directory, BACKUP) != data, f"{name}: what is damaged does not become the backup")
+            with Emulator(state=option) as e:
+                tap.equal(value(e), b"number 4", f"{name}: it goes on from there")
+        for name, data in {"empty": b"", "cut short": last[:100]}.items():
+            write(directory, PERMALL, data)
+            write(directory, BACKUP, before)
+            refused(directory, f"permanent state, {name}, and backup not asked for", data)
+            write(directory, BACKUP, data)
+            with Emulator(state=option) as e:
+                tap.equal(e.control().init(), 0x101, f"{name}: nor is a damaged backup a TPM")
+        os.unlink(os.path.join(directory, PERMALL))
+        with Emulator(state=option) as e:
+            tap.equal(e.control().init(), 0x101, "a damaged backup alone makes no new TPM")
 
 
 def mount_small(directory):
@@ -411,7 +466,7 @@ def test_names():
             tap.equal(tpm.command(startup).hex(), "00c40000000a00000009", "switched off: FAIL")
 
 
-for test in (test_kill, test_kill_at_init, test_corrupt, test_full_disk, test_directory, test_lock,
+for test in (test_kill, test_kill_at_init, test_corrupt, test_backup, test_full_disk, test_directory, test_lock,
              test_migration, test_volatile, test_auto_shutdown, test_names):
     try:
         test()

@@ -166,7 +166,7 @@ static char *digest_files(GHashTable *files)
 
 static HfStore *open_store(const Check *check, GError **error)
 {
-    const HfStoreConfig config = { .tpm2 = true, .fsync = true, .lock = true };
+    const HfStoreConfig config = { .tpm2 = true, .fsync = true, .lock = true, .backup = true };
     const char *mark = strstr(check->options.uri, "%s");
     g_autofree char *uri = g_strdup_printf("%.*s%s%s", (int)(mark - check->options.uri),
                                            check->options.uri, check->scratch, mark + 2);

@@ -44,13 +44,13 @@ def result(trace, uri, what, *options):
 
 def test_stores():
     for name, uri in STORES:
-        for sync in ("fsync", "no-fsync"):
+        for sync in ("fsync", "no-fsync") + (("backup",) if name == "dir" else ()):
             with place() as (state, path):
                 trace = Trace(path, state)
                 subprocess.run([f"{BUILD}/store-work", uri.replace("%s", state), sync],
                                env=trace.environment(), check=True)
-                if sync == "fsync":
-                    result(trace, uri, f"store {name}")
+                if sync != "no-fsync":
+                    result(trace, uri, f"store {name}, {sync}")
                 else:
                     code, output = trace.check(uri)
                     tap.ok(code == 1 and output.startswith("# after call"),

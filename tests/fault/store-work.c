@@ -1,5 +1,5 @@
 /*
- * store-work.c - a store in use, for the interposer: store-work URI [fsync|no-fsync].
+ * store-work.c - a store in use, for the interposer: store-work URI [fsync|no-fsync|backup].
  *
  * Blobs of all kinds that grow, shrink and go; after each call an answer leaves over a socket.
  * Without fsync that answer is a lie, which crash-replay has to find.
@@ -25,6 +25,7 @@ int main(int argc, char **argv)
                   { 1, 0 }, { 1, 0 },    { 0, 100 },  { 2, 513 },  { 0, 2600 }, { 0, 2601 } };
     const HfStoreConfig config = { .tpm2 = true,
                                    .fsync = argc < 3 || strcmp(argv[2], "no-fsync") != 0,
+                                   .backup = argc > 2 && strcmp(argv[2], "backup") == 0,
                                    .lock = true };
     g_autoptr(GError) error = NULL;
     g_autofree uint8_t *blob = g_malloc(HF_STATE_BLOB_MAX);
