@@ -23,6 +23,9 @@ bool hf_address_parse(const char *text, const char *what, char **ret_host, uint1
     } else if (memchr(text, ':', size)) {
         size = 0;
     }
+    if (memchr(host, '[', size) || memchr(host, ']', size)) {
+        size = 0;
+    }
     if (size == 0 || !g_ascii_string_to_unsigned(colon + 1, 10, 1, UINT16_MAX, &port, NULL)) {
         return hf_error_set(error, HF_ERROR_USAGE,
                             "%s: HOST:PORT expected, an IPv6 address in brackets, found '%s'", what,

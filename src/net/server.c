@@ -6,6 +6,7 @@
 #include "net/server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -114,6 +115,8 @@ static Listener *listen_at(HfServer *server, int fd, bool tls)
 {
     Listener *listener = g_new0(Listener, 1);
 
+    /* Who was there and has gone again must not be waited for. */
+    (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     listener->fd = fd;
     listener->tls = tls;
     listener->peers = g_array_new(FALSE, FALSE, sizeof(uid_t));

@@ -41,7 +41,7 @@ HfServer *hf_server_new(const HfServerFunctions *functions, void *user, const Hf
 /* Not while it runs. */
 void hf_server_free(HfServer *server);
 
-/* Take listening descriptors. peers: users that may ask, beside root and the server's own. */
+/* Take listening descriptors, which become non-blocking. peers: users that may ask, beside root and the server's own. */
 void hf_server_listen_unix(HfServer *server, int fd, const uid_t *peers, size_t n_peers);
 void hf_server_listen_tls(HfServer *server, int fd);
 /* Whom new TLS connections meet; before hf_server_run, and again while it runs. */

@@ -97,6 +97,13 @@ tests_fuzz_replay_audit_SOURCES = tests/fuzz/fuzz-audit.c $(fuzz_main) \
     src/tools/ca/ca_audit.c src/tools/ca/ca_audit.h src/tools/ca/ca_issued.c src/tools/ca/ca_issued.h
 tests_fuzz_replay_audit_LDADD = $(holdfast_ca_LDADD)
 tests_fuzz_replay_audit_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
+fuzz_targets += caller link
+unit_tests += tests/fuzz/replay-caller
+tests_fuzz_replay_caller_SOURCES = tests/fuzz/fuzz-caller.c $(fuzz_main)
+tests_fuzz_replay_caller_LDADD = $(holdfast_ca_LDADD)
+unit_tests += tests/fuzz/replay-link
+tests_fuzz_replay_link_SOURCES = tests/fuzz/fuzz-link.c $(fuzz_main)
+tests_fuzz_replay_link_LDADD = $(holdfast_ca_LDADD)
 unit_tests += tests/fuzz/replay-engine
 tests_fuzz_replay_engine_SOURCES = tests/fuzz/fuzz-engine.c $(fuzz_main)
 tests_fuzz_replay_engine_LDADD = $(emulator_test_libs)
@@ -114,7 +121,7 @@ fuzz_cppflags = $(DEFS) $(AM_CPPFLAGS) -U_FORTIFY_SOURCE $(GLIB_CFLAGS) $(GIO_CF
 fuzz_libs = $(LIBTPMS_LIBS) $(TSS2_LIBS) $(GNUTLS_LIBS) $(LIBTASN1_LIBS) $(SECCOMP_LIBS) $(JSON_LIBS) \
     $(LIBCRYPTO_LIBS) $(GLIB_LIBS)
 fuzz_sources = $(sort $(filter %.c, $(libbase_a_SOURCES) $(libcrypto_a_SOURCES) $(libtpm12_a_SOURCES) $(libtpm2_a_SOURCES) \
-    $(libcontrol_a_SOURCES) $(libstate_a_SOURCES) $(libpki_a_SOURCES) $(libengine_a_SOURCES) \
+    $(libcontrol_a_SOURCES) $(libstate_a_SOURCES) $(libpki_a_SOURCES) $(libnet_a_SOURCES) $(libengine_a_SOURCES) \
     $(libsandbox_a_SOURCES) $(libhwtpm_a_SOURCES) $(libemulator_a_SOURCES) $(libtools_a_SOURCES) \
     $(libsetup_a_SOURCES) src/tools/ca/ca_audit.c src/tools/ca/ca_environment.c src/tools/ca/ca_issued.c src/tools/ca/ca_verify.c \
     $(fuzz_attest) tests/fuzz/fuzz_file.c tests/fuzz/fuzz_store.c))

@@ -94,6 +94,9 @@ tests_unit_test_ca_verify_SOURCES = tests/unit/test-ca-verify.c \
     src/tools/ca/ca_verify.c src/tools/ca/ca_verify.h
 tests_unit_test_ca_verify_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
 tests_unit_test_ca_verify_LDADD = $(holdfast_ca_LDADD)
+unit_tests += tests/unit/test-net
+tests_unit_test_net_SOURCES = tests/unit/test-net.c
+tests_unit_test_net_LDADD = $(holdfast_ca_LDADD)
 unit_tests += tests/unit/test-enrolment
 tests_unit_test_enrolment_SOURCES = tests/unit/test-enrolment.c $(pki_world) \
     src/tools/ca/ca_environment.c src/tools/ca/ca_environment.h

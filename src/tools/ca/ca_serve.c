@@ -10,7 +10,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <glib-unix.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -126,11 +125,6 @@ static bool open_signals(Serve *serve, GError **error)
     return serve->signal_fd >= 0 || hf_error_errno(error, errno, "cannot set up signals");
 }
 
-static bool set_nonblocking(int fd, GError **error)
-{
-    return g_unix_set_fd_nonblocking(fd, TRUE, error);
-}
-
 /* Users by name or number. */
 static bool read_peers(const HfOptions *options, GArray *peers, GError **error)
 {
@@ -145,11 +139,8 @@ static bool read_peers(const HfOptions *options, GArray *peers, GError **error)
     return true;
 }
 
-static bool add_listener(Serve *serve, int fd, bool tls, const GArray *peers, GError **error)
+static void add_listener(Serve *serve, int fd, bool tls, const GArray *peers)
 {
-    if (!set_nonblocking(fd, error)) {
-        return false;
-    }
     if (tls) {
         hf_server_listen_tls(serve->server, fd);
     } else {
@@ -158,7 +149,6 @@ static bool add_listener(Serve *serve, int fd, bool tls, const GArray *peers, GE
     }
     serve->listeners++;
     serve->tls_listeners += tls;
-    return true;
 }
 
 static bool listen_tcp(Serve *serve, const char *text, const GArray *peers, GError **error)
@@ -171,7 +161,10 @@ static bool listen_tcp(Serve *serve, const char *text, const GArray *peers, GErr
         return false;
     }
     fd = hf_socket_listen_tcp(host, port, NULL, BACKLOG, error);
-    return fd >= 0 && add_listener(serve, fd, true, peers, error);
+    if (fd >= 0) {
+        add_listener(serve, fd, true, peers);
+    }
+    return fd >= 0;
 }
 
 /* Its family; false when connections cannot come from it. */
@@ -205,10 +198,10 @@ static bool take_activated(Serve *serve, const GArray *peers, GError **error)
         int family = 0;
         int fd = (int)(first + i);
 
-        if (!look_at_activated(fd, &family, error) ||
-            !add_listener(serve, fd, family != AF_UNIX, peers, error)) {
+        if (!look_at_activated(fd, &family, error)) {
             return false;
         }
+        add_listener(serve, fd, family != AF_UNIX, peers);
     }
     return true;
 }
@@ -252,9 +245,10 @@ static bool open_listeners(Serve *serve, GError **error)
         int fd = hf_socket_listen_unix(path, (mode_t)hf_options_int(options, "unix-mode"),
                                        (uid_t)-1, (gid_t)-1, BACKLOG, error);
 
-        if (fd < 0 || !add_listener(serve, fd, false, peers, error)) {
+        if (fd < 0) {
             return false;
         }
+        add_listener(serve, fd, false, peers);
     }
     return serve->listeners > 0 ||
            hf_error_set(error, HF_ERROR_USAGE, "--unix PATH or --listen ADDR:PORT expected");
