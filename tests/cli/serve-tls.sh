@@ -23,7 +23,7 @@ middle() { # COMMAND ARG...: at $man
     middle_pid=$started
     wait_for 20 grep -q ready middle.log || { diag_file middle.log; bail "nobody is in the middle"; }
 }
-enrol() { "$authority" enrol --dir A --server "127.0.0.1:$man" --server-ca tlsca.pem --renew --timeout "${patience:-10}"; }
+enrols() { "$authority" enrol --dir A --server "127.0.0.1:$man" --server-ca tlsca.pem --renew --timeout "${patience:-10}"; }
 state() { cat A/* | sha256sum; }
 count() { "$ca" list --dir C | wc -l; }
 intact() { is "$(state) $(count) $(find C/nonces -type f | wc -l)" "$before" "$1: host and CA are as they were"; }
@@ -37,7 +37,7 @@ mapfile -t good < <(tls_of server)
 serving_start --dir C --ek-roots vendor/issuercert.pem --approver-public approver.pub \
     --approved-pcrs values "${good[@]}" || { diag_file serve.log; bail "it does not serve"; }
 middle relay "$port"
-ok "with somebody who only looks on it works" enrol
+ok "with somebody who only looks on it works" enrols
 remember
 
 ### Somebody with a certificate of his own
@@ -51,7 +51,7 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout sel
     -addext "subjectAltName=IP:127.0.0.1" -days 5 -out self.pem 2>/dev/null
 terminated() { # CERTIFICATE REGEX DESCRIPTION
     middle terminate "$port" "$1.pem" "$1.key"
-    refuses 1 "127.0.0.1:$man: TLS: the other side does not prove that it is 127.0.0.1: .*$2" "$3" enrol
+    refuses 1 "127.0.0.1:$man: TLS: the other side does not prove that it is 127.0.0.1: .*$2" "$3" enrols
     is "$(grep -c read: middle.log)" 0 "he reads nothing"
     intact "$3"
 }
@@ -64,19 +64,19 @@ terminated late "expired" "that has expired"
 
 ### Something older
 middle speak server.pem server.key 1.1
-refuses 1 "TLS: .*(refuses: Error in protocol version|version)" "TLS 1.1 alone" enrol
+refuses 1 "TLS: .*(refuses: Error in protocol version|version)" "TLS 1.1 alone" enrols
 is "$(grep -c shaken middle.log)" 0 "no hands are shaken"
 intact "TLS 1.1"
 openssl req -x509 -newkey rsa:2048 -nodes -keyout rsa.key -subj /CN=rsa -days 5 -out rsa.pem 2>/dev/null
 middle speak rsa.pem rsa.key static-rsa
-refuses 1 "TLS: handshake: .*(refuses: Handshake failed|cipher)" "key exchange without forward secrecy" enrol
+refuses 1 "TLS: handshake: .*(refuses: Handshake failed|cipher)" "key exchange without forward secrecy" enrols
 is "$(grep -c shaken middle.log)" 0 "no hands are shaken"
 intact "without forward secrecy"
 middle relay "$port" 1:c:1:tls12
-refuses 1 "TLS: handshake: .*(illegal|insecure|refuses|downgrade)" "a client's TLS 1.3 is taken out of what it offers" enrol
+refuses 1 "TLS: handshake: .*(illegal|insecure|refuses|downgrade)" "a client's TLS 1.3 is taken out of what it offers" enrols
 intact "downgrade"
 middle http
-refuses 1 "TLS: handshake: .*unexpected TLS packet" "a server that speaks something else" enrol
+refuses 1 "TLS: handshake: .*unexpected TLS packet" "a server that speaks something else" enrols
 intact "something else"
 
 ### Records changed, left out, repeated, reordered, cut
@@ -85,26 +85,26 @@ intact "something else"
 for how in flip flip-last; do
     for at in 1:s:1 1:s:3 1:s:4 1:c:3; do
         middle relay "$port" "$at:$how"
-        refuses 1 "127.0.0.1:$man: TLS: " "$how of record $at" enrol
+        refuses 1 "127.0.0.1:$man: TLS: " "$how of record $at" enrols
         intact "$how $at"
     done
 done
 patience=3
 for edit in 1:s:1:drop 1:s:3:drop 1:s:3:dup 1:s:3:swap 1:c:3:drop 1:c:3:dup 1:c:3:swap; do
     middle relay "$port" "$edit"
-    refuses 1 "127.0.0.1:$man: (TLS: |no answer within)" "record ${edit%:*}: ${edit##*:}" enrol
+    refuses 1 "127.0.0.1:$man: (TLS: |no answer within)" "record ${edit%:*}: ${edit##*:}" enrols
     intact "$edit"
 done
 for edit in 1:c:1:cut 1:s:1:cut 1:s:1:short 1:s:3:cut 1:s:4:short 1:c:3:cut 1:c:4:short; do
     middle relay "$port" "$edit"
-    refuses 1 "127.0.0.1:$man: .*(was cut|closed the connection|decoding the received)" "record ${edit%:*}: ${edit##*:}" enrol
+    refuses 1 "127.0.0.1:$man: .*(was cut|closed the connection|decoding the received)" "record ${edit%:*}: ${edit##*:}" enrols
     intact "$edit"
 done
 
 ### The letters themselves
 answer_at() { # the number of the server's record that has the answer: the last but its good-bye
     middle record "$port" "$1"
-    enrol >/dev/null 2>&1
+    enrols >/dev/null 2>&1
     stop "$middle_pid"
     middle_pid=
     python3 -c '
@@ -120,26 +120,26 @@ print(max(range(len(sizes)), key=lambda n: (n > 3) * sizes[n]) + 1)' "$1.1.s"
 last=$(answer_at first)
 remember
 middle relay "$port" "1:s:$last:flip-last"
-refuses 1 "TLS: reading: " "an altered challenge" enrol
+refuses 1 "TLS: reading: " "an altered challenge" enrols
 is "$(state) $(count)" "${before% *}" "leaves host and record as they were"
 for how in short cut drop; do
     middle relay "$port" "1:s:$last:$how"
-    refuses 1 "127.0.0.1:$man: .*(was cut|closed the connection|decoding the received|no answer within)" "a challenge: $how" enrol
+    refuses 1 "127.0.0.1:$man: .*(was cut|closed the connection|decoding the received|no answer within)" "a challenge: $how" enrols
     is "$(state) $(count)" "${before% *}" "leaves host and record as they were"
 done
 middle relay "$port" "2:s:$last:flip-last"
-refuses 1 "TLS: reading: " "altered certificates" enrol
+refuses 1 "TLS: reading: " "altered certificates" enrols
 is "$(state)" "${before%% -*} -" "leave the host as it was"
 ok "and enrolment is repeated" bash -c "'$authority' enrol --dir A --server 127.0.0.1:$port --server-ca tlsca.pem --renew"
 
 ### Recorded connections
 patience=10
 middle record "$port" taken
-ok "an enrolment is recorded" enrol
+ok "an enrolment is recorded" enrols
 is "$(grep -c CERTIFICATE taken.2.s)" 0 "nothing of it can be read"
 remember
 middle replay taken
-refuses 1 "TLS: " "the server's side is replayed to the host" enrol
+refuses 1 "TLS: " "the server's side is replayed to the host" enrols
 intact "replay of the server"
 lines=$(wc -l <serve.log)
 for connection in 1 2; do
