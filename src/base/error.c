@@ -4,6 +4,8 @@
  * SPDX-License-Identifier: BSD-3-Clause
  */
 #include "base/error.h"
+#undef hf_error_set
+#undef hf_error_errno
 
 #include <errno.h>
 #include <stdarg.h>

@@ -51,4 +51,10 @@ bool hf_error_set(GError **error, HfErrorCode code, const char *format, ...) G_G
 /* True when `error` is of our domain and has this code. NULL is allowed. */
 bool hf_error_is(const GError *error, HfErrorCode code);
 
+#if defined(__clang_analyzer__) || defined(HF_ANALYSIS)
+/* Analyzers that do not look into error.c are told what is returned. */
+#define hf_error_set(...) ((void)hf_error_set(__VA_ARGS__), false)
+#define hf_error_errno(...) ((void)hf_error_errno(__VA_ARGS__), false)
+#endif
+
 #endif

@@ -184,7 +184,7 @@ bool hf_permanent_layout(const void *data, size_t size, HfPermanentLayout *ret_l
 {
     HfReader r = hf_reader(data, size);
     HfPermanentLayout layout = { 0 };
-    uint16_t version;
+    uint16_t version = 0;
 
     if (!header(&r, ALL_MAGIC, 3, 4, &version, "permanent state", error)) {
         return false;

@@ -216,7 +216,6 @@ static bool read_extension(HfCrl *crl, HfCrlEntry *entry, const char *oid, bool 
 /* SEQUENCE OF Extension. Returns what is wrong, or NULL. */
 static const char *read_extensions(HfCrl *crl, HfCrlEntry *entry, HfReader r)
 {
-    const char *seen[EXTENSIONS_MAX];
     g_autoptr(GPtrArray) oids = g_ptr_array_new_with_free_func(g_free);
     while (!r.failed && hf_reader_left(&r) > 0) {
         HfReader extension = hf_der_get(&r, HF_DER_SEQUENCE);
@@ -228,7 +227,7 @@ static const char *read_extensions(HfCrl *crl, HfCrlEntry *entry, HfReader r)
             return "an extension is malformed";
         }
         for (unsigned i = 0; i < oids->len; i++) {
-            if (strcmp(seen[i], oid) == 0) {
+            if (strcmp(oids->pdata[i], oid) == 0) {
                 g_free(oid);
                 return "an extension is there twice";
             }
@@ -237,7 +236,6 @@ static const char *read_extensions(HfCrl *crl, HfCrlEntry *entry, HfReader r)
             g_free(oid);
             return "there are too many extensions";
         }
-        seen[oids->len] = oid;
         g_ptr_array_add(oids, oid);
         if (!read_extension(crl, entry, oid, critical, value)) {
             return "the content of an extension is malformed";

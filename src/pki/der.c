@@ -272,9 +272,12 @@ HfReader hf_der_number(HfReader *r, size_t max)
 {
     HfReader content = hf_der_get(r, HF_DER_INTEGER);
     size_t n = hf_reader_left(&content);
+    if (content.failed || n == 0) {
+        return failure(r);
+    }
     bool padded = n > 1 && content.data[0] == 0 && !(content.data[1] & 0x80);
     bool longer = n > max && !(n == max + 1 && content.data[0] == 0);
-    if (content.failed || n == 0 || longer || (content.data[0] & 0x80) || padded) {
+    if (longer || (content.data[0] & 0x80) || padded) {
         return failure(r);
     }
     return content;

@@ -124,7 +124,7 @@ bool hf_format_look(HfReader records, uint16_t tag, const char *what, const char
                                 what);
         }
         if (this_tag == tag) {
-            found = value;
+            found = hf_reader(value.data, value.size);
             have = true;
         }
     }

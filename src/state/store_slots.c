@@ -122,7 +122,6 @@ static uint8_t *read_slot(const HfStoreSlots *slots, unsigned index, const HfSlo
 static bool consider(const HfStoreSlots *slots, unsigned index, const HfSlotHead *head,
                      uint64_t size, Scene *scene, GError **error)
 {
-    g_autofree uint8_t *data = NULL;
     bool whole = false;
     GError *failure = NULL;
 
@@ -130,7 +129,7 @@ static bool consider(const HfStoreSlots *slots, unsigned index, const HfSlotHead
         scene->pair_full = scene->pair_full || scene->current / 2 == index / 2;
         return true;
     }
-    data = read_slot(slots, index, head, size, &whole, &failure);
+    g_autofree uint8_t *data = read_slot(slots, index, head, size, &whole, &failure);
     if (failure) {
         g_propagate_error(error, failure);
         return false;

@@ -11,17 +11,20 @@ EXTRA_DIST += tests/source/gates.py tests/source/exceptions
 
 # Slower checks, by hand and in CI.
 analysis_flags = $(subst -I/usr/,-isystem /usr/,$(DEFS) $(AM_CPPFLAGS) -std=gnu11 $(GLIB_CFLAGS) $(GIO_CFLAGS) $(JSON_CFLAGS) \
-    $(LIBTPMS_CFLAGS) $(GNUTLS_CFLAGS) $(LIBTASN1_CFLAGS) $(SECCOMP_CFLAGS) $(TSS2_CFLAGS))
+    $(LIBTPMS_CFLAGS) $(LIBCRYPTO_CFLAGS) $(GNUTLS_CFLAGS) $(LIBTASN1_CFLAGS) $(SECCOMP_CFLAGS) \
+    $(TSS2_CFLAGS) $(FUSE_CFLAGS))
 
 .PHONY: check-tidy check-cppcheck check-valgrind
 check-tidy:
-	cd $(top_srcdir) && clang-tidy --quiet --warnings-as-errors='*' \
-	    $$(find src -name '*.c' | sort) -- -I$(abs_top_builddir) $(analysis_flags) \
-	    -Isrc -Iinclude -Wno-unknown-warning-option -Wno-unused-command-line-argument
+	cd $(top_srcdir) && find src -name '*.c' | sort | xargs -P "$$(nproc)" -n 8 sh -c \
+	    'clang-tidy --quiet --warnings-as-errors="*" "$$@" -- -I$(abs_top_builddir) $(analysis_flags) \
+	    -Isrc -Iinclude -Wno-unknown-warning-option -Wno-unused-command-line-argument' tidy
+	@cd $(top_srcdir) && echo "check-tidy: $$(find src -name '*.c' | wc -l) files, nothing found"
 check-cppcheck:
 	cd $(top_srcdir) && cppcheck --quiet --std=c11 --enable=warning,performance,portability \
 	    --inline-suppr --error-exitcode=1 --suppressions-list=tests/source/cppcheck.suppress \
 	    -D__GNUC__=12 -D__x86_64__=1 -DPACKAGE_VERSION='"x"' -Isrc -Iinclude src
+	@cd $(top_srcdir) && echo "check-cppcheck: $$(find src -name '*.c' | wc -l) files, $$(cppcheck --version): nothing found"
 check-valgrind: $(check_PROGRAMS)
 	@failed=0; for test in $(unit_tests); do \
 	    case " $(valgrind_skips) " in *" $$test "*) echo "SKIP $$test (needs seccomp or fork tricks)"; continue;; esac; \
@@ -30,6 +33,42 @@ check-valgrind: $(check_PROGRAMS)
 	        --child-silent-after-fork=yes --suppressions=$(top_srcdir)/tests/source/valgrind.supp \
 	        ./$$test --tap >$$test.valgrind.log 2>&1; then echo "PASS $$test"; \
 	    else echo "FAIL $$test"; tail -n 30 $$test.valgrind.log; failed=1; fi; done; exit $$failed
+# gcc's own analyzer over each file: what it says is in analyzer.log.
+.PHONY: check-analyzer
+check-analyzer:
+	@cd $(top_srcdir) && find src -name '*.c' | sort | xargs -P "$$(nproc)" -n 1 \
+	    $(CC) -fanalyzer -O1 -Wno-analyzer-too-complex -DHF_ANALYSIS $(analysis_flags) \
+	    -I$(abs_top_builddir) -Isrc -Iinclude -c -o /dev/null >$(abs_top_builddir)/analyzer.log 2>&1; \
+	if grep -q 'Wanalyzer\|error:' $(abs_top_builddir)/analyzer.log; then \
+	    cat $(abs_top_builddir)/analyzer.log; exit 1; fi; \
+	echo "check-analyzer: $$(find src -name '*.c' | wc -l) files, $$($(CC) --version | head -n 1): nothing found"
+MOSTLYCLEANFILES += analyzer.log
+
+# The emulator's two threads under ThreadSanitizer: both channels at once, and the inputs of the
+# engine's fuzz target, which has both servers in one process.
+tsan_sources = $(sort $(filter %.c, $(libbase_a_SOURCES) $(libcrypto_a_SOURCES) $(libtpm2_a_SOURCES) \
+    $(libcontrol_a_SOURCES) $(libstate_a_SOURCES) $(libengine_a_SOURCES) $(libsandbox_a_SOURCES) \
+    $(libemulator_a_SOURCES))) tests/source/tsan_glib.c
+tsan_objects = $(tsan_sources:%.c=tsan-build/%.o)
+tsan_mains = tests/fuzz/fuzz-engine tests/fuzz/replay tests/unit/test-two-threads
+tsan-build/%.o: %.c
+	@$(MKDIR_P) $(@D)
+	$(AM_V_CC)$(CC) -std=gnu11 -g -O1 -fsanitize=thread $(fuzz_cppflags) -MMD -MP -c -o $@ $<
+tsan-build/replay-engine: $(tsan_objects) tsan-build/tests/fuzz/fuzz-engine.o tsan-build/tests/fuzz/replay.o
+	$(AM_V_CCLD)$(CC) -fsanitize=thread $(ENGINE_LDFLAGS) -o $@ $^ $(fuzz_libs)
+tsan-build/test-two-threads: $(tsan_objects) tsan-build/tests/unit/test-two-threads.o
+	$(AM_V_CCLD)$(CC) -fsanitize=thread $(ENGINE_LDFLAGS) -o $@ $^ $(fuzz_libs)
+-include $(tsan_objects:.o=.d) $(tsan_mains:%=tsan-build/%.d)
+.PHONY: check-tsan
+check-tsan: tsan-build/replay-engine tsan-build/test-two-threads
+	@for program in test-two-threads replay-engine; do \
+	    top_srcdir='$(abs_top_srcdir)' HF_ROUNDS=300 TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 \
+	        setarch -R tsan-build/$$program >tsan-build/$$program.log 2>&1 || \
+	        { cat tsan-build/$$program.log; exit 1; }; \
+	    echo "check-tsan: $$program: $$(grep -c '^ok' tsan-build/$$program.log) cases, no data race"; \
+	done
+EXTRA_DIST += tests/source/tsan_glib.c
+
 .PHONY: coverage
 # Lines and branches of each folder that the tests run (TESTS: as for check); fails below 90 % of the
 # lines of the folders named here.

@@ -151,7 +151,8 @@ HfSecret *hf_swtpm_config_secret(const HfSwtpmConfig *config, const char *key)
         return hf_secret_copy(found, length);
     }
     /* It comes from the environment, where it lies open anyway. */
-    char *value = hf_swtpm_config_get(config, key);
+    g_autofree char *text = g_strndup(found, length);
+    char *value = expand(text);
     HfSecret *secret = *value ? hf_secret_copy(value, strlen(value)) : NULL;
     wipe(value);
     return secret;
