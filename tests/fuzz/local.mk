@@ -3,7 +3,7 @@
 fuzz_targets = control frame state migration linear slots options config certificate crl request der \
     evidence ak manifest public attest pcr credential engine eventlog enrolment \
     quote reference audit
-EXTRA_DIST += tests/fuzz/run-fuzz tests/fuzz/gen_corpus.c tests/fuzz/corpus
+EXTRA_DIST += tests/fuzz/run-fuzz tests/fuzz/run-afl tests/fuzz/gen_corpus.c tests/fuzz/corpus
 
 fuzz_main = tests/fuzz/replay.c tests/fuzz/fuzz.h
 fuzz_file = $(fuzz_main) tests/fuzz/fuzz_file.c
@@ -149,6 +149,31 @@ check-fuzz:
 	else \
 	    rm -f fuzz-try fuzz-try.c; \
 	    echo 'check-fuzz: SKIP: $(FUZZ_CC) with libFuzzer is not there (packages clang and libclang-rt-14-dev)'; \
+	fi
+
+# The same targets under AFL++, with its own instrumentation and AddressSanitizer, below afl-build/.
+AFL_CC = afl-clang-fast
+AFL_SECONDS = 60
+AFL_TARGETS = $(fuzz_targets)
+afl_objects = $(fuzz_sources:%.c=afl-build/%.o)
+.SECONDARY: $(fuzz_targets:%=afl-build/tests/fuzz/fuzz-%.o)
+afl-build/%.o: %.c
+	@$(MKDIR_P) $(@D)
+	$(AM_V_CC)AFL_QUIET=1 AFL_USE_ASAN=1 $(AFL_CC) $(fuzz_cflags) -fsanitize=undefined $(fuzz_cppflags) -MMD -MP -c -o $@ $<
+afl-build/libholdfast.a: $(afl_objects)
+	$(AM_V_AR)rm -f $@ && $(AR) cr $@ $(afl_objects)
+afl-build/afl-%: afl-build/tests/fuzz/fuzz-%.o afl-build/libholdfast.a
+	$(AM_V_CCLD)AFL_QUIET=1 AFL_USE_ASAN=1 $(AFL_CC) -g -fsanitize=fuzzer,undefined $(ENGINE_LDFLAGS) -o $@ $< afl-build/libholdfast.a $(fuzz_libs)
+-include $(afl_objects:.o=.d)
+
+.PHONY: check-afl
+check-afl:
+	@if $(AFL_CC) --version >/dev/null 2>&1 && command -v afl-fuzz >/dev/null; then \
+	    $(MAKE) $(AM_MAKEFLAGS) $(AFL_TARGETS:%=afl-build/afl-%) && \
+	    $(BASH_PROG) $(top_srcdir)/tests/fuzz/run-afl $(top_srcdir)/tests/fuzz/corpus afl-build \
+	        '$(AFL_SECONDS)' $(AFL_TARGETS); \
+	else \
+	    echo 'check-afl: SKIP: $(AFL_CC) and afl-fuzz are not there (package afl++)'; \
 	fi
 
 # The seeds, made anew: make gen-corpus && ./gen-corpus DIRECTORY
