@@ -13,6 +13,7 @@
 #include <libtpms/tpm_error.h>
 #include <libtpms/tpm_library.h>
 #include <libtpms/tpm_tis.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -264,6 +265,9 @@ static void blobs_consumed(HfEngine *engine, uint32_t result)
     memset(engine->set, 0, sizeof engine->set);
     engine->set_volatile = false;
     hf_engine_supply_end(engine);
+    if (had) {
+        (void)malloc_trim(0); /* the copies that libtpms made of them */
+    }
     if (had && result != TPM_SUCCESS) {
         /* The storage does not have them: another start would be of another TPM, or of a new one.
          */

@@ -11,7 +11,6 @@
 
 #include <libtpms/tpm_error.h>
 #include <libtpms/tpm_library.h>
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,14 +130,13 @@ static void accept_blob(HfEngine *engine, HfBlobKind kind, const uint8_t *data, 
  * with zeros behind it; with the others the checksum is over all there is. */
 static uint32_t try_state(const uint8_t *data, size_t size)
 {
-    unsigned char *padded = hf_engine_padded(data, size, HF_PADDING);
+    unsigned char *padded = hf_engine_padded(data, size);
     uint32_t result = TPM_SIZE;
 
     if (padded) {
         result = TPMLIB_SetState(TPMLIB_STATE_PERMANENT, padded, (uint32_t)size + HF_PADDING);
         explicit_bzero(padded, size);
         free(padded);
-        (void)malloc_trim(0); /* and the copy of libtpms */
     }
     if (result == TPM_SUCCESS || result == TPM_SIZE || result == TPM2_RC_BAD_TAG) {
         return result;

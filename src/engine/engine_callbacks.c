@@ -89,9 +89,9 @@ static GBytes *load_checked(HfEngine *engine, HfBlobKind kind, GError **error)
     return g_steal_pointer(&blob);
 }
 
-unsigned char *hf_engine_padded(const void *data, size_t size, size_t padding)
+unsigned char *hf_engine_padded(const void *data, size_t size)
 {
-    unsigned char *copy = calloc(1, size + padding);
+    unsigned char *copy = calloc(1, size + HF_PADDING_MAPPED);
 
     if (copy) {
         memcpy(copy, data, size);
@@ -103,7 +103,7 @@ static TPM_RESULT hand_out(GBytes *blob, unsigned char **ret_data, uint32_t *ret
 {
     size_t size;
     const void *data = g_bytes_get_data(blob, &size);
-    unsigned char *copy = hf_engine_padded(data, size, HF_PADDING_MAPPED);
+    unsigned char *copy = hf_engine_padded(data, size);
 
     if (!copy) {
         return TPM_SIZE;

@@ -102,13 +102,15 @@ const char *hf_blob_words(HfBlobKind kind);
 void hf_engine_register(HfEngine *engine);
 /* A length in damaged state can lead libtpms past the end of it: after a skip of up to 64 KiB it
  * takes the rest, now negative, for a large number and reads on. It shall find zeros there, which
- * are the mark of nothing, and not memory that is not ours or not there. */
-#define HF_PADDING (256u * 1024u)
+ * are the mark of nothing, and not memory that is not ours or not there. Zeros lead it no further:
+ * 32 KiB are enough to read on in. libtpms copies all of it, page fault by page fault, in each
+ * migration. */
+#define HF_PADDING (96u * 1024u)
 /* What libtpms takes and frees: larger than HF_MALLOC_MAPS, so that it is pages of its own, of
  * which only those with data are ever touched. */
 #define HF_PADDING_MAPPED (2 * HF_MALLOC_MAPS)
-/* A copy by malloc with so many zeros after it; NULL: no memory. */
-unsigned char *hf_engine_padded(const void *data, size_t size, size_t padding);
+/* A copy by malloc with HF_PADDING_MAPPED zeros after it; NULL: no memory. */
+unsigned char *hf_engine_padded(const void *data, size_t size);
 void hf_engine_remember(HfEngine *engine, GError *error); /* takes it */
 /* Reads ahead what the next power on needs, so that nothing unreadable reaches libtpms. */
 bool hf_engine_supply(HfEngine *engine, bool resume_volatile, GError **error);
