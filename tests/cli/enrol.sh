@@ -119,6 +119,9 @@ refuses 1 "nobody vouches" "another one's does not do" challenge introduction --
 refuses 1 "ek-digest" "a digest that is none" challenge introduction --ek-digest 1234
 echo "not hex" >list
 refuses 1 "list: line 1" "a list that is none" challenge introduction --ek-list list
+printf '%s\n\0%s\n' "$(ek_of B)" "$(ek_of A)" >list
+refuses 1 "list: text expected, found a zero byte" "a list that goes on behind a zero byte" \
+    challenge introduction --ek-list list
 
 ### Forged endorsement certificates, keys and attestation keys
 forged() { # NAME SIGNER.pem SIGNER.key EXTENSIONS [OPTION...]: one for the host's endorsement key

@@ -35,9 +35,14 @@ static void verify(GPtrArray *chain)
         GError *error = NULL;
         HfChainProof proof = { 0 };
         const HfCertificate *leaf = chain->pdata[0];
-        HfChainRules rules = { .kind = (HfLeafKind)kind, .at = leaf->not_before };
+        HfChainRules rules = {
+            .kind = (HfLeafKind)kind,
+            .at = leaf->not_before,
+            .nested = HF_NESTED_MAX,
+        };
         bool ok = hf_chain_verify(chain, roots, &rules, &proof, &error);
         g_assert_true(!ok || proof.leaf == leaf);
+        g_assert_true(!ok || proof.base != HF_ROOTED_NESTED);
         fuzz_told(ok, &error);
     }
 }
@@ -57,6 +62,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             look(bundle->pdata[i]);
         }
         verify(bundle);
+        g_autoptr(GPtrArray) arranged = hf_chain_arrange(bundle->pdata[0], NULL, bundle);
+        g_assert_true(arranged->pdata[0] == bundle->pdata[0]);
+        verify(arranged);
     }
     return 0;
 }

@@ -1,7 +1,7 @@
 # Fuzz targets. `make check` replays every corpus (replay-NAME: the target with a main of its own);
 # `make check-fuzz FUZZ_SECONDS=60 [FUZZ_TARGETS="control linear"]` has libFuzzer look for more.
 fuzz_targets = control frame state migration linear slots options config certificate crl request der \
-    evidence ak manifest public attest pcr credential engine eventlog enrolment \
+    evidence ak vendor manifest public attest pcr credential engine eventlog enrolment \
     quote reference audit
 EXTRA_DIST += tests/fuzz/run-fuzz tests/fuzz/run-afl tests/fuzz/gen_corpus.c tests/fuzz/corpus
 
@@ -56,6 +56,9 @@ unit_tests += tests/fuzz/replay-ak
 tests_fuzz_replay_ak_SOURCES = tests/fuzz/fuzz-ak.c $(fuzz_main)
 tests_fuzz_replay_ak_LDADD = $(holdfast_ca_LDADD)
 tests_fuzz_replay_ak_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
+unit_tests += tests/fuzz/replay-vendor
+tests_fuzz_replay_vendor_SOURCES = tests/fuzz/fuzz-vendor.c $(fuzz_file) src/tools/ca/ca_ek_list.c src/tools/ca/ca_ek_list.h
+tests_fuzz_replay_vendor_LDADD = $(pki_test_libs)
 unit_tests += tests/fuzz/replay-manifest
 tests_fuzz_replay_manifest_SOURCES = tests/fuzz/fuzz-manifest.c $(fuzz_file)
 tests_fuzz_replay_manifest_LDADD = $(holdfast_ca_LDADD)
@@ -123,7 +126,7 @@ fuzz_libs = $(LIBTPMS_LIBS) $(TSS2_LIBS) $(GNUTLS_LIBS) $(LIBTASN1_LIBS) $(SECCO
 fuzz_sources = $(sort $(filter %.c, $(libbase_a_SOURCES) $(libcrypto_a_SOURCES) $(libtpm12_a_SOURCES) $(libtpm2_a_SOURCES) \
     $(libcontrol_a_SOURCES) $(libstate_a_SOURCES) $(libpki_a_SOURCES) $(libnet_a_SOURCES) $(libengine_a_SOURCES) \
     $(libsandbox_a_SOURCES) $(libhwtpm_a_SOURCES) $(libemulator_a_SOURCES) $(libtools_a_SOURCES) \
-    $(libsetup_a_SOURCES) src/tools/ca/ca_audit.c src/tools/ca/ca_environment.c src/tools/ca/ca_issued.c src/tools/ca/ca_verify.c \
+    $(libsetup_a_SOURCES) src/tools/ca/ca_audit.c src/tools/ca/ca_ek_list.c src/tools/ca/ca_environment.c src/tools/ca/ca_issued.c src/tools/ca/ca_verify.c \
     $(fuzz_attest) tests/fuzz/fuzz_file.c tests/fuzz/fuzz_store.c))
 fuzz_objects = $(fuzz_sources:%.c=fuzz-build/%.o)
 

@@ -12,10 +12,8 @@
 #include "crypto/hash.h"
 #include "pki/chain.h"
 #include "pki/vendor.h"
+#include "tools/ca/ca_ek_list.h"
 #include "tools/ca/ca_revoked.h"
-
-#define LIST_MAX (16 * 1024 * 1024)
-#define DIGEST_SIZE 32
 
 struct HfCaVoucher {
     HfVendorRoots *roots;
@@ -35,43 +33,11 @@ void hf_ca_voucher_free(HfCaVoucher *voucher)
     }
 }
 
-static bool add_digest(HfCaVoucher *voucher, const char *text, const char *what, GError **error)
-{
-    g_autoptr(GBytes) digest = hf_hex_parse(text, what, error);
-
-    if (!digest) {
-        return false;
-    }
-    if (g_bytes_get_size(digest) != DIGEST_SIZE) {
-        return hf_error_set(error, HF_ERROR_INVALID, "%s: SHA-256 (%d bytes) expected, found %zu",
-                            what, DIGEST_SIZE, g_bytes_get_size(digest));
-    }
-    g_hash_table_add(voucher->digests, hf_hex(g_bytes_get_data(digest, NULL), DIGEST_SIZE));
-    return true;
-}
-
 static bool add_list(HfCaVoucher *voucher, const char *path, GError **error)
 {
-    g_autoptr(GBytes) file = hf_file_read(path, LIST_MAX, error);
-    g_autofree char *text = NULL;
-    g_auto(GStrv) lines = NULL;
+    g_autoptr(GBytes) file = hf_file_read(path, HF_CA_EK_LIST_MAX, error);
 
-    if (!file) {
-        return false;
-    }
-    text = g_strndup(g_bytes_get_size(file) > 0 ? g_bytes_get_data(file, NULL) : "",
-                     g_bytes_get_size(file));
-    lines = g_strsplit(text, "\n", -1);
-    for (unsigned i = 0; lines[i]; i++) {
-        g_autofree char *what = g_strdup_printf("%s: line %u", path, i + 1);
-
-        g_strstrip(lines[i]);
-        lines[i][strcspn(lines[i], " \t#")] = '\0';
-        if (*lines[i] && !add_digest(voucher, lines[i], what, error)) {
-            return false;
-        }
-    }
-    return true;
+    return file && hf_ca_ek_list_parse(voucher->digests, file, path, error);
 }
 
 GPtrArray *hf_ca_voucher_load(const HfOptions *options, const char *option, GError **error)
@@ -101,7 +67,7 @@ HfCaVoucher *hf_ca_voucher_new(const HfOptions *options, GError **error)
         }
     }
     for (const char *const *text = hf_options_list(options, "ek-digest"); *text; text++) {
-        if (!add_digest(voucher, *text, "--ek-digest", error)) {
+        if (!hf_ca_ek_list_add(voucher->digests, *text, "--ek-digest", error)) {
             return NULL;
         }
     }

@@ -13,6 +13,7 @@ holdfast_ca_SOURCES = \
     src/tools/ca/ca_core.c src/tools/ca/ca_core.h \
     src/tools/ca/ca_crl.c src/tools/ca/ca_crl.h \
     src/tools/ca/ca_delegate.c \
+    src/tools/ca/ca_ek_list.c src/tools/ca/ca_ek_list.h \
     src/tools/ca/ca_environment.c src/tools/ca/ca_environment.h \
     src/tools/ca/ca_dir.c src/tools/ca/ca_dir.h \
     src/tools/ca/ca_init.c \
