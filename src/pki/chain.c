@@ -318,6 +318,15 @@ static bool check_holding(const Chain *c, GError **error)
     return true;
 }
 
+/* The root says that the key lives in a TPM, or that it is the fleet's issuer's, who issues only what a
+ * vMA with such a key has asked for. */
+static bool is_vouched(const HfCertificate *vma)
+{
+    return (hf_certificate_has_policy(vma, HF_OID_POLICY_TPM_RESIDENCY) &&
+            hf_certificate_has_policy(vma, HF_OID_POLICY_TPM_FIXED)) ||
+           hf_certificate_has_policy(vma, HF_OID_POLICY_ISSUER);
+}
+
 /* Finds what the TPM is rooted in: the leaf says it, the vMA certificate must allow it. */
 static bool check_rooted(Chain *c, GError **error)
 {
@@ -335,9 +344,7 @@ static bool check_rooted(Chain *c, GError **error)
                             "the TPM is software-rooted, but only hardware-rooted ones are "
                             "accepted");
     }
-    if (c->rooted == HF_ROOTED_HARDWARE &&
-        (!hf_certificate_has_policy(c->vma, HF_OID_POLICY_TPM_RESIDENCY) ||
-         !hf_certificate_has_policy(c->vma, HF_OID_POLICY_TPM_FIXED))) {
+    if (c->rooted == HF_ROOTED_HARDWARE && !is_vouched(c->vma)) {
         return hf_error_set(error, HF_ERROR_POLICY,
                             "the " VMA_NAME " does not say that its key was verified to live in a "
                             "TPM");

@@ -90,12 +90,15 @@ static void add_constraints(HfBuilder *b, const HfDelegation *in)
     /* The TCG's two say what was verified of a key in a hardware TPM, and only of such. */
     const char *hardware[] = { HF_OID_POLICY_TPM_RESIDENCY, HF_OID_POLICY_TPM_FIXED,
                                hf_rooted_policy(in->rooted), NULL };
+    const char *issuer[] = { HF_OID_POLICY_ISSUER, hf_rooted_policy(in->rooted), NULL };
     bool is_hardware = in->rooted == HF_ROOTED_HARDWARE;
     hf_builder_add(b, HF_OID_BASIC_CONSTRAINTS, true, hf_extension_basic_constraints(true, 0));
     hf_builder_add(b, HF_OID_KEY_USAGE, true, hf_extension_key_usage(HF_USAGE_CERTIFICATES));
     hf_builder_add(b, HF_OID_PURPOSES, false, hf_extension_purposes(purposes));
     hf_builder_add(b, HF_OID_POLICIES, false,
-                   hf_extension_policies(is_hardware ? hardware : hardware + 2));
+                   hf_extension_policies(in->fleet_issuer ? issuer
+                                         : is_hardware    ? hardware
+                                                          : hardware + 2));
     if (in->name_constraints) {
         hf_builder_add(b, HF_OID_NAME_CONSTRAINTS, true, hf_extension_name_constraints());
     }

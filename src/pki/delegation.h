@@ -39,6 +39,8 @@ typedef struct {
     const char *crl_url;      /* the CA's certificate revocation list, or NULL */
     gint64 not_before;        /* seconds since 1970 */
     unsigned days;            /* 1 to HF_DELEGATION_DAYS_MAX */
+    bool fleet_issuer;        /* the key is the fleet's issuer's, not in the host's TPM, and the
+                                 certificate says so */
     bool as_root;             /* software-rooted only: `days` does not count, the root's end does */
 } HfDelegation;
 

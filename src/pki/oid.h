@@ -8,6 +8,7 @@
  *     ARC.1.1  policy: virtual TPM, rooted in a hardware TPM
  *     ARC.1.2  policy: virtual TPM, rooted in a software key
  *     ARC.1.3  policy: virtual TPM, rooted in another virtual TPM (nested)
+ *     ARC.1.4  policy: the key is the fleet's issuer's; it issues what vMAs have asked for
  *     ARC.2.1  certificate extension, never critical: the holding
  *
  *     Holding ::= SEQUENCE {
@@ -45,6 +46,7 @@
 #define HF_OID_POLICY_HARDWARE HF_OID_ARC ".1.1"
 #define HF_OID_POLICY_SOFTWARE HF_OID_ARC ".1.2"
 #define HF_OID_POLICY_NESTED HF_OID_ARC ".1.3"
+#define HF_OID_POLICY_ISSUER HF_OID_ARC ".1.4"
 #define HF_OID_HOLDING HF_OID_ARC ".2.1"
 #define HF_OID_MANDATE HF_OID_ARC ".2.2"
 #define HF_OID_BOND HF_OID_ARC ".2.3"

@@ -49,6 +49,16 @@ fleet_make() {
         { diag_file fleet.log; bail "no authority could be made"; }
 }
 
+# soft_delegated CA: the software-rooted authority S, made when it is not there, and CA.s.pem.
+soft_delegated() {
+    { [ -d S ] || "$authority" init --dir S --software; } >soft.log 2>&1
+    { "$authority" request --dir S --out s.hello &&
+        "$ca" challenge --dir "$1" --request s.hello --out s.challenge &&
+        "$authority" respond --dir S --challenge s.challenge --out s.response &&
+        "$ca" delegate --dir "$1" --request s.response --out "$1.s.pem" --allow-software; } >>soft.log 2>&1 ||
+        { diag_file soft.log; bail "no software-rooted authority"; }
+}
+
 # vtpm_make NAME [OPTION...]: options are for holdfast-setup; of authority A unless they name one.
 vtpm_make() {
     local name=$1 of=(--authority A)

@@ -20,7 +20,7 @@
 #define SIZE_MAX_BYTES (INT64_C(1) << 50)
 
 #define BIT(event) (1u << (event))
-#define ISSUING (BIT(HF_AUDIT_DELEGATE) | BIT(HF_AUDIT_CERTIFY))
+#define ISSUING (BIT(HF_AUDIT_DELEGATE) | BIT(HF_AUDIT_CERTIFY) | BIT(HF_AUDIT_ISSUE))
 
 static const char *const event_texts[HF_AUDIT_EVENTS + 1] = {
     [HF_AUDIT_INIT] = "init",
@@ -31,6 +31,8 @@ static const char *const event_texts[HF_AUDIT_EVENTS + 1] = {
     [HF_AUDIT_REVOKE] = "revoke",
     [HF_AUDIT_CRL] = "crl",
     [HF_AUDIT_REFUSE] = "refuse",
+    [HF_AUDIT_ISSUER] = "issuer",
+    [HF_AUDIT_ISSUE] = "issue",
 };
 
 /* What a line has beside number, link, event, requester and what it says of a certificate. */
@@ -42,8 +44,8 @@ static const struct {
 } texts[] = {
     { "nonce", offsetof(HfAuditEntry, nonce), BIT(HF_AUDIT_NONCE) | BIT(HF_AUDIT_CHALLENGE),
       BIT(HF_AUDIT_DELEGATE) | BIT(HF_AUDIT_REFUSE) },
-    { "sha256", offsetof(HfAuditEntry, digest), ISSUING | BIT(HF_AUDIT_INIT) | BIT(HF_AUDIT_CRL),
-      0 },
+    { "sha256", offsetof(HfAuditEntry, digest),
+      ISSUING | BIT(HF_AUDIT_INIT) | BIT(HF_AUDIT_CRL) | BIT(HF_AUDIT_ISSUER), 0 },
     { "reason", offsetof(HfAuditEntry, reason), BIT(HF_AUDIT_REVOKE) | BIT(HF_AUDIT_REFUSE), 0 },
     { "act", offsetof(HfAuditEntry, act), BIT(HF_AUDIT_REFUSE), 0 },
 };

@@ -25,22 +25,24 @@ typedef enum {
     HF_AUDIT_REVOKE,
     HF_AUDIT_CRL,
     HF_AUDIT_REFUSE,
+    HF_AUDIT_ISSUER,
+    HF_AUDIT_ISSUE,
     HF_AUDIT_EVENTS
 } HfAuditEvent;
 
-#define HF_AUDIT_EVENT_WORDS "init|nonce|challenge|delegate|certify|revoke|crl|refuse"
+#define HF_AUDIT_EVENT_WORDS "init|nonce|challenge|delegate|certify|revoke|crl|refuse|issuer|issue"
 
 typedef struct {
     HfAuditEvent event;
     int64_t sequence; /* 1 is the first */
     uint8_t previous[HF_AUDIT_DIGEST];
     char *requester;
-    HfIssued *facts;    /* never NULL; the time of the act, and of delegate and certify all */
-    char *nonce;        /* hex, of nonce, challenge and delegate; or NULL */
-    char *digest;       /* hex, SHA-256 of the certificate or list (DER) that was made; or NULL */
-    char *reason;       /* of revoke the word, of refuse the message; or NULL */
-    char *act;          /* what was refused, an event's word; or NULL */
-    int64_t number;     /* of crl the list's, of revoke the time, of others 0 */
+    HfIssued *facts; /* never NULL; the time of the act, and of delegate, certify and issue all */
+    char *nonce;     /* hex, of nonce, challenge and delegate; or NULL */
+    char *digest;    /* hex, SHA-256 of the certificate or list (DER) that was made; or NULL */
+    char *reason;    /* of revoke the word, of refuse the message; or NULL */
+    char *act;       /* what was refused, an event's word; or NULL */
+    int64_t number;  /* of crl the list's, of revoke the time, of others 0 */
     int64_t unrecorded; /* refusals before this line that have none of their own */
 } HfAuditEntry;
 

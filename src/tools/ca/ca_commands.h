@@ -17,6 +17,8 @@ bool hf_ca_command_nonce(const HfOptions *options, GError **error);
 bool hf_ca_command_challenge(const HfOptions *options, GError **error);
 bool hf_ca_command_delegate(const HfOptions *options, GError **error);
 bool hf_ca_command_certify(const HfOptions *options, GError **error);
+bool hf_ca_command_issuer(const HfOptions *options, GError **error);
+bool hf_ca_command_issue(const HfOptions *options, GError **error);
 bool hf_ca_command_revoke(const HfOptions *options, GError **error);
 bool hf_ca_command_crl(const HfOptions *options, GError **error);
 bool hf_ca_command_serve(const HfOptions *options, GError **error);

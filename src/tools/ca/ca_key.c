@@ -237,7 +237,7 @@ static HfSigner *make_file(int fd, const char *dir, const char *key, const char 
     return hf_signer_file_new(label, error);
 }
 
-/* What an interrupted init may have left is not ours to remove. */
+/* What an interrupted command may have left is not ours to remove. */
 static bool check_new(int fd, const char *dir, GError **error)
 {
     static const char *const names[] = { KEY, SIGNER, BLOB };
@@ -245,9 +245,8 @@ static bool check_new(int fd, const char *dir, GError **error)
     for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
         if (faccessat(fd, names[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
             return hf_error_set(error, HF_ERROR_EXISTS,
-                                "%s/%s: there is a key already, without a CA: remove it, if it is "
-                                "not needed",
-                                dir, names[i]);
+                                "%s/%s: there is a key already, which is not overwritten", dir,
+                                names[i]);
         }
     }
     return true;

@@ -25,6 +25,8 @@ enum {
     CRL = 1 << 7,
     SERVE = 1 << 8,
     AUDIT = 1 << 9,
+    ISSUER = 1 << 10,
+    ISSUE = 1 << 11,
 };
 
 static const HfCommand commands[] = {
@@ -33,6 +35,9 @@ static const HfCommand commands[] = {
     { "delegate", DELEGATE, "verify a delegation request and issue its certificate", NULL, 0, 0 },
     { "certify", CERTIFY, "verify the request of an attestation key and issue its certificate",
       NULL, 0, 0 },
+    { "issuer", ISSUER, "make the key of the fleet's one issuer of EK certificates", NULL, 0, 0 },
+    { "issue", ISSUE, "issue the EK certificate that an authority asks for with its own", NULL, 0,
+      0 },
     { "serve", SERVE, "challenge, delegate and certify over UNIX sockets and TLS", NULL, 0, 0 },
     { "nonce", NONCE, "print a fresh nonce for one delegation request, unchallenged", NULL, 0, 0 },
     { "revoke", REVOKE, "revoke a certificate, or all of a key or host", NULL, 0, 0 },
@@ -65,7 +70,12 @@ static const HfOption option_table[] = {
       .help = "of the root's key",
       .preset = "p256",
       .choices = "p256|p384|rsa3072",
-      .where = INIT },
+      .where = INIT | ISSUER },
+    { .name = "issuer-key",
+      .kind = HF_KIND_STRING,
+      .arg = "KEY",
+      .help = "the issuer's key, instead of a new one in a file; as --root-key",
+      .where = ISSUER },
     { .name = "root-key",
       .kind = HF_KIND_STRING,
       .arg = "KEY",
@@ -76,7 +86,8 @@ static const HfOption option_table[] = {
       .kind = HF_KIND_STRING,
       .arg = "SOURCE",
       .help = "PIN of the root's key in a token or TPM: file:NAME, fd:NUMBER or env:NAME",
-      .where = INIT | CHALLENGE | NONCE | DELEGATE | CERTIFY | REVOKE | CRL | SERVE },
+      .where =
+          INIT | CHALLENGE | NONCE | DELEGATE | CERTIFY | REVOKE | CRL | SERVE | ISSUER | ISSUE },
     { .name = "root-certificate",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
@@ -95,14 +106,14 @@ static const HfOption option_table[] = {
       .arg = "FILE",
       .help = "the introduction (holdfast-authority request), delegation request (respond) or AK "
               "request (holdfast-attest enroll)",
-      .where = CHALLENGE | DELEGATE | CERTIFY,
+      .where = ISSUE | CHALLENGE | DELEGATE | CERTIFY,
       .flags = HF_OPTION_REQUIRED },
     { .name = "out",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
       .help =
           "where the challenge, certificate and root (PEM), the answer, or a copy of the list go",
-      .where = CHALLENGE | DELEGATE | CERTIFY | CRL,
+      .where = ISSUE | CHALLENGE | DELEGATE | CERTIFY | CRL,
       .flags = HF_OPTION_REQUIRED,
       .optional = CRL },
     { .name = "ek-roots",
@@ -135,7 +146,7 @@ static const HfOption option_table[] = {
       .kind = HF_KIND_PATH,
       .arg = "FILE",
       .help = "vMA certificates, for TPMs that have none or an old one; may be given several times",
-      .where = CHALLENGE | CERTIFY | SERVE,
+      .where = ISSUE | CHALLENGE | CERTIFY | SERVE,
       .flags = HF_OPTION_MULTI },
     { .name = "nested",
       .kind = HF_KIND_INT,
@@ -162,7 +173,7 @@ static const HfOption option_table[] = {
     { .name = "hardware-only",
       .kind = HF_KIND_FLAG,
       .help = "refuse virtual TPMs that are software-rooted in the end",
-      .where = CERTIFY | SERVE },
+      .where = ISSUE | CERTIFY | SERVE },
     { .name = "approver-public",
       .kind = HF_KIND_PATH,
       .arg = "PEM",
@@ -373,6 +384,8 @@ static bool run(const HfOptions *options, GError **error)
     case DELEGATE: return hf_ca_command_delegate(options, error);
     case REVOKE: return hf_ca_command_revoke(options, error);
     case CRL: return hf_ca_command_crl(options, error);
+    case ISSUER: return hf_ca_command_issuer(options, error);
+    case ISSUE: return hf_ca_command_issue(options, error);
     case AUDIT: return hf_ca_command_audit(options, error);
     default: return hf_ca_command_list(options, error);
     }

@@ -110,33 +110,36 @@ bool hf_ca_revoked_allows(HfCaDir *ca, const char *key, GError **error)
     return revoked != NULL;
 }
 
-static bool check_revoked(const HfCaDir *ca, const HfCertificate *vma, const HfCertificate *root,
-                          GError **error)
+bool hf_ca_revoked_check(const HfCaDir *ca, const char *what, const HfCertificate *of,
+                         GError **error)
 {
-    g_autoptr(GHashTable) revoked = NULL;
+    g_autoptr(GHashTable) revoked = hf_ca_revoked(ca, error);
     g_autofree char *serial = NULL;
 
-    if (!g_bytes_equal(root->der, ca->root->der)) {
-        return true;
-    }
-    revoked = hf_ca_revoked(ca, error);
     if (!revoked) {
         return false;
     }
-    serial = hf_hex(g_bytes_get_data(vma->serial, NULL), g_bytes_get_size(vma->serial));
+    serial = hf_hex(g_bytes_get_data(of->serial, NULL), g_bytes_get_size(of->serial));
     return !g_hash_table_contains(revoked, serial) ||
-           hf_error_set(error, HF_ERROR_POLICY,
-                        "EK certificate: the vMA certificate above it was revoked (serial number "
-                        "%s)",
-                        serial);
+           hf_error_set(error, HF_ERROR_POLICY, "EK certificate: %s was revoked (serial number %s)",
+                        what, serial);
+}
+
+/* Only what stands below this CA's root is this CA's to know. */
+static bool check_revoked(const HfCaDir *ca, const char *what, const HfCertificate *of,
+                          const HfCertificate *root, GError **error)
+{
+    return !g_bytes_equal(root->der, ca->root->der) || hf_ca_revoked_check(ca, what, of, error);
 }
 
 bool hf_ca_revoked_chain(const HfCaDir *ca, const HfChainProof *proof, GError **error)
 {
-    bool good = check_revoked(ca, proof->vma, proof->root, error);
+    bool good = check_revoked(ca, "the vMA certificate above it", proof->vma, proof->root, error) &&
+                check_revoked(ca, "it", proof->leaf, proof->root, error);
 
     for (unsigned i = 0; good && i < proof->nested; i++) {
-        good = check_revoked(ca, proof->hosts[i].vma, proof->hosts[i].root, error);
+        good = check_revoked(ca, "the vMA certificate above it", proof->hosts[i].vma,
+                             proof->hosts[i].root, error);
     }
     return good;
 }

@@ -31,7 +31,11 @@ bool hf_ca_revoked_record(HfCaDir *ca, const HfRevoked *entry, GError **error);
 /* May this key (hex Name) get another certificate? HF_ERROR_POLICY when one of its certificates is on
  * hold, or was revoked for a reason that is about the key or its host. */
 bool hf_ca_revoked_allows(HfCaDir *ca, const char *key, GError **error);
-/* Of a verified chain, has this CA revoked a vMA certificate itself? That is known without a list.
+/* Has this CA revoked the certificate, which it issued, or put it on hold? `what` it is, for the
+ * message. HF_ERROR_POLICY when it has. */
+bool hf_ca_revoked_check(const HfCaDir *ca, const char *what, const HfCertificate *of,
+                         GError **error);
+/* Of a verified chain, has this CA revoked a certificate itself? That is known without a list.
  * HF_ERROR_POLICY when it has. */
 bool hf_ca_revoked_chain(const HfCaDir *ca, const HfChainProof *proof, GError **error);
 

@@ -17,6 +17,8 @@ holdfast_ca_SOURCES = \
     src/tools/ca/ca_environment.c src/tools/ca/ca_environment.h \
     src/tools/ca/ca_dir.c src/tools/ca/ca_dir.h \
     src/tools/ca/ca_init.c \
+    src/tools/ca/ca_issue.c \
+    src/tools/ca/ca_issuer.c src/tools/ca/ca_issuer.h \
     src/tools/ca/ca_key.c src/tools/ca/ca_key.h \
     src/tools/ca/ca_lines.c src/tools/ca/ca_lines.h \
     src/tools/ca/ca_list.c \
