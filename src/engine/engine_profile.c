@@ -18,7 +18,6 @@
 #include "engine/engine_host.h"
 
 #define NAME_MAX_LENGTH 32u /* libtpms' own */
-#define MEMBERS_MAX 64u
 
 typedef struct {
     char *key;   /* without quotation marks */
@@ -95,7 +94,7 @@ static bool read_member(const char **cursor, GArray *members)
 {
     skip_space(cursor);
     const char *key = *cursor;
-    if (members->len >= MEMBERS_MAX || !skip_string(cursor)) {
+    if (!skip_string(cursor)) {
         return false;
     }
     const char *key_end = *cursor;

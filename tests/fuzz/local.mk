@@ -1,6 +1,6 @@
 # Fuzz targets. `make check` replays every corpus (replay-NAME: the target with a main of its own);
 # `make check-fuzz FUZZ_SECONDS=60 [FUZZ_TARGETS="control linear"]` has libFuzzer look for more.
-fuzz_targets = control frame state migration linear slots options config certificate crl request der \
+fuzz_targets = control frame state migration linear slots options config profile certificate crl request der \
     evidence ak vendor manifest public attest pcr credential engine eventlog enrolment \
     quote reference audit
 EXTRA_DIST += tests/fuzz/run-fuzz tests/fuzz/run-afl tests/fuzz/gen_corpus.c tests/fuzz/corpus
@@ -36,6 +36,10 @@ unit_tests += tests/fuzz/replay-config
 tests_fuzz_replay_config_SOURCES = tests/fuzz/fuzz-config.c $(fuzz_file)
 tests_fuzz_replay_config_LDADD = $(SETUP_LIBS)
 tests_fuzz_replay_config_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
+unit_tests += tests/fuzz/replay-profile
+tests_fuzz_replay_profile_SOURCES = tests/fuzz/fuzz-profile.c $(fuzz_main)
+tests_fuzz_replay_profile_LDADD = $(emulator_test_libs)
+tests_fuzz_replay_profile_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
 unit_tests += tests/fuzz/replay-certificate
 tests_fuzz_replay_certificate_SOURCES = tests/fuzz/fuzz-certificate.c $(fuzz_main)
 tests_fuzz_replay_certificate_LDADD = $(pki_test_libs)
