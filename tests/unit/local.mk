@@ -6,6 +6,9 @@ unit_tests += tests/unit/test-base
 tests_unit_test_base_SOURCES = tests/unit/test-base.c
 tests_unit_test_base_LDADD = libbase.a $(GLIB_LIBS)
 
+unit_tests += tests/unit/test-base-ends
+tests_unit_test_base_ends_SOURCES = tests/unit/test-base-ends.c
+tests_unit_test_base_ends_LDADD = libbase.a $(GLIB_LIBS)
 unit_tests += tests/unit/test-sandbox
 tests_unit_test_sandbox_SOURCES = tests/unit/test-sandbox.c
 tests_unit_test_sandbox_LDADD = libsandbox.a libbase.a $(GLIB_LIBS)
