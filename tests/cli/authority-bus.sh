@@ -78,6 +78,37 @@ ok "a TPM that takes 200 ms for a command does for a request" \
 like "$(cat ok.log)" "host TPM: at work on TPM2_[A-Za-z_]* .[0-9]* commands, [0-9.]* s so far" \
     "and what it is doing is told meanwhile"
 
+### The same under a virtual TPM that is being made
+ca=${HOLDFAST_CA:-$top_builddir/holdfast-ca}
+{ "$ca" init --dir C >/dev/null && "$authority" approve --dir A --tcti "$host_tcti" --approver-key key >/dev/null &&
+    "$authority" pcrs --dir A --tcti "$host_tcti" >values; } || bail "no CA"
+{ "$authority" request --dir A --tcti "$host_tcti" --nonce "$("$ca" nonce --dir C)" --out request &&
+    "$ca" delegate --dir C --request request --out vma.pem --approver-public key.pub --approved-pcrs values \
+        --allow-unproved-ek >/dev/null && "$authority" install-certificate --dir A vma.pem >/dev/null; } || bail "no delegation"
+makes() { # NAME
+    rm -rf "$1" && mkdir "$1"
+    "$top_builddir/holdfast-setup" --tpm2 --tpm-state "$1" --authority A --tcti "$bus_tcti" --create-ek-cert \
+        --create-platform-cert --write-ek-cert-files "$1"
+}
+good() { openssl verify -x509_strict -purpose any -CAfile C/root.pem -untrusted A/vma.pem "$1/ek-rsa2048.crt"; }
+bus slow
+ok "setup goes on with a TPM that takes 200 ms for a command" makes slow-vm
+like "$(cat ok.log)" "host TPM: at work on TPM2_" "and tells what it is doing"
+bus busy
+ok "with one that is busy" makes busy-vm
+bus testing
+ok "with one that is testing itself" makes testing-vm
+wait_file bus/seen "$bus_pid"
+is "$(grep -c 15d bus/seen)" 6 "which is asked three times more"
+openssl x509 -inform DER -in testing-vm/ek-rsa2048.crt -out testing-vm/ek-rsa2048.crt 2>/dev/null
+ok "what comes of it is good" good testing-vm
+bus lockout
+refuses 1 "dictionary attack lockout .0x921" "a lockout is not waited for" makes lockout-vm
+ok "and no TPM was made" test ! -e lockout-vm/tpm2-00.permall
+bus gone
+refuses 1 "host TPM|connection|TCTI" "nor is one whose line goes dead at the second certificate" makes gone-vm
+ok "of which nothing is left" test ! -e gone-vm/tpm2-00.permall
+
 bus always
 like "$("$authority" status --dir A --tcti "$bus_tcti")" "dictionary attack lockout .0x921" \
     "a refusal is told in words and in its number"

@@ -205,12 +205,17 @@ refuses 1 "host TPM, level 1: the TPM is software-rooted, but only hardware-root
 
 ### Revocation
 "$ca" crl --dir C >/dev/null
+ok "a host is challenged with the fleet's list" challenge B --vma-root C/root.pem --crl C/crl.pem
+"$ca" crl --dir P >/dev/null
+refuses 1 "nested host: a revocation list of .* is required, found .CN=privacy CA" "not with another's alone" challenge B --vma-root C/root.pem --crl P/crl.pem
 ok "none of them is revoked" verify two --nested 1 --crl C/crl.pem
 serial=$(openssl x509 -in A.vma -noout -serial | sed 's/serial=//' | tr A-F a-f)
 "$ca" revoke --dir C --serial "$serial" --reason keyCompromise >/dev/null
 refuses 1 "host TPM, level 1: the vMA certificate was revoked" "the outer authority is revoked" \
     verify two --nested 1 --crl C/crl.pem
 refuses 1 "host TPM, level 2: the vMA certificate was revoked" "two levels out" verify three --nested 2 --crl C/crl.pem
+refuses 1 "nested host: the vMA certificate was revoked" "nor where the list says so" \
+    challenge B --vma-root C/root.pem --crl C/crl.pem
 refuses 1 "the vMA certificate above it was revoked .serial number $serial" "no host below it is challenged any more" \
     challenge B --vma-root C/root.pem
 finish

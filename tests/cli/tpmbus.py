@@ -15,6 +15,8 @@ Everything is passed on to TARGET and TARGET.ctrl, but for what a Meddler does t
     always     answers every TPM2_NV_ReadPublic with TPM_RC_LOCKOUT
     gone       from the second TPM2_Sign on the line goes dead at each
     slow       waits 200 ms before it passes a command on
+    testing    answers the first three TPM2_Sign with TPM_RC_TESTING
+    lockout    answers every TPM2_Sign with TPM_RC_LOCKOUT
 Must not: know holdfast.
 SPDX-License-Identifier: BSD-3-Clause
 """
@@ -27,7 +29,7 @@ import time
 
 SIGN, INCREMENT, NV_READ_PUBLIC = 0x15D, 0x134, 0x169
 HMAC, GET_CAPABILITY, CAP_COMMANDS = 0x155, 0x17A, 2
-RETRY, LOCKOUT, NV_RATE, COMMAND_CODE = 0x922, 0x921, 0x920, 0x143
+RETRY, LOCKOUT, NV_RATE, COMMAND_CODE, TESTING = 0x922, 0x921, 0x920, 0x143, 0x90A
 
 
 def exactly(sock, n):
@@ -83,6 +85,7 @@ class Mode(Meddler):
         self.mode = mode
         self.signed = 0
         self.left = {"busy": (SIGN, RETRY, 2), "rate": (INCREMENT, NV_RATE, 3),
+                     "testing": (SIGN, TESTING, 3), "lockout": (SIGN, LOCKOUT, 1 << 30),
                      "always": (NV_READ_PUBLIC, LOCKOUT, 1 << 30),
                      "hmacless": (HMAC, COMMAND_CODE, 1 << 30)}.get(mode, (0, 0, 0))
 

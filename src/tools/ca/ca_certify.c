@@ -20,21 +20,6 @@ static bool pins_something(const HfOptions *options)
     return false;
 }
 
-/* NULL without the option. */
-static bool load_crls(const HfOptions *options, HfCrlSet **ret_crls, GError **error)
-{
-    const char *const *path = hf_options_list(options, "crl");
-    g_autoptr(HfCrlSet) crls = *path ? hf_crl_set_new() : NULL;
-
-    for (; *path; path++) {
-        if (!hf_crl_set_load(crls, *path, error)) {
-            return false;
-        }
-    }
-    *ret_crls = g_steal_pointer(&crls);
-    return true;
-}
-
 HfCaAkRules *hf_ca_ak_rules_new(const HfOptions *options, GError **error)
 {
     g_autoptr(HfCaAkRules) rules = g_new0(HfCaAkRules, 1);
@@ -48,7 +33,7 @@ HfCaAkRules *hf_ca_ak_rules_new(const HfOptions *options, GError **error)
     rules->hardware_only = hf_options_flag(options, "hardware-only");
     rules->hours = (unsigned)hf_options_int(options, "hours");
     rules->crl_url = g_strdup(hf_options_string(options, "crl-url"));
-    if (!load_crls(options, &rules->crls, error)) {
+    if (!hf_ca_voucher_load_crls(options, &rules->crls, error)) {
         return NULL;
     }
     rules->nested = (unsigned)hf_options_int(options, "nested");

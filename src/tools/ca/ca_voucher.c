@@ -20,6 +20,7 @@ struct HfCaVoucher {
     GHashTable *digests; /* lower-case hex */
     GPtrArray *fleets;   /* HfCertificate: roots of those whose virtual TPMs may be host TPMs */
     GPtrArray *vmas;     /* HfCertificate */
+    HfCrlSet *crls;      /* of those fleets; NULL: none given */
 };
 
 void hf_ca_voucher_free(HfCaVoucher *voucher)
@@ -29,6 +30,7 @@ void hf_ca_voucher_free(HfCaVoucher *voucher)
         g_hash_table_unref(voucher->digests);
         g_clear_pointer(&voucher->fleets, g_ptr_array_unref);
         g_clear_pointer(&voucher->vmas, g_ptr_array_unref);
+        hf_crl_set_free(voucher->crls);
         g_free(voucher);
     }
 }
@@ -55,6 +57,20 @@ GPtrArray *hf_ca_voucher_load(const HfOptions *options, const char *option, GErr
     return g_steal_pointer(&all);
 }
 
+bool hf_ca_voucher_load_crls(const HfOptions *options, HfCrlSet **ret_crls, GError **error)
+{
+    const char *const *path = hf_options_list(options, "crl");
+    g_autoptr(HfCrlSet) crls = *path ? hf_crl_set_new() : NULL;
+
+    for (; *path; path++) {
+        if (!hf_crl_set_load(crls, *path, error)) {
+            return false;
+        }
+    }
+    *ret_crls = g_steal_pointer(&crls);
+    return true;
+}
+
 HfCaVoucher *hf_ca_voucher_new(const HfOptions *options, GError **error)
 {
     g_autoptr(HfCaVoucher) voucher = g_new0(HfCaVoucher, 1);
@@ -78,7 +94,9 @@ HfCaVoucher *hf_ca_voucher_new(const HfOptions *options, GError **error)
     }
     voucher->fleets = hf_ca_voucher_load(options, "vma-root", error);
     voucher->vmas = voucher->fleets ? hf_ca_voucher_load(options, "vma", error) : NULL;
-    return voucher->vmas ? g_steal_pointer(&voucher) : NULL;
+    return voucher->vmas && hf_ca_voucher_load_crls(options, &voucher->crls, error)
+               ? g_steal_pointer(&voucher)
+               : NULL;
 }
 
 static bool other_key(GError **error)
@@ -96,6 +114,7 @@ static bool ask_fleet(const HfCaVoucher *voucher, const HfCaDir *ca, GBytes *spk
         .kind = HF_LEAF_EK,
         .at = g_get_real_time() / G_USEC_PER_SEC,
         .nested = HF_NESTED_MAX - 1, /* the delegation to come is one level more */
+        .crls = voucher->crls,
     };
     g_autoptr(GPtrArray) given = NULL;
     g_autoptr(GPtrArray) chain = NULL;

@@ -6,7 +6,7 @@
  * DER SubjectPublicKeyInfo of single keys, as `holdfast-authority status --json` prints it
  * ("host-ek"). In a list each line begins with one in hex; what follows after a blank is for people,
  * and '#' begins a comment. --vma-root: roots of fleets whose virtual TPMs may be host TPMs, --vma: vMA
- * certificates for those that have an old one. A TPM whose certificate says that it is virtual is never
+ * certificates for those that have an old one, --crl: lists that are then required. A TPM whose certificate says that it is virtual is never
  * taken for hardware, listed or not.
  *
  * SPDX-License-Identifier: BSD-3-Clause
@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/options.h"
+#include "pki/crl_set.h"
 #include "tools/ca/ca_dir.h"
 
 typedef struct HfCaVoucher HfCaVoucher;
@@ -35,6 +36,8 @@ typedef struct {
 bool hf_ca_voucher_ask(const HfCaVoucher *voucher, const HfCaDir *ca, GBytes *spki,
                        GBytes *certificate, GBytes *above, HfCaVouched *ret_vouched,
                        GError **error);
+/* The lists of --crl; NULL without the option. */
+bool hf_ca_voucher_load_crls(const HfOptions *options, HfCrlSet **ret_crls, GError **error);
 /* The certificates of all files of this option, which may be given several times. */
 GPtrArray *hf_ca_voucher_load(const HfOptions *options, const char *option, GError **error);
 
