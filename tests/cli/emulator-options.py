@@ -310,23 +310,6 @@ def test_reasons():
     tap.ok(any(s.startswith("[id=7]  ") for s in lines), "messages of level 2 are indented", lines)
 
 
-class Tpm12(Tpm):
-    """Commands of a TPM 1.2."""
-
-    def run12(self, code, parameters=b""):
-        response = self.command(struct.pack(">HII", 0x00C1, 10 + len(parameters), code) + parameters)
-        return struct.unpack(">I", response[6:10])[0], response[10:]
-
-    def startup12(self, kind=1):
-        return self.run12(0x99, struct.pack(">H", kind))[0]
-
-    def extend(self, pcr, digest=b"\x05" * 20):
-        return self.run12(0x14, struct.pack(">I", pcr) + digest)[0]
-
-    def pcr(self, pcr):
-        return self.run12(0x15, struct.pack(">I", pcr))[1]
-
-
 def qemu_power_on(control, size, flags=0):
     """What QEMU sends at start and at each reset."""
     results = [control.stop(), control.buffersize(0)[0] - 4096, control.stop(),
@@ -334,16 +317,11 @@ def qemu_power_on(control, size, flags=0):
     return results + [control.init(flags)]
 
 
-def data12(control):
-    tpm = control.data()
-    return Tpm12(tpm.sock)
-
-
 def test_tpm12():
     """QEMU's way through the control channel, tpm-tis with a TPM 1.2."""
     with Emulator(tpm2=False) as e, Emulator(tpm2=False) as other:
         control = e.control()
-        tpm = data12(control)
+        tpm = vtpm.data12(control)
         probe2 = tpm.command(bytes.fromhex("80010000000a00000181"))
         probe1 = tpm.command(bytes.fromhex("00c10000000a000000f1"))
         tap.equal((probe2, probe1), (bytes.fromhex("00c40000000a00000009"),) * 2,
@@ -377,7 +355,7 @@ def test_tpm12():
         tap.equal([target.stop()] + [target.set_blob(k, b) for k, b in blobs.items()], [0, 0, 0],
                   "1.2: the other takes the blobs")
         tap.equal(qemu_power_on(target, 4096, 1), [0] * 5, "1.2: and starts from them")
-        moved = data12(target)
+        moved = vtpm.data12(target)
         tap.equal((moved.pcr(10), moved.pcr(17)), (value, launch), "1.2: with the PCRs")
         tap.equal(moved.startup12(), 0x26, "1.2: and it is started up already")
         target.stop()
@@ -394,7 +372,7 @@ def test_tpm12():
         tap.equal(other.wait(), 0, "1.2: and it ends")
     for kind, code in (("startup-clear", 0x26), ("startup-deactivated", 0x26), ("not-need-init", 0)):
         with Emulator("--flags", kind, tpm2=False) as e:
-            tap.equal(data12(e.control()).startup12(), code, f"1.2: --flags {kind}")
+            tap.equal(vtpm.data12(e.control()).startup12(), code, f"1.2: --flags {kind}")
 
 
 for test in [f for n, f in sorted(globals().items()) if n.startswith("test_")]:

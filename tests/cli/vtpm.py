@@ -316,6 +316,58 @@ class Tpm:
         return self.run(0x165, parameters=struct.pack(">I", handle))[0]
 
 
+class Tpm12(Tpm):
+    """Commands of a TPM 1.2."""
+
+    def run12(self, code, parameters=b""):
+        response = self.command(struct.pack(">HII", 0x00C1, 10 + len(parameters), code) + parameters)
+        return struct.unpack(">I", response[6:10])[0], response[10:]
+
+    def startup12(self, kind=1):
+        return self.run12(0x99, struct.pack(">H", kind))[0]
+
+    def extend(self, pcr, digest=b"\x05" * 20):
+        return self.run12(0x14, struct.pack(">I", pcr) + digest)[0]
+
+    def pcr(self, pcr):
+        return self.run12(0x15, struct.pack(">I", pcr))[1]
+
+    def save_state(self):
+        return self.run12(0x98)[0]
+
+    def nv_define12(self, index, size):
+        """An area that anybody may read and write while the NV is not locked."""
+        pcrs = struct.pack(">H3xB20x", 3, 0x1F)
+        public = struct.pack(">HI", 0x18, index) + pcrs + pcrs + struct.pack(">HI3xI", 0x17, 1, size)
+        return self.run12(0xCC, public + bytes(20))[0]
+
+    def nv_write12(self, index, data):
+        return self.run12(0xCD, struct.pack(">III", index, 0, len(data)) + data)[0]
+
+    def nv_read12(self, index, size):
+        code, rest = self.run12(0xCF, struct.pack(">III", index, 0, size))
+        return rest[4:] if code == 0 else None
+
+    def make_ek(self):
+        parameters = struct.pack(">IHHI", 1, 3, 1, 12) + struct.pack(">III", 2048, 2, 0)
+        return self.run12(0x78, bytes(20) + parameters)[0]
+
+    def read_ek(self):
+        """The public part, or None."""
+        code, rest = self.run12(0x7C, bytes(20))
+        return rest[:-20] if code == 0 else None
+
+    def capability(self, area, sub=None):
+        parameters = struct.pack(">II", area, 0) if sub is None else struct.pack(">III", area, 4, sub)
+        code, rest = self.run12(0x65, parameters)
+        return rest[4:] if code == 0 else None
+
+
+def data12(control):
+    """A data channel to a TPM 1.2, through SET_DATAFD."""
+    return Tpm12(control.data().sock)
+
+
 class Emulator:
     """`holdfast socket --tpm2` with a state directory and a UNIX control socket."""
 

@@ -7,5 +7,5 @@ interop_tests += tests/interop/ibm-tss2.sh tests/interop/pytss.sh
 EXTRA_DIST += tests/interop/pytss-client.py tests/interop/newer-swtpm tests/interop/x509-look.go
 interop_tests += tests/interop/x509-go.sh
 interop_tests += tests/interop/debian-package.sh tests/interop/integration.sh
-interop_tests += tests/interop/swtpm-setup-beside.sh
+interop_tests += tests/interop/swtpm-setup-beside.sh tests/interop/tpm12.py tests/interop/tpm-tools.sh
 EXTRA_DIST += tests/interop/tpm12-look.py
