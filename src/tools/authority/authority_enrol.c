@@ -4,11 +4,12 @@
  *
  * Each letter goes over a connection of its own: a TPM may take its time in between. Until the
  * certificate that came back is found good nothing counts: whatever goes wrong, the authority is as
- * it was, its key too. What is there already and good is left alone, so the command can be repeated.
+ * it was, its key too. A new key waits beside the old one until its certificate is installed. What is there already and good is left alone, so the command can be repeated.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -96,7 +97,7 @@ static GPtrArray *get_certificates(Enrolment *enrolment, const HfChallenge *chal
     if (!hf_authority_event_log(enrolment->options, enrolment->authority, &log, error)) {
         return NULL;
     }
-    evidence = hf_authority_evidence(enrolment->authority, challenge, log, error);
+    evidence = hf_authority_evidence(enrolment->authority, challenge, log, HF_BLOB_NEXT, error);
     if (!evidence) {
         return NULL;
     }
@@ -114,34 +115,13 @@ static bool enrol(Enrolment *enrolment, GError **error)
     return all && hf_authority_install(enrolment->authority, all, enrolment->root, error);
 }
 
-/* Answering a challenge makes the signing key anew where none has a certificate yet. If it comes to
- * no certificate, the key of before comes back. */
-static bool enrol_or_leave(Enrolment *enrolment, GError **error)
+/* A new key without certificate counts for nothing. With one it does, wherever all ended. */
+static void forget_next(const HfAuthorityDir *authority)
 {
-    HfAuthorityDir *authority = enrolment->authority;
-    g_autofree char *label = hf_authority_key_label(authority, HF_BLOB_FILE);
-    g_autoptr(GBytes) before = NULL;
-    g_autoptr(GBytes) now = NULL;
-    g_autoptr(GError) again = NULL;
-
-    if (authority->manifest->host_tpm) {
-        before = hf_file_read_at(authority->key_fd, HF_BLOB_FILE, HF_PARCEL_FILE_MAX, label, error);
-        if (!before) {
-            return false;
-        }
+    if (faccessat(authority->key_fd, HF_AUTHORITY_CERTIFICATE, F_OK, AT_SYMLINK_NOFOLLOW) != 0 &&
+        errno == ENOENT) {
+        (void)unlinkat(authority->key_fd, HF_BLOB_NEXT, 0);
     }
-    if (enrol(enrolment, error)) {
-        return true;
-    }
-    now = before ? hf_file_read_at(authority->key_fd, HF_BLOB_FILE, HF_PARCEL_FILE_MAX, label, NULL)
-                 : NULL;
-    if (before && (!now || !g_bytes_equal(before, now)) &&
-        !hf_file_replace_at(authority->key_fd, HF_BLOB_FILE, g_bytes_get_data(before, NULL),
-                            g_bytes_get_size(before), 0600, label, &again)) {
-        g_prefix_error(error, "(the signing key of before could not be put back: %s) ",
-                       again->message);
-    }
-    return false;
 }
 
 static bool is_enrolled(HfAuthorityDir *authority, GError **error)
@@ -156,12 +136,19 @@ static bool run(Enrolment *enrolment, GError **error)
 {
     HfAuthorityDir *authority = enrolment->authority;
 
+    if (!hf_authority_settle(authority, error)) { /* an installation that was interrupted */
+        return false;
+    }
     if (!hf_options_flag(enrolment->options, "renew") && is_enrolled(authority, NULL)) {
         printf("%s: enrolled already; --renew asks for a new certificate\n", authority->key_path);
         return true;
     }
     enrolment->ca = hf_ca_connection_new(enrolment->options, error);
-    if (!enrolment->ca || !load_root(enrolment, error) || !enrol_or_leave(enrolment, error)) {
+    if (!enrolment->ca || !load_root(enrolment, error)) {
+        return false;
+    }
+    if (!enrol(enrolment, error)) {
+        forget_next(authority);
         return false;
     }
     printf("%s: enrolled, certificate installed\n", authority->key_path);

@@ -52,9 +52,9 @@ static bool made_for(const HfKeyBlob *blob, GBytes *nonce, bool *ret_made, GErro
 }
 
 /* Makes the key anew for the nonce where that is due. */
-static bool fit_key(HfAuthorityDir *authority, GBytes *nonce, GError **error)
+static bool fit_key(HfAuthorityDir *authority, GBytes *nonce, const char *file, GError **error)
 {
-    g_autofree char *label = hf_authority_key_label(authority, HF_BLOB_FILE);
+    g_autofree char *label = hf_authority_key_label(authority, file);
     HfDigest policy = hf_approval_auth_policy(&authority->approver, HF_APPROVAL_SIGN);
     HfConnection *connection;
     HfKeyBlob *blob;
@@ -73,12 +73,13 @@ static bool fit_key(HfAuthorityDir *authority, GBytes *nonce, GError **error)
     blob = connection
                ? hf_key_create(connection, authority->entry->algorithm, &policy, nonce, error)
                : NULL;
-    if (!blob || !hf_blob_save(blob, authority->key_fd, HF_BLOB_FILE, label, error)) {
+    if (!blob || !hf_blob_save(blob, authority->key_fd, file, label, error)) {
         hf_key_blob_free(blob);
         return false;
     }
     hf_key_blob_free(authority->blob);
     authority->blob = blob;
+    authority->is_next = strcmp(file, HF_BLOB_NEXT) == 0;
     return true;
 }
 
@@ -259,7 +260,7 @@ HfIntroduction *hf_authority_introduce(HfAuthorityDir *authority, GError **error
 }
 
 HfEvidence *hf_authority_evidence(HfAuthorityDir *authority, const HfChallenge *challenge,
-                                  GBytes *event_log, GError **error)
+                                  GBytes *event_log, const char *key_file, GError **error)
 {
     bool host_tpm = authority->manifest->host_tpm;
     g_autoptr(HfSecret) secret = NULL;
@@ -275,7 +276,7 @@ HfEvidence *hf_authority_evidence(HfAuthorityDir *authority, const HfChallenge *
             return NULL;
         }
     }
-    if (host_tpm && !fit_key(authority, challenge->nonce, error)) {
+    if (host_tpm && !fit_key(authority, challenge->nonce, key_file, error)) {
         return NULL;
     }
     return collect(authority, challenge->nonce, secret, event_log, error);

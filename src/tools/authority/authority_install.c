@@ -3,7 +3,10 @@
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "pki/certificate.h"
@@ -11,6 +14,7 @@
 #include "tools/authority/authority_commands.h"
 #include "tools/authority/authority_files.h"
 #include "tools/authority/authority_install.h"
+#include "tools/common/blob_file.h"
 
 /* All certificates of all files, in order. */
 static GPtrArray *load_all(const char *const *files, GError **error)
@@ -152,6 +156,39 @@ static bool save(HfAuthorityDir *authority, GPtrArray *all, GError **error)
                               own_label, error);
 }
 
+bool hf_authority_settle(HfAuthorityDir *authority, GError **error)
+{
+    if (!authority->is_next) {
+        return true;
+    }
+    if (renameat(authority->key_fd, HF_BLOB_NEXT, authority->key_fd, HF_BLOB_FILE) != 0 ||
+        fsync(authority->key_fd) != 0) {
+        return hf_error_errno(error, errno, "%s/%s", authority->key_path, HF_BLOB_NEXT);
+    }
+    authority->is_next = false;
+    return true;
+}
+
+/* What was issued names the issuer as it was called then. */
+static bool check_subject(const HfAuthorityDir *authority, const HfCertificate *own, GError **error)
+{
+    const HfCertificate *before = authority->certificate;
+    g_autofree char *wanted = NULL;
+    g_autofree char *found = NULL;
+
+    if (!before || !g_bytes_equal(before->spki, own->spki) ||
+        g_bytes_equal(before->subject, own->subject)) {
+        return true;
+    }
+    wanted = hf_certificate_subject_text(before);
+    found = hf_certificate_subject_text(own);
+    return hf_error_set(error, HF_ERROR_POLICY,
+                        "certificate: subject \"%s\" expected, as in the one that is installed for "
+                        "this key, found \"%s\": certificates issued until now would lose their "
+                        "issuer",
+                        wanted, found);
+}
+
 /* The key of several that the certificate is for. */
 static HfAuthorityDir *find_key(const char *dir, GPtrArray *keys, const HfCertificate *own,
                                 GError **error)
@@ -187,7 +224,9 @@ bool hf_authority_install(HfAuthorityDir *authority, GPtrArray *all, const HfCer
                           GError **error)
 {
     return check_own(g_ptr_array_index(all, 0), authority, error) && check_chain(all, error) &&
-           check_root(all, root, error) && save(authority, all, error);
+           check_root(all, root, error) &&
+           check_subject(authority, g_ptr_array_index(all, 0), error) &&
+           save(authority, all, error) && hf_authority_settle(authority, error);
 }
 
 bool hf_authority_command_install(const HfOptions *options, GError **error)

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "tools/authority/authority_commands.h"
 #include "tools/authority/authority_evidence.h"
+#include "tools/common/blob_file.h"
 #include "tools/authority/authority_files.h"
 #include "tools/common/parcel.h"
 
@@ -40,7 +41,7 @@ static bool respond(const HfOptions *options, const HfChallenge *challenge, GErr
     if (!authority || !hf_authority_event_log(options, authority, &log, error)) {
         return false;
     }
-    evidence = hf_authority_evidence(authority, challenge, log, error);
+    evidence = hf_authority_evidence(authority, challenge, log, HF_BLOB_FILE, error);
     file = evidence ? hf_evidence_write(evidence) : NULL;
     return file && write_out(options, file, error);
 }

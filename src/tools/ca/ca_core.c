@@ -240,9 +240,30 @@ static bool judge(HfCaDir *ca, const HfCaRules *rules, const HfEvidence *evidenc
     return true;
 }
 
+/* What a key's certificate was issued for names it as its issuer: a renewal keeps the name. */
+static bool keeps_name(HfCaDir *ca, const HfCaVerdict *verdict, const HfCertificate *certificate,
+                       GError **error)
+{
+    g_autoptr(GPtrArray) issued = verdict->renewal ? hf_ca_dir_issued(ca, error) : NULL;
+    g_autofree char *subject = hf_certificate_subject_text(certificate);
+
+    for (unsigned i = issued ? issued->len : 0; i-- > 0;) {
+        const HfIssued *entry = g_ptr_array_index(issued, i);
+
+        if (strcmp(entry->key, verdict->key_name) == 0) {
+            return strcmp(entry->subject, subject) == 0 ||
+                   hf_error_set(error, HF_ERROR_POLICY,
+                                "renewal: the key's certificate is for \"%s\", found \"%s\" "
+                                "(--organization): what was issued until now would lose its issuer",
+                                entry->subject, subject);
+        }
+    }
+    return issued || !verdict->renewal;
+}
+
 /* From a verdict to the recorded certificate. */
-static HfCaDelegated *grant(HfCaDir *ca, const HfCaRules *rules, const HfEvidence *evidence,
-                            const HfCaNonce *nonce, const HfCaVerdict *verdict, GError **error)
+static HfCaDelegated *grant(HfCaDir *ca, const HfEvidence *evidence, const HfCaNonce *nonce,
+                            const HfCaVerdict *verdict, HfCertificate *certificate, GError **error)
 {
     g_autoptr(HfCaDelegated) delegated = g_new0(HfCaDelegated, 1);
 
@@ -250,9 +271,8 @@ static HfCaDelegated *grant(HfCaDir *ca, const HfCaRules *rules, const HfEvidenc
     delegated->environment = g_strdup(verdict->environment ? verdict->environment->name : NULL);
     delegated->renewal = verdict->renewal;
     delegated->ek_challenged = verdict->ek_challenged;
-    delegated->certificate = issue(rules, ca, evidence, verdict, error);
-    return delegated->certificate &&
-                   commit(ca, evidence, verdict, nonce, delegated->certificate, error)
+    delegated->certificate = hf_certificate_ref(certificate);
+    return commit(ca, evidence, verdict, nonce, delegated->certificate, error)
                ? g_steal_pointer(&delegated)
                : NULL;
 }
@@ -263,6 +283,7 @@ HfCaDelegated *hf_ca_delegate(HfCaDir *ca, const HfCaRules *rules, GBytes *reque
     g_autoptr(HfEvidence) evidence = hf_evidence_read(request, label, error);
     hf_autofd int lock = evidence ? hf_ca_act_begin(ca, error) : -1;
     g_autoptr(HfCaNonce) nonce = NULL;
+    g_autoptr(HfCertificate) certificate = NULL;
     HfCaDelegated *delegated = NULL;
     HfCaVerdict verdict = { 0 };
     GError *local = NULL;
@@ -270,8 +291,10 @@ HfCaDelegated *hf_ca_delegate(HfCaDir *ca, const HfCaRules *rules, GBytes *reque
     if (lock < 0) {
         return NULL;
     }
-    if (judge(ca, rules, evidence, &nonce, &verdict, &local)) {
-        delegated = grant(ca, rules, evidence, nonce, &verdict, error);
+    if (judge(ca, rules, evidence, &nonce, &verdict, &local) &&
+        (certificate = issue(rules, ca, evidence, &verdict, &local)) &&
+        keeps_name(ca, &verdict, certificate, &local)) {
+        delegated = grant(ca, evidence, nonce, &verdict, certificate, error);
     } else {
         hf_fd_close(&lock);
         hf_ca_act_refused(ca, HF_AUDIT_DELEGATE, evidence->parts[HF_EVIDENCE_NONCE], NULL, &local);

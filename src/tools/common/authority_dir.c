@@ -122,24 +122,57 @@ static bool load_approver(HfAuthorityDir *authority, GError **error)
     return true;
 }
 
-static bool load_key(HfAuthorityDir *authority, GError **error)
+static bool load_key(HfAuthorityDir *authority, const char *name, GError **error)
 {
-    g_autofree char *label = hf_authority_key_label(authority, HF_BLOB_FILE);
+    g_autofree char *label = hf_authority_key_label(authority, name);
     HfDigest policy = hf_approval_auth_policy(&authority->approver, HF_APPROVAL_SIGN);
     GBytes *area;
 
-    authority->blob = hf_blob_load(authority->key_fd, HF_BLOB_FILE, label, error);
-    if (!authority->blob) {
+    g_autoptr(HfKeyBlob) blob = hf_blob_load(authority->key_fd, name, label, error);
+    HfPublic key;
+
+    if (!blob) {
         return false;
     }
-    area = authority->blob->public_area;
-    if (!hf_public_parse(g_bytes_get_data(area, NULL), g_bytes_get_size(area), &authority->key,
-                         error) ||
-        !hf_vma_check(&authority->key, &policy, error)) {
+    area = blob->public_area;
+    if (!hf_public_parse(g_bytes_get_data(area, NULL), g_bytes_get_size(area), &key, error) ||
+        !hf_vma_check(&key, &policy, error)) {
         g_prefix_error(error, "%s: ", label);
         return false;
     }
+    hf_key_blob_free(authority->blob);
+    authority->blob = g_steal_pointer(&blob);
+    authority->key = key;
     return true;
+}
+
+static bool is_certified(const HfAuthorityDir *authority)
+{
+    g_autoptr(HfPublicKey) key = hf_public_key_of(&authority->key, NULL);
+    g_autoptr(GBytes) spki = key ? hf_public_key_spki(key) : NULL;
+
+    return spki && g_bytes_equal(spki, authority->certificate->spki);
+}
+
+/* The certificate is what makes an enrolment count. If all ended before the key that it is for had
+ * its final name, that key is used under the one it has. */
+static void find_certified_key(HfAuthorityDir *authority)
+{
+    HfKeyBlob *before = authority->blob;
+    HfPublic key = authority->key;
+
+    if (!authority->manifest->host_tpm || !authority->certificate || is_certified(authority)) {
+        return;
+    }
+    authority->blob = NULL;
+    authority->is_next = load_key(authority, HF_BLOB_NEXT, NULL) && is_certified(authority);
+    if (authority->is_next) {
+        hf_key_blob_free(before);
+        return;
+    }
+    hf_key_blob_free(authority->blob);
+    authority->blob = before;
+    authority->key = key;
 }
 
 /* Not every authority has one; what is wrong with it is said when it is wanted. */
@@ -328,13 +361,14 @@ HfAuthorityDir *hf_authority_open_key(const char *dir, const char *tcti, const H
     }
     if (authority->manifest->host_tpm) {
         authority->tcti = g_strdup(tcti ? tcti : authority->manifest->tcti);
-        if (!load_approver(authority, error) || !load_key(authority, error)) {
+        if (!load_approver(authority, error) || !load_key(authority, HF_BLOB_FILE, error)) {
             return NULL;
         }
         load_derivation(authority);
         load_approval(authority);
     }
     load_certificates(authority);
+    find_certified_key(authority);
     fill_facts(authority);
     return g_steal_pointer(&authority);
 }

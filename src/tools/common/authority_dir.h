@@ -5,6 +5,7 @@
  * Directory mode 0700, files 0600, each replaced atomically, symbolic links refused:
  *   manifest.json   what this authority is; every field is checked on load (manifest.h)
  *   vma.blob        the signing key under the host's SRK (signer "host-tpm", blob_file.h)
+ *   vma.blob.next   the next one, while it is enrolled: used as soon as vma.pem is for it
  *   derive.blob     the derivation key, the same; may be absent
  *   vma.key         the signing key, PEM (signer "file")
  *   approver.pem    public key of the approver (signer "host-tpm")

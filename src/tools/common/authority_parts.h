@@ -30,6 +30,7 @@ struct HfAuthorityDir {
     HfPublic approver; /* host TPM only, with the next three */
     HfTpmName counter; /* Name of the generation counter once written */
     HfKeyBlob *blob;
+    bool is_next;          /* it is in HF_BLOB_NEXT */
     HfPublic key;          /* its public area */
     HfKeyBlob *derivation; /* NULL: there is none, or it is broken (derivation_error) */
     GError *derivation_error;

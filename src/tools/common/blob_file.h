@@ -12,7 +12,9 @@
 
 #include "hwtpm/hwkey.h"
 
-#define HF_BLOB_FILE "vma.blob"          /* the signing key */
+#define HF_BLOB_FILE "vma.blob" /* the signing key */
+/* A signing key that counts once a certificate for it is installed; then it gets the name above. */
+#define HF_BLOB_NEXT "vma.blob.next"
 #define HF_BLOB_DERIVATION "derive.blob" /* the derivation key; not every authority has one */
 
 HfKeyBlob *hf_blob_load(int dir, const char *name, const char *label, GError **error);
