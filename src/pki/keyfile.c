@@ -1,5 +1,6 @@
 /*
- * keyfile.c - private key files: GnuTLS makes the key, base/file.h writes it.
+ * keyfile.c - private key files: GnuTLS makes keys on curves, libcrypto RSA keys; see
+ * crypto/keygen.h. base/file.h writes them.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -7,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "crypto/keygen.h"
 #include "pki/signer.h"
 
 #include <errno.h>
@@ -44,16 +46,16 @@ bool hf_keyfile_kind_parse(const char *text, HfKeyfileKind *ret_kind, GError **e
 #define LINE 48u /* bytes that make a line of 64 digits */
 
 /* GnuTLS' own PEM would leave the key in memory that it has freed. */
-static HfSecret *armour(const gnutls_datum_t *der, const char *title)
+static HfSecret *armour(const HfSecret *der, const char *title)
 {
     gsize room = 2 * (strlen("-----BEGIN -----\n") + strlen(title)) + der->size / LINE * 65 + 128;
     g_autoptr(HfSecret) pem = hf_secret_new(room);
     char *out = (char *)pem->data;
     gsize used = (gsize)g_snprintf(out, room, "-----BEGIN %s-----\n", title);
-    for (unsigned done = 0; done < der->size; done += LINE) {
+    for (gsize done = 0; done < der->size; done += LINE) {
         gint state = 0;
         gint save = 0;
-        unsigned n = MIN(LINE, der->size - done);
+        gsize n = MIN(LINE, der->size - done);
         used += g_base64_encode_step(der->data + done, n, FALSE, out + used, &state, &save);
         used += g_base64_encode_close(FALSE, out + used, &state, &save);
         out[used++] = '\n';
@@ -63,8 +65,8 @@ static HfSecret *armour(const gnutls_datum_t *der, const char *title)
     return g_steal_pointer(&pem);
 }
 
-/* The PEM of a new key. */
-static HfSecret *generate(HfKeyfileKind kind, const HfSecret *password, GError **error)
+/* The DER of a new key on a curve. */
+static HfSecret *generate_ec(unsigned bits, const HfSecret *password, GError **error)
 {
     g_autoptr(HfSecret) text = hf_secret_new(password ? password->size + 1 : 1);
     if (password) {
@@ -74,7 +76,7 @@ static HfSecret *generate(HfKeyfileKind kind, const HfSecret *password, GError *
     gnutls_datum_t der = { 0 };
     int rc = gnutls_x509_privkey_init(&key);
     if (rc == 0) {
-        rc = gnutls_x509_privkey_generate(key, kinds[kind].algorithm, kinds[kind].bits, 0);
+        rc = gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA, bits, 0);
     }
     if (rc == 0) {
         rc = gnutls_x509_privkey_export2_pkcs8(
@@ -83,14 +85,24 @@ static HfSecret *generate(HfKeyfileKind kind, const HfSecret *password, GError *
     }
     gnutls_x509_privkey_deinit(key);
     if (rc < 0) {
-        hf_error_set(error, HF_ERROR_FAILED, "cannot make a %s key: %s", kinds[kind].name,
+        hf_error_set(error, HF_ERROR_FAILED, "GnuTLS cannot make a key on a curve: %s",
                      gnutls_strerror(rc));
         return NULL;
     }
-    HfSecret *pem = armour(&der, password ? "ENCRYPTED PRIVATE KEY" : "PRIVATE KEY");
+    HfSecret *secret = hf_secret_copy(der.data, der.size);
     gnutls_memset(der.data, 0, der.size);
     gnutls_free(der.data);
-    return pem;
+    return secret;
+}
+
+/* The PEM of a new key. */
+static HfSecret *generate(HfKeyfileKind kind, const HfSecret *password, GError **error)
+{
+    unsigned bits = kinds[kind].bits;
+    g_autoptr(HfSecret) der = kinds[kind].algorithm == GNUTLS_PK_RSA
+                                  ? hf_keygen_rsa(bits, password, error)
+                                  : generate_ec(bits, password, error);
+    return der ? armour(der, password ? "ENCRYPTED PRIVATE KEY" : "PRIVATE KEY") : NULL;
 }
 
 bool hf_keyfile_generate_at(int dir, const char *name, HfKeyfileKind kind, const HfSecret *password,
