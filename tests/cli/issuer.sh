@@ -8,9 +8,9 @@
 . "$top_srcdir/tests/cli/host-tpm.sh"
 . "$top_srcdir/tests/cli/letters.sh"
 . "$top_srcdir/tests/cli/fleet.sh"
+. "$top_srcdir/tests/cli/serving.sh"
 need swtpm swtpm_setup swtpm_localca openssl python3
 
-setup=$top_builddir/holdfast-setup
 probe=$top_builddir/tests/cli/pki-probe
 cd "$tap_dir" || exit 1
 
@@ -181,6 +181,32 @@ refused "signature does not verify" "an altered request" bad.ask
 before=$(lines)
 refuses 1 "values" "no certificate at all" issue values
 is "$(lines)" "$before" "is not even a request"
+
+### Over a connection
+register() { # DIR EK-CERTIFICATE [OPTION...]
+    local dir=$1 file=$2
+    shift 2
+    rm -f registered.pem
+    "$authority" register --dir "$dir" --ek-certificate "$file" --server "unix:$PWD/s" --out registered.pem "$@"
+}
+serving_start --dir C --ek-roots vendor/issuercert.pem --approver-public approver.pub --approved-pcrs values ||
+    { diag_file serve.log; bail "the CA does not serve"; }
+ok "an authority registers" register A "$ecc"
+ok "the same certificate as by files" bash -c "'$ca' issue --dir C --request ecc.pem --vma vma-only.pem --out files.pem &&
+    cmp files.pem registered.pem"
+like "$(cat serve.log)" "EK certificate of a hardware-rooted TPM, issued before" "the log says what it is"
+refuses 1 "not signed by this key of the authority" "an EK certificate of another authority" register A soft-ek.pem
+refuses 1 "server refuses: .*software-rooted, but only" "a software-rooted authority" register S soft-ek.pem
+refuses 1 "nowhere" "a certificate that is not there" register A nowhere
+is "$(ls registered.pem 2>/dev/null)" "" "leaves nothing"
+like "$("$ca" audit --dir C --event refuse | tail -n 1)" "refuse  user [0-9]+, process [0-9]+  issue  " \
+    "who was refused is recorded"
+serving_start --dir C --allow-software || bail "the CA does not serve"
+ok "where such are delegated to" register S soft-ek.pem
+serving_start --dir P --allow-software || bail "the privacy CA does not serve"
+refuses 1 "server refuses: this CA issues no EK certificates" "a CA without an issuer" register A "$ecc"
+"$ca" issuer --dir P >/dev/null
+refuses 1 "server refuses: .*not one of the trusted roots" "one of another fleet" register A "$ecc"
 
 ### Revocation
 revoke() { "$ca" revoke --dir C --serial "$1" --reason "$2"; }

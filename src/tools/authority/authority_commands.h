@@ -21,6 +21,7 @@ bool hf_authority_command_bump(const HfOptions *options, GError **error);
 bool hf_authority_command_pcrs(const HfOptions *options, GError **error);
 bool hf_authority_command_request(const HfOptions *options, GError **error);
 bool hf_authority_command_respond(const HfOptions *options, GError **error);
+bool hf_authority_command_register(const HfOptions *options, GError **error);
 bool hf_authority_command_enrol(const HfOptions *options, GError **error);
 bool hf_authority_command_install(const HfOptions *options, GError **error);
 /* *ret_works: the authority can issue certificates now. */

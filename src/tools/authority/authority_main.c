@@ -22,6 +22,7 @@ enum {
     STATUS = 1 << 7,
     RESPOND = 1 << 8,
     ENROL = 1 << 12,
+    REGISTER = 1 << 13,
     DERIVATION = 1 << 9,
     SIGN_APPROVAL = 1 << 10,
 };
@@ -43,6 +44,9 @@ static const HfCommand commands[] = {
     { "respond", RESPOND, "answer the challenge with a delegation request", NULL, 0, 0 },
     { "enrol", ENROL, "request, respond and install-certificate in one, with a CA that serves",
       NULL, 0, 0 },
+    { "register", REGISTER,
+      "have an EK certificate that this authority signed issued by the fleet's issuer", NULL, 0,
+      0 },
     { "install-certificate", INSTALL, "install the delegation certificate and its chain",
       "FILE [FILE...]", 1, 8 },
     { "status", STATUS, "say whether certificates can be issued now and, if not, why", NULL, 0, 0 },
@@ -55,8 +59,8 @@ static const HfOption option_table[] = {
       .arg = "DIR",
       .help = "directory of the authority",
       .preset = HF_LOCALSTATEDIR "/lib/holdfast/authority",
-      .where = ENROL | INIT | APPROVE | DERIVATION | BUMP | PCRS | REQUEST | RESPOND | INSTALL |
-               STATUS },
+      .where = ENROL | REGISTER | INIT | APPROVE | DERIVATION | BUMP | PCRS | REQUEST | RESPOND |
+               INSTALL | STATUS },
     { .name = "tcti",
       .kind = HF_KIND_STRING,
       .arg = "TCTI",
@@ -91,18 +95,18 @@ static const HfOption option_table[] = {
       .arg = "NAME",
       .help = "what certificates say of migration; none, as without it: the TPM never moves; "
               "for the other commands, which key",
-      .where = ENROL | INIT | REQUEST | RESPOND | INSTALL | STATUS },
+      .where = ENROL | REGISTER | INIT | REQUEST | RESPOND | INSTALL | STATUS },
     { .name = "device-model",
       .kind = HF_KIND_STRING,
       .arg = "NAME",
       .help = "what the key certifies: tpm-1.2, tpm-2.0, any; for the other commands, which key",
-      .where = ENROL | INIT | REQUEST | RESPOND | INSTALL | STATUS },
+      .where = ENROL | REGISTER | INIT | REQUEST | RESPOND | INSTALL | STATUS },
     { .name = "key",
       .kind = HF_KIND_STRING,
       .arg = "NAME",
       .help = "the signing key; init makes a further one where there is an authority (default: "
               "the first)",
-      .where = ENROL | INIT | REQUEST | RESPOND | INSTALL | STATUS },
+      .where = ENROL | REGISTER | INIT | REQUEST | RESPOND | INSTALL | STATUS },
     { .name = "counter-index",
       .kind = HF_KIND_STRING,
       .arg = "INDEX",
@@ -205,10 +209,16 @@ static const HfOption option_table[] = {
     { .name = "out",
       .kind = HF_KIND_PATH,
       .arg = "FILE",
-      .help = "where the introduction or the delegation request goes",
-      .where = REQUEST | RESPOND,
+      .help = "where the introduction, the delegation request or the issued certificates go",
+      .where = REQUEST | RESPOND | REGISTER,
       .flags = HF_OPTION_REQUIRED },
-    HF_CA_CONNECTION_OPTIONS(ENROL, HF_OPTION_REQUIRED),
+    { .name = "ek-certificate",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "EK certificate of a virtual TPM, as this authority signed it",
+      .where = REGISTER,
+      .flags = HF_OPTION_REQUIRED },
+    HF_CA_CONNECTION_OPTIONS(ENROL | REGISTER, HF_OPTION_REQUIRED),
     { .name = "root",
       .kind = HF_KIND_PATH,
       .arg = "PEM",
@@ -248,6 +258,7 @@ static bool run(const HfOptions *options, bool *ret_works, GError **error)
     case PCRS: return hf_authority_command_pcrs(options, error);
     case REQUEST: return hf_authority_command_request(options, error);
     case RESPOND: return hf_authority_command_respond(options, error);
+    case REGISTER: return hf_authority_command_register(options, error);
     case ENROL: return hf_authority_command_enrol(options, error);
     case INSTALL: return hf_authority_command_install(options, error);
     default: return hf_authority_command_status(options, ret_works, error);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "tools/ca/ca_core.h"
+#include "tools/ca/ca_issuer.h"
 #include "tools/common/enrolment_kinds.h"
 
 struct HfCaService {
@@ -87,6 +88,21 @@ static GBytes *delegate(HfCaService *service, GBytes *payload, const char *peer,
     return hf_ca_delegated_pem(service->ca, delegated);
 }
 
+/* Software-rooted ones are granted where such are delegated to. */
+static GBytes *issue(HfCaService *service, GBytes *payload, const char *peer, GError **error)
+{
+    bool hardware_only = !service->rules->hosts->allow_software;
+    g_autoptr(HfCaEk) ek =
+        hf_ca_issue(service->ca, payload, "EK request", NULL, hardware_only, error);
+
+    if (!ek) {
+        return NULL;
+    }
+    hf_log(1, "%s: EK certificate of a %s TPM%s", peer, hf_rooted_text(ek->rooted),
+           ek->again ? ", issued before" : "");
+    return hf_ca_ek_pem(ek);
+}
+
 static GBytes *attest(HfCaService *service, GBytes *payload, const char *peer, GError **error)
 {
     g_autoptr(HfCaAttested) attested =
@@ -109,6 +125,7 @@ static const struct {
 } answers[] = {
     { HF_ASK_INTRODUCTION, false, challenge },
     { HF_ASK_DELEGATION, false, delegate },
+    { HF_ASK_EK, false, issue },
     { HF_ASK_AK, true, attest },
 };
 

@@ -15,6 +15,7 @@ const HfExchange *hf_enrolment_kinds(void)
         { HF_ASK_INTRODUCTION, HF_TELL_CHALLENGE, "introduction", 64 * 1024, 16 * 1024 },
         { HF_ASK_DELEGATION, HF_TELL_DELEGATION, "delegation request", HF_PARCEL_FILE_MAX,
           CERTIFICATES_MAX },
+        { HF_ASK_EK, HF_TELL_EK, "EK request", 32 * 1024, CERTIFICATES_MAX },
         { HF_ASK_AK, HF_TELL_AK, "AK request", 64 * 1024, CERTIFICATES_MAX },
         { 0 },
     };

@@ -19,6 +19,8 @@ enum {
     HF_TELL_CHALLENGE = 2,   /* challenge (enrolment.h) */
     HF_ASK_DELEGATION = 3,   /* delegation request (evidence.h) */
     HF_TELL_DELEGATION = 4,  /* the certificate, then those above it, the root last, PEM */
+    HF_ASK_EK = 5,           /* an EK certificate as a vMA signed it, and the vMA's, DER */
+    HF_TELL_EK = 6,          /* the EK certificate and the issuer's, PEM */
     HF_ASK_AK = 17,  /* request for the certificate of an attestation key (ak_enrolment.h) */
     HF_TELL_AK = 18, /* the certificate, encrypted (ak_enrolment.h) */
 };
