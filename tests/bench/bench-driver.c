@@ -151,6 +151,64 @@ static void ecc(Run *run)
     small_commands(run, bench_ecc);
 }
 
+/* What the disk takes for the two ways of storing a state, with no TPM around: the limit. */
+typedef struct {
+    char *dir;
+    int at;
+    int slots;
+    unsigned count;
+    GArray *replace, *in_place; /* double, microseconds */
+} Floor;
+
+static Floor *floor_new(const char *base)
+{
+    Floor *floor = g_new0(Floor, 1);
+
+    floor->dir = bench_dir_new(base);
+    floor->at = open(floor->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    floor->slots = openat(floor->at, "slots", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    floor->replace = g_array_new(FALSE, FALSE, sizeof(double));
+    floor->in_place = g_array_new(FALSE, FALSE, sizeof(double));
+    if (posix_fallocate(floor->slots, 0, 16384) != 0 || fsync(floor->slots) != 0) {
+        bench_fail("%s: %s", floor->dir, g_strerror(errno));
+    }
+    return floor;
+}
+
+static void floor_step(Floor *floor)
+{
+    static uint8_t state[1500];
+    double start = bench_now_us();
+    int fd = openat(floor->at, "temporary", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    bool good = write(fd, state, sizeof(state)) > 0 && fdatasync(fd) == 0 && close(fd) == 0 &&
+                renameat(floor->at, "temporary", floor->at, "state") == 0 && fsync(floor->at) == 0;
+    double middle = bench_now_us();
+    good = good && pwrite(floor->slots, state, sizeof(state), floor->count++ % 2 ? 8192 : 0) > 0 &&
+           fdatasync(floor->slots) == 0;
+    double end = bench_now_us();
+
+    if (!good) {
+        bench_fail("%s: %s", floor->dir, g_strerror(errno));
+    }
+    start = middle - start;
+    end -= middle;
+    g_array_append_val(floor->replace, start);
+    g_array_append_val(floor->in_place, end);
+}
+
+static void floor_end(Floor *floor)
+{
+    print_one("storage", "write_fdatasync_rename_fsync", floor->replace);
+    print_one("storage", "pwrite_fdatasync", floor->in_place);
+    (void)close(floor->slots);
+    (void)close(floor->at);
+    bench_dir_remove(floor->dir);
+    g_array_unref(floor->replace);
+    g_array_unref(floor->in_place);
+    g_free(floor->dir);
+    g_free(floor);
+}
+
 /* ROUNDS keys; the samples are medians of seven operations, one a key. */
 static void rsa(Run *run)
 {
@@ -195,6 +253,7 @@ static void nv_write(Run *run)
 {
     BenchSubject *subjects[MAX_SUBJECTS];
     GByteArray *writes[MAX_SUBJECTS][2];
+    Floor *floor = floor_new(run->base);
 
     for (size_t i = 0; i < run->count; i++) {
         subjects[i] = bench_subject_ready(&run->specs[i], run->base);
@@ -206,49 +265,17 @@ static void nv_write(Run *run)
                 repeat(run, i, subjects[i]->data, writes[i][n % 2], 1);
             }
         }
+        for (unsigned n = 0; n < 4; n++) {
+            floor_step(floor);
+        }
     }
     print_samples(run, "nv_write_64");
+    floor_end(floor);
     for (size_t i = 0; i < run->count; i++) {
         bench_subject_end(subjects[i]);
         g_byte_array_unref(writes[i][0]);
         g_byte_array_unref(writes[i][1]);
     }
-}
-
-/* What durable storage of a TPM with one NV index costs at least (BASE decides which disk). */
-static void storage(Run *run)
-{
-    char *dir = bench_dir_new(run->base);
-    int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int slots = openat(at, "slots", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    g_autoptr(GArray) replace = g_array_new(FALSE, FALSE, sizeof(double));
-    g_autoptr(GArray) in_place = g_array_new(FALSE, FALSE, sizeof(double));
-    static uint8_t state[1500];
-    bool good = posix_fallocate(slots, 0, 16384) == 0 && fsync(slots) == 0;
-
-    for (unsigned round = 0; good && round < 4 * run->rounds; round++) {
-        double start = bench_now_us();
-        int fd = openat(at, "temporary", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-        good = write(fd, state, sizeof(state)) > 0 && fdatasync(fd) == 0 && close(fd) == 0 &&
-               renameat(at, "temporary", at, "state") == 0 && fsync(at) == 0;
-        double middle = bench_now_us();
-        good = good && pwrite(slots, state, sizeof(state), round % 2 ? 8192 : 0) > 0 &&
-               fdatasync(slots) == 0;
-        double end = bench_now_us();
-        start = middle - start;
-        end -= middle;
-        g_array_append_val(replace, start);
-        g_array_append_val(in_place, end);
-    }
-    if (!good) {
-        bench_fail("%s: %s", dir, g_strerror(errno));
-    }
-    print_one("storage", "write_fdatasync_rename_fsync", replace);
-    print_one("storage", "pwrite_fdatasync", in_place);
-    (void)close(slots);
-    (void)close(at);
-    bench_dir_remove(dir);
-    g_free(dir);
 }
 
 /* Takes commands and gives `size` bytes back. */
@@ -534,7 +561,6 @@ static const struct {
     { "ecc", ecc },
     { "rsa", rsa },
     { "nv-write", nv_write },
-    { "storage", storage },
     { "hold", hold },
     { "migrate", migrate },
     { "busy", busy },

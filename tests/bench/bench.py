@@ -175,12 +175,11 @@ class Bench:
         self.measure(self.memory, 3 if self.quick else 24, "rsa", names)
 
     def storage(self):
+        """NV writes, and in turn with them what the disk takes for such a state ("storage")."""
         rounds = 10 if self.quick else 60
         names = ("holdfast", "swtpm", "holdfast_nosync", "slots")
         self.measure(self.memory, rounds, "nv-write", names, "_tmpfs")
         self.measure(self.disk, rounds, "nv-write", names, "_disk")
-        for line in self.driver(self.disk, rounds, "storage", []):
-            self.add("storage_disk", line["subject"], line["samples"])
 
     def memory_use(self):
         for count in (1, 20) if self.quick else (1, 100, 500):
