@@ -43,6 +43,13 @@ static void add(Run *run, size_t subject, double value)
     g_array_append_val(run->samples[subject], value);
 }
 
+/* Who is the k-th in this round: what one leaves behind (memory that the kernel is still giving back)
+ * shall not always meet the same other. */
+static size_t turn(const Run *run, unsigned round, size_t k)
+{
+    return (k + round) % run->count;
+}
+
 static void print_one(const char *measure, const char *label, GArray *samples)
 {
     printf("{\"measure\": \"%s\", \"subject\": \"%s\", \"samples\": [", measure, label);
@@ -73,7 +80,8 @@ static void launch(Run *run, bool fresh)
         bench_subject_end(first);
     }
     for (unsigned round = 0; round < run->rounds; round++) {
-        for (size_t i = 0; i < run->count; i++) {
+        for (size_t k = 0; k < run->count; k++) {
+            size_t i = turn(run, round, k);
             char *dir = fresh ? bench_dir_new(run->base) : dirs[i];
             double start = bench_now_us();
             BenchSubject *subject = bench_subject_start(&run->specs[i], run->base, dir);
@@ -126,7 +134,8 @@ static void small_commands(Run *run, const BenchWork *work)
             commands[i] = work->prepare(subjects[i]);
         }
         for (unsigned round = 0; round < run->rounds; round++) {
-            for (size_t i = 0; i < run->count; i++) {
+            for (size_t k = 0; k < run->count; k++) {
+                size_t i = turn(run, round, k);
                 repeat(run, i, subjects[i]->data, commands[i], work->repeats);
             }
         }
@@ -260,7 +269,8 @@ static void nv_write(Run *run)
         bench_nv_writes(subjects[i], writes[i]);
     }
     for (unsigned round = 0; round < run->rounds; round++) {
-        for (size_t i = 0; i < run->count; i++) {
+        for (size_t k = 0; k < run->count; k++) {
+            size_t i = turn(run, round, k);
             for (unsigned n = 0; n < 4; n++) {
                 repeat(run, i, subjects[i]->data, writes[i][n % 2], 1);
             }
@@ -446,7 +456,8 @@ static void migrate(Run *run)
 {
     for (int warm = 0; warm < 2; warm++) {
         for (unsigned round = 0; round < run->rounds; round++) {
-            for (size_t i = 0; i < run->count; i++) {
+            for (size_t k = 0; k < run->count; k++) {
+                size_t i = turn(run, round, k);
                 BenchSubject *source = bench_subject_ready(&run->specs[i], run->base);
                 g_byte_array_unref(bench_small[3].prepare(source));
                 add(run, i, migrate_once(&run->specs[i], run->base, source, warm == 1));
@@ -463,7 +474,8 @@ static void busy(Run *run)
     uint8_t response[4096];
 
     for (unsigned round = 0; round < run->rounds; round++) {
-        for (size_t i = 0; i < run->count; i++) {
+        for (size_t k = 0; k < run->count; k++) {
+            size_t i = turn(run, round, k);
             g_autoptr(GError) error = NULL;
             BenchSubject *subject = bench_subject_ready(&run->specs[i], run->base);
             g_autoptr(GByteArray) command = bench_rsa_create(subject);
@@ -490,7 +502,8 @@ static void commands(Run *run)
 {
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     for (unsigned round = 0; round < run->rounds; round++) {
-        for (size_t i = 0; i < run->count; i++) {
+        for (size_t k = 0; k < run->count; k++) {
+            size_t i = turn(run, round, k);
             g_autofree char *dir = bench_dir_new(run->base);
             g_autofree char *line = g_strjoinv(" ", run->specs[i].program);
             g_auto(GStrv) parts = g_strsplit(line, "%s", -1);
