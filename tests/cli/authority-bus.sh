@@ -3,6 +3,7 @@
 # changed on the way are not used, an increment that the TPM never saw is not believed, and nothing
 # that matters is authorised by a password. A TPM that is busy is asked again.
 # SPDX-License-Identifier: BSD-3-Clause
+# shellcheck disable=SC2317  # functions are called by ok and refuses
 . "${top_srcdir:-.}/tests/tap.sh"
 . "$top_srcdir/tests/cli/host-tpm.sh"
 need swtpm python3

@@ -7,6 +7,7 @@
 # shellcheck disable=SC2317,SC2154  # functions are called by ok and refuses; tap_dir is tap.sh's
 . "${top_srcdir:-.}/tests/tap.sh"
 . "$top_srcdir/tests/cli/host-tpm.sh"
+. "$top_srcdir/tests/cli/letters.sh"
 . "$top_srcdir/tests/cli/fleet.sh"
 need swtpm swtpm_setup swtpm_localca tpm2_createak tpm2_quote openssl python3
 
@@ -167,6 +168,20 @@ refuses 1 'check "EK certificate" failed: the TPM is nested' "which does not acc
 ok "but when it is told to" certify --nested 1 --hardware-only
 like "$(cat ok.log)" "virtual TPM, nested 1 level, hardware-rooted" "and says what it believes"
 ok "the answer is opened" "$attest" enroll --dir two.key --activate answer
+ok "the guest's evidence" "$attest" quote --dir two.key --nonce "$nonce" --selection "$selection" --out evidence
+judge() { "$attest" verify evidence --nonce "$nonce" --selection "$selection" --ca-root P/root.pem "$@"; }
+refuses 1 "the TPM is nested, .* not accepted .--nested" "a privacy CA's word for a nested TPM" judge
+ok "where it is accepted" judge --nested 1
+refuses 1 "with --root its chain can say what it rests on" "it does not say that there is hardware" \
+    judge --nested 1 --hardware-only
+ok "the chain in the evidence does" judge --nested 1 --hardware-only --root C/root.pem
+is "$(judge --nested 1 --root C/root.pem --json | python3 -c 'import json, sys
+print(len(json.load(sys.stdin)["hosts"]))')" 1 "with the host"
+openssl x509 -in B.vma -outform DER -out B.der
+cp evidence whole
+parcel evidence whole 9=B.der
+refuses 1 "host TPM, level 1: the TPM is a virtual one, and its EK certificate .* are missing" \
+    "not without the host's certificates" judge --nested 1 --root C/root.pem
 
 ### A level more
 ok "an authority in the nested virtual TPM" introduce D "$(at two)"

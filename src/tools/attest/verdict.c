@@ -64,6 +64,11 @@ static bool check_ak_rooted(const HfVerdict *v, GError **error)
 {
     const HfAkProof *ak = &v->ak_proof;
 
+    if (ak->is_virtual && ak->rooted == HF_ROOTED_NESTED && v->nested == 0) {
+        return hf_error_set(error, HF_ERROR_POLICY,
+                            "the TPM is nested, its host's TPM is a virtual one, and that is not "
+                            "accepted (--nested)");
+    }
     if (!v->hardware_only || !ak->is_virtual || ak->rooted == HF_ROOTED_HARDWARE ||
         (ak->rooted == HF_ROOTED_NESTED && v->roots->len > 0)) {
         return true;
