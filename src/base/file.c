@@ -130,11 +130,13 @@ static bool read_all(int fd, uint8_t *buffer, size_t max, const char *label, siz
     return true;
 }
 
-/* How much to have ready for fd: the file's size when it is a regular file, else max. */
+/* How much to have ready for fd: the file's size when it is a regular file that tells it, else max.
+ * (Files that the kernel makes up say 0.) */
 static size_t reading_limit(int fd, size_t max)
 {
     struct stat st;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size < max) {
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 &&
+        (uint64_t)st.st_size < max) {
         return (size_t)st.st_size;
     }
     return max;

@@ -32,6 +32,7 @@ struct HfWatch {
     HfConnectionWork work;
     int64_t since;    /* the clock runs from here; 0: it stands */
     int64_t spent_us; /* before `since` */
+    bool begun;       /* the size of the answer was asked for: part of it is in the TCTI */
     int64_t next_us;  /* of time spent, when to tell */
     int64_t step_us;
 };
@@ -130,6 +131,7 @@ static TSS2_RC watch_transmit(TSS2_TCTI_CONTEXT *tcti, size_t size, uint8_t cons
     (void)hf_reader_u32(&r);
     watch->work.command = command_name(hf_reader_u32(&r));
     watch->work.count++;
+    watch->begun = false;
     clock_start(watch);
     tell(watch);
     return Tss2_Tcti_Transmit(watch->inner, size, command);
@@ -164,11 +166,15 @@ static TSS2_RC watch_receive(TSS2_TCTI_CONTEXT *tcti, size_t *size, uint8_t *ans
                              int32_t timeout)
 {
     HfWatch *watch = (HfWatch *)tcti;
-    TSS2_RC rc = timeout == TSS2_TCTI_TIMEOUT_BLOCK ? wait_for_answer(watch) : TSS2_RC_SUCCESS;
+    bool wait = timeout == TSS2_TCTI_TIMEOUT_BLOCK && !watch->begun;
+    TSS2_RC rc = wait ? wait_for_answer(watch) : TSS2_RC_SUCCESS;
 
     if (rc == TSS2_RC_SUCCESS) {
         rc = Tss2_Tcti_Receive(watch->inner, size, answer, timeout);
     }
+    /* Who asks for the size first has had the TCTI read a header; with a short answer there is
+     * nothing left then that a descriptor could announce. */
+    watch->begun = rc == TSS2_RC_SUCCESS && !answer;
     watch->work.patience = NULL;
     if (rc == TSS2_RC_SUCCESS && answer && *size >= HEADER_SIZE) {
         HfReader r = hf_reader(answer + 6, 4);

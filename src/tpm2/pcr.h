@@ -67,9 +67,9 @@ const uint8_t *hf_pcr_values_get(const HfPcrValues *values, uint16_t hash, unsig
 bool hf_pcr_values_digest(const HfPcrValues *values, const HfPcrSelection *selection, uint16_t hash,
                           HfDigest *ret_digest, GError **error);
 
-/* The selected values one after the other in order, as tpm2_quote -F values writes them; each must
- * be there. */
-GBytes *hf_pcr_values_concatenated(const HfPcrValues *values, const HfPcrSelection *selection);
+/* The selected values in tpm2_quote's serialized form, which tpm2_checkquote reads; each must be
+ * there. */
+GBytes *hf_pcr_values_dump(const HfPcrValues *values, const HfPcrSelection *selection);
 
 /* Reads a file of values for `selection`. Three forms, told apart by their content:
  * - text lines "sha256:7:HEX" ('#' starts a comment), each selected PCR exactly once or more PCRs

@@ -132,30 +132,6 @@ bool hf_pcr_values_digest(const HfPcrValues *values, const HfPcrSelection *selec
 }
 
 typedef struct {
-    const HfPcrValues *values;
-    GByteArray *out;
-} WriteJob;
-
-static bool write_one(uint16_t hash, unsigned index, void *user, GError **error)
-{
-    WriteJob *job = user;
-    const uint8_t *value = hf_pcr_values_get(job->values, hash, index);
-
-    (void)error;
-    g_assert(value != NULL);
-    hf_put_bytes(job->out, value, hf_hash_size(hash));
-    return true;
-}
-
-GBytes *hf_pcr_values_concatenated(const HfPcrValues *values, const HfPcrSelection *selection)
-{
-    WriteJob job = { values, g_byte_array_new() };
-
-    (void)each_selected(selection, write_one, &job, NULL);
-    return g_byte_array_free_to_bytes(job.out);
-}
-
-typedef struct {
     HfPcrValues *values;
     HfReader digests;
 } ReadJob;
@@ -335,6 +311,62 @@ static HfPcrValues *parse_dump(const void *data, size_t n, const HfPcrSelection 
         }
     }
     return parse_bare(hf_reader(digests->data, digests->len), selection, error);
+}
+
+typedef struct {
+    const HfPcrValues *values;
+    GByteArray *out;
+    unsigned count;
+} DumpJob;
+
+static bool dump_one(uint16_t hash, unsigned index, void *user, GError **error)
+{
+    DumpJob *job = user;
+    size_t size = hf_hash_size(hash);
+    uint8_t room[HF_HASH_MAX] = { 0 };
+
+    (void)error;
+    if (job->count++ % 8 == 0) {
+        hf_put_u32_le(job->out, 8); /* digests of this list; the last one's is mended */
+    }
+    memcpy(room, hf_pcr_values_get(job->values, hash, index), size);
+    hf_put_u16_le(job->out, (uint16_t)size);
+    hf_put_bytes(job->out, room, sizeof room);
+    return true;
+}
+
+static void dump_head(const HfPcrSelection *selection, GByteArray *out)
+{
+    hf_put_u32_le(out, selection->count);
+    for (uint32_t i = 0; i < HF_PCR_BANKS_MAX; i++) {
+        const HfPcrBank none = { 0 };
+        const HfPcrBank *bank = i < selection->count ? &selection->banks[i] : &none;
+
+        hf_put_u16_le(out, bank->hash);
+        hf_put_u8(out, bank->size);
+        hf_put_u32_le(out, bank->mask);
+        hf_put_u8(out, 0);
+    }
+}
+
+GBytes *hf_pcr_values_dump(const HfPcrValues *values, const HfPcrSelection *selection)
+{
+    GByteArray *out = g_byte_array_new();
+    unsigned total = hf_pcr_selection_total(selection);
+    DumpJob job = { values, out, 0 };
+
+    dump_head(selection, out);
+    hf_put_u32_le(out, (total + 7) / 8);
+    (void)each_selected(selection, dump_one, &job, NULL);
+    if (total % 8 != 0) {
+        const uint8_t count = total % 8;
+
+        out->data[out->len - count * DUMP_DIGEST_SIZE - 4] = count;
+        g_byte_array_set_size(out, out->len + (8 - count) * DUMP_DIGEST_SIZE);
+        memset(out->data + out->len - (8 - count) * DUMP_DIGEST_SIZE, 0,
+               (8 - count) * DUMP_DIGEST_SIZE);
+    }
+    return g_byte_array_free_to_bytes(out);
 }
 
 static bool is_text(const uint8_t *data, size_t n)

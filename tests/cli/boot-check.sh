@@ -25,7 +25,7 @@ boot() {
 
 fleet_make
 vtpm_make one --pcr-banks sha1,sha256
-enrol one || bail "cannot enrol"
+enrol_key one || bail "cannot enrol"
 
 boot 0:firmware 4:loader 7:secure-boot
 ok "a boot that is known to be good is learnt" check --reference boot.reference --learn -- "${guest[@]}"

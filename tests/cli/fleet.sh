@@ -20,8 +20,8 @@ ca=$top_builddir/holdfast-ca
 request() { local name=$1; shift; "$attest" enroll --dir "$name.ak" --tcti "swtpm:path=$tap_dir/$name.sock" --request "$name.request" "$@"; }
 # activate NAME ANSWER [OPTION...]
 activate() { local name=$1 answer=$2; shift 2; "$attest" enroll --dir "$name.ak" --activate "$answer" "$@"; }
-# enrol NAME [OPTION...]: NAME.ak gets an attestation key and a certificate of P.
-enrol() {
+# enrol_key NAME [OPTION...]: NAME.ak gets an attestation key and a certificate of P.
+enrol_key() {
     local name=$1
     shift
     request "$name" "$@" >/dev/null &&

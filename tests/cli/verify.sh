@@ -34,7 +34,7 @@ say() { python3 -c 'import json, sys; r = json.load(sys.stdin); print(*(eval(x) 
 fleet_make
 for name in one two; do
     vtpm_make $name --pcr-banks sha1,sha256
-    enrol $name || bail "$name: cannot enrol"
+    enrol_key $name || bail "$name: cannot enrol"
 done
 ln -s "$tap_dir/host/sock" hard.sock
 ln -s "$tap_dir/host/sock.ctrl" hard.sock.ctrl
@@ -67,17 +67,17 @@ parcel bare e 9-
 refuses 1 'check "EK certificate chain" failed' "the vMA certificate is missing" full bare
 ok "unless the verifier has it" full bare --chain own-vma.pem
 for kind in p384 rsa2048; do
-    enrol two --new-key --key-algorithm $kind || bail "$kind: cannot enrol"
+    enrol_key two --new-key --key-algorithm $kind || bail "$kind: cannot enrol"
     quote two "$kind.e"
     ok "an attestation key of $kind" full "$kind.e"
 done
 if tool two tpm2_nvreadpublic 0x1c00016; then
-    enrol two --new-key --ek p384 || bail "cannot enrol"
+    enrol_key two --new-key --ek p384 || bail "cannot enrol"
     quote two ek384.e
     ok "below a P-384 endorsement key" full ek384.e
     like "$(<ok.log)" "endorsement key of the virtual TPM: .*384.*" "which the tree says"
 fi
-enrol hard || bail "cannot enrol a hardware TPM"
+enrol_key hard || bail "cannot enrol a hardware TPM"
 quote hard hard.e
 ok "a hardware TPM" judge hard.e --ek-roots vendor/issuercert.pem
 like "$(tr -d '\n' <ok.log)" "a vendor of TPMs.*endorsement key of the hardware TPM: .*child of this endorsement key" "which the tree says"
@@ -169,7 +169,7 @@ refuses 1 'check "AK certificate" failed: .*not below, one of the pinned privacy
     "$attest" verify e --ca-root C/root.pem --nonce $nonce --selection $selection
 refuses 1 'check "EK certificate chain" failed: .*not one of the trusted roots' "another fleet" judge e --root P/root.pem
 refuses 1 'check "nonce" failed: nonce: expected ff00, found 0011' "a replayed quote" full e --nonce ff00
-enrol two --new-key || bail "cannot enrol"
+enrol_key two --new-key || bail "cannot enrol"
 quote two two.e
 for tag in 1 2 3 4 5 7 8 9; do record two.e $tag >two.$tag; done
 parcel bad e 1=two.1 2=two.2

@@ -264,6 +264,17 @@ static void output_keeps_off_what_is_shared(Folder *f, gconstpointer data)
     g_assert_no_error(error);
 }
 
+/* The kernel's own say 0 of themselves: an event log in securityfs, and /proc. */
+static void file_without_a_size_is_read(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GBytes) all = hf_file_read("/proc/self/status", 65536, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(g_bytes_get_size(all), >, 100);
+    g_assert_null(hf_file_read("/proc/self/status", 100, &error));
+    g_assert_error(error, HF_ERROR, HF_ERROR_INVALID);
+}
+
 static void socket_passes_one_descriptor(void)
 {
     g_autoptr(GError) error = NULL;
@@ -552,6 +563,7 @@ int main(int argc, char **argv)
                folder_close);
     g_test_add("/base/file/output", Folder, NULL, folder_open, output_keeps_off_what_is_shared,
                folder_close);
+    g_test_add_func("/base/file/sizeless", file_without_a_size_is_read);
     g_test_add_func("/base/socket/descriptor", socket_passes_one_descriptor);
     g_test_add_func("/base/socket/deadline", socket_keeps_deadlines);
     g_test_add_func("/base/socket/no-delay", socket_tcp_has_no_delay);

@@ -196,7 +196,7 @@ static bool write_parts(const HfOptions *options, const HfGuest *guest, const Qu
                         GError **error)
 {
     g_autoptr(GBytes) area = public_bytes(hf_host_key_public(guest->ak));
-    g_autoptr(GBytes) values = hf_pcr_values_concatenated(quote->values, &quote->selection);
+    g_autoptr(GBytes) values = hf_pcr_values_dump(quote->values, &quote->selection);
     const struct {
         const char *option;
         GBytes *bytes;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "hwtpm/connection.h"
 #include "tools/common/evidence.h"
 
@@ -32,6 +33,9 @@ bool hf_firmware_log(const char *path, const char *tcti, GBytes **ret_log, GErro
          * has none, sends none. */
         fd = open(KERNEL_LOG, O_RDONLY | O_CLOEXEC);
         *ret_log = fd >= 0 ? hf_fd_read_all(fd, HF_EVIDENCE_LOG_MAX, KERNEL_LOG, &local) : NULL;
+        if (local) {
+            hf_log(1, "the firmware's event log is left out: %s", local->message);
+        }
     }
     return true;
 }
