@@ -80,7 +80,7 @@ guest_boot() {
     guest_work=$1
     shift 4
     mkdir -p "$guest_work/job"
-    cp "$job" "$guest_work/job/job"
+    cp -p "$job" "$guest_work/job/job" # with its time: the initramfs is measured
     { cat "$guest_image/guest.cpio"
       (cd "$guest_work/job" && echo job | busybox cpio -o -H newc 2>/dev/null)
       [ -z "$guest_extra" ] || (cd "$guest_extra" && find . | busybox cpio -o -H newc 2>/dev/null)
