@@ -101,6 +101,26 @@ refuses 1 'server refuses: renewal: the key.s certificate is for "CN=holdfast vM
 is "$(cat A/* | sha256sum) $("$ca" list --dir C | wc -l)" "$before $records" "host and CA are as they were"
 serving_start "${rules[@]}"
 ok "under the same name it is renewed" renews A
+### Revoked, and a list is at hand
+"$ca" crl --dir C --out clean.crl >/dev/null
+ok "with a list that it is not on" "$authority" enrol --dir A --server "unix:$PWD/s" --renew --crl clean.crl
+ok "status, too" "$authority" status --dir A --crl clean.crl
+cp A/vma.pem good.pem
+cat A/vma.pem A/chain.pem >both.pem
+before=$(cat A/* | sha256sum)
+"$ca" revoke --dir C --serial "$(openssl x509 -in A/vma.pem -noout -serial | cut -d= -f2)" \
+    --reason certificateHold >/dev/null
+refuses 1 "certificate .*is on hold since" "a certificate on hold is not installed" \
+    "$authority" install-certificate --dir A both.pem --crl C/crl.pem
+refuses 1 "does not work: .*is on hold since" "status says so" "$authority" status --dir A --crl C/crl.pem
+like "$("$authority" status --dir A --crl C/crl.pem --json)" '"certificate-revoked"' "by its code"
+ok "without a list nobody knows" "$authority" install-certificate --dir A both.pem
+"$ca" crl --dir P >/dev/null
+refuses 1 "list" "a list of another CA does not do" \
+    "$authority" install-certificate --dir A both.pem --crl P/crl.pem
+refuses 1 "nowhere" "nor one that is not there" "$authority" install-certificate --dir A both.pem --crl nowhere
+is "$(cat A/* | sha256sum)" "$before" "the host is as it was"
+
 # A key in a file can be renewed by a CA that does not know what was issued before.
 serving_start "${rules[@]}" --allow-software
 { "$authority" init --dir S --software && renews S; } >fleet.log 2>&1 || diag_file fleet.log

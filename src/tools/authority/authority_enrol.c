@@ -112,7 +112,8 @@ static bool enrol(Enrolment *enrolment, GError **error)
     g_autoptr(HfChallenge) challenge = get_challenge(enrolment, error);
     g_autoptr(GPtrArray) all = challenge ? get_certificates(enrolment, challenge, error) : NULL;
 
-    return all && hf_authority_install(enrolment->authority, all, enrolment->root, error);
+    return all && hf_authority_install(enrolment->authority, all, enrolment->root,
+                                       hf_options_list(enrolment->options, "crl"), error);
 }
 
 /* A new key without certificate counts for nothing. With one it does, wherever all ended. */

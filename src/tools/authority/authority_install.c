@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "pki/certificate.h"
+#include "pki/crl_set.h"
 #include "pki/oid.h"
 #include "tools/authority/authority_commands.h"
 #include "tools/authority/authority_files.h"
@@ -220,13 +221,37 @@ static bool check_root(GPtrArray *all, const HfCertificate *root, GError **error
                         "certificate: its chain leads to another root than the one expected");
 }
 
+/* Where lists are given there must be a good one of each issuer. */
+static bool check_revoked(GPtrArray *all, const char *const *lists, GError **error)
+{
+    gint64 now = g_get_real_time() / G_USEC_PER_SEC;
+    g_autoptr(HfCrlSet) set = hf_crl_set_new();
+    bool wanted = *lists != NULL;
+
+    for (; *lists; lists++) {
+        if (!hf_crl_set_load(set, *lists, error)) {
+            return false;
+        }
+    }
+    for (unsigned i = 0; wanted && i + 1 < all->len; i++) {
+        if (!hf_crl_set_check(set, g_ptr_array_index(all, i),
+                              i == 0 ? "certificate" : "certificate of the CA above",
+                              g_ptr_array_index(all, i + 1), "its issuer's certificate", now, NULL,
+                              error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool hf_authority_install(HfAuthorityDir *authority, GPtrArray *all, const HfCertificate *root,
-                          GError **error)
+                          const char *const *lists, GError **error)
 {
     return check_own(g_ptr_array_index(all, 0), authority, error) && check_chain(all, error) &&
            check_root(all, root, error) &&
            check_subject(authority, g_ptr_array_index(all, 0), error) &&
-           save(authority, all, error) && hf_authority_settle(authority, error);
+           check_revoked(all, lists, error) && save(authority, all, error) &&
+           hf_authority_settle(authority, error);
 }
 
 bool hf_authority_command_install(const HfOptions *options, GError **error)
@@ -243,7 +268,8 @@ bool hf_authority_command_install(const HfOptions *options, GError **error)
     authority = wish.name || wish.migration_policy || wish.device_model || keys->len == 1
                     ? hf_authority_open_key(dir, NULL, &wish, error)
                     : find_key(dir, keys, g_ptr_array_index(all, 0), error);
-    if (!authority || !hf_authority_install(authority, all, NULL, error)) {
+    if (!authority ||
+        !hf_authority_install(authority, all, NULL, hf_options_list(options, "crl"), error)) {
         return false;
     }
     printf("%s: certificate installed\n", authority->key_path);

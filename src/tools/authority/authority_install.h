@@ -12,10 +12,10 @@
 GBytes *hf_authority_own_spki(HfAuthorityDir *authority, GError **error);
 /* all: HfCertificate, the delegation first, the root last. Checked: it is for this authority's key,
  * valid, a delegation of the right kind, and each is signed by the next. root: which root it must be;
- * NULL: any; a certificate that is there for this key has the same subject. Nothing is written when it
+ * NULL: any; lists: files of revocation lists, on none of which one of them may be; a certificate that is there for this key has the same subject. Nothing is written when it
  * is refused. */
 bool hf_authority_install(HfAuthorityDir *authority, GPtrArray *all, const HfCertificate *root,
-                          GError **error);
+                          const char *const *lists, GError **error);
 
 /* Gives a key that has its certificate its final name, where that was not done yet. */
 bool hf_authority_settle(HfAuthorityDir *authority, GError **error);

@@ -221,7 +221,8 @@ static void check_revoked(HfStatus *status, const char *const *lists)
     if (!hf_crl_set_check(set, authority->certificate, "certificate",
                           g_ptr_array_index(authority->above, 0), "CA's certificate",
                           g_get_real_time() / G_USEC_PER_SEC, NULL, &error)) {
-        revoked = strstr(error->message, "was revoked") != NULL;
+        revoked = strstr(error->message, "was revoked") != NULL ||
+                  strstr(error->message, "is on hold") != NULL;
         add(status, revoked ? "certificate-revoked" : "revocation-unknown", error->message);
     }
 }
