@@ -39,8 +39,8 @@ refuses 2 "whose TPMs are to be believed" "guests of nobody" \
     "$ca" serve --dir P --unix s --answer guests
 refuses 2 "approver-public: not with --answer guests" "rules for hosts, of guests" \
     "$ca" serve --dir P --unix s --answer guests --vma-root C/root.pem --approver-public approver.pub
-refuses 2 "vma-root: not with --answer hosts" "rules for guests, of hosts" \
-    "$ca" serve --dir P --unix s --vma-root C/root.pem
+refuses 2 "hardware-only: not with --answer hosts" "rules for guests, of hosts" \
+    "$ca" serve --dir P --unix s --vma-root C/root.pem --hardware-only
 refuses 2 "one of --request, --activate and --server" "two ways at once" \
     enroll one unix:s --request x
 refuses 2 "server: HOST:PORT expected" "an address that is none" enroll one nowhere

@@ -48,8 +48,8 @@ HfCaServiceRules *hf_ca_service_rules_new(const HfOptions *options, const HfCaDi
         "allow-unproved-ek",
         NULL,
     };
-    static const char *const of_guests[] = { "vma-root", "vma",           "crl",
-                                             "hours",    "hardware-only", NULL };
+    /* --vma-root, --vma and --crl are also for hosts that are guests themselves. */
+    static const char *const of_guests[] = { "hours", "hardware-only", NULL };
     const char *whom = hf_options_string(options, "answer");
     g_autoptr(HfCaServiceRules) rules = g_new0(HfCaServiceRules, 1);
     bool hosts = strcmp(whom, "guests") != 0;
