@@ -9,6 +9,7 @@
 . "$top_srcdir/tests/cli/host-tpm.sh"
 . "$top_srcdir/tests/cli/letters.sh"
 . "$top_srcdir/tests/cli/fleet.sh"
+. "$top_srcdir/tests/cli/serving.sh"
 need swtpm swtpm_setup swtpm_localca tpm2_createak tpm2_quote openssl python3
 
 selection=sha256:0,7 nonce=00112233445566778899aabbccddeeff
@@ -111,6 +112,12 @@ like "$(cat ok.log)" "nested, environment inner" "the delegation says that it is
 ok "it is installed" installed B
 ok "status" "$authority" status --dir B
 like "$(cat ok.log)" "works .*nested" "says so, too"
+serving_start --dir C --approver-public approver.pub --ek-roots vendor/issuercert.pem || diag_file serve.log
+refuses 1 "server refuses: .*no host TPM unless its fleet is pinned" "a CA that serves takes no nested host unasked" \
+    "$authority" enrol --dir B --server "unix:$PWD/s" --renew
+serving_start --dir C --approver-public approver.pub --vma-root C/root.pem || diag_file serve.log
+ok "and one when its fleet is pinned" "$authority" enrol --dir B --server "unix:$PWD/s" --renew
+stop "$serving"
 vtpm two B
 
 ### The verifier
