@@ -240,4 +240,17 @@ refuses 1 "nested host: the vMA certificate was revoked" "nor where the list say
     challenge B --vma-root C/root.pem --crl C/crl.pem
 refuses 1 "the vMA certificate above it was revoked .serial number $serial" "no host below it is challenged any more" \
     challenge B --vma-root C/root.pem
+
+### The host's own certificate
+ok "status of the inner host" "$authority" status --dir B
+tool one tpm2_nvundefine -C p 0x1c00002
+tool one tpm2_nvundefine -C p 0x1c00016
+refuses 1 "it is a virtual one and has no EK certificate any more.*" "its TPM has lost its certificate" "$authority" status --dir B
+like "$(cat refuses.log)" "to do: .*--reissue-certificates" "what to do is said"
+is "$("$authority" status --dir B --json | python3 -c 'import json,sys; print([p["code"] for p in json.load(sys.stdin)["problems"]])')" \
+    "['no-host-chain']" "to programs, too"
+mkdir lost
+refuses 1 "it is a virtual one and has no EK certificate any more" "no guest gets a TPM that nobody could follow" \
+    "$top_builddir/holdfast-setup" --tpm2 --tpm-state lost --create-ek-cert --authority B
+is "$(ls lost)" "" "nothing was made"
 finish

@@ -46,7 +46,11 @@ static const struct {
       "ask who keeps the CA why; a key that is revoked for good gets no other "
       "certificate, but a further one does (init --key)" },
     { "revocation-unknown", "get the CA's present revocation list" },
+    { "no-host-chain", "have certificates issued for this host's virtual TPM where it runs: "
+                       "holdfast-setup --reissue-certificates" },
     /* Notes: it works all the same. */
+    { "host-chain-expired", "verifiers refuse it: have the outer host's authority renewed, then "
+                            "holdfast-setup --reissue-certificates for this host's virtual TPM" },
     { "certificate-expiring", "renew it before: " RENEW },
     { "approved-beforehand", "nothing; it counts as soon as the host is in that state" },
     { "in-beforehand",

@@ -172,6 +172,31 @@ static void check_approval(HfStatus *status, HfConnection *connection)
     note_next(status, approval, now);
 }
 
+/* Of a host whose TPM is a virtual one: what its guests need of it, and verifiers of them. */
+static void check_host_chain(HfStatus *status)
+{
+    gint64 now = g_get_real_time() / G_USEC_PER_SEC;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GBytes) chain = hf_authority_host_chain(status->authority, &error);
+    g_autoptr(GPtrArray) all =
+        chain ? hf_certificate_parse_bundle(chain, "certificates of the host TPM", &error) : NULL;
+
+    if (!all) {
+        add(status, "no-host-chain", error->message);
+        return;
+    }
+    for (unsigned i = 0; i < all->len; i++) {
+        const HfCertificate *certificate = g_ptr_array_index(all, i);
+
+        if (now > certificate->not_after) {
+            g_autofree char *name = hf_certificate_subject_text(certificate);
+
+            note(status, "host-chain-expired",
+                 "a certificate above that of the host TPM has expired: %s", name);
+        }
+    }
+}
+
 static void check_host(HfStatus *status)
 {
     HfAuthorityDir *authority = status->authority;
@@ -186,8 +211,13 @@ static void check_host(HfStatus *status)
     connection = hf_authority_connection(authority, &error);
     if (!connection) {
         add_unconnected(status, error);
-    } else if (authority->approval) {
+        return;
+    }
+    if (authority->approval) {
         check_approval(status, connection);
+    }
+    if (authority->facts.rooted == HF_ROOTED_NESTED) {
+        check_host_chain(status);
     }
 }
 
