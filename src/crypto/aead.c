@@ -26,7 +26,7 @@ static EVP_CIPHER_CTX *cipher_ctx(const EVP_CIPHER *cipher, const uint8_t *key, 
     EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
 
     if (!ctx || EVP_CipherInit_ex(ctx, cipher, NULL, key, iv, encrypt) != 1) {
-        abort();
+        g_error("%s: libcrypto failed; is memory used up?", G_STRFUNC);
     }
     return ctx;
 }
@@ -38,7 +38,7 @@ static void cipher_update(EVP_CIPHER_CTX *ctx, uint8_t *out, const void *in, siz
 
     g_assert(n <= INT_MAX);
     if (n > 0 && (EVP_CipherUpdate(ctx, out, &written, in, (int)n) != 1 || written != (int)n)) {
-        abort();
+        g_error("%s: libcrypto failed; is memory used up?", G_STRFUNC);
     }
 }
 
@@ -53,7 +53,7 @@ GBytes *hf_aead_seal(const uint8_t key[HF_AEAD_KEY_SIZE], const uint8_t nonce[HF
     cipher_update(ctx, out, plain, n);
     if (EVP_CipherFinal_ex(ctx, out + n, &written) != 1 ||
         EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, HF_AEAD_TAG_SIZE, out + n) != 1) {
-        abort();
+        g_error("%s: libcrypto failed; is memory used up?", G_STRFUNC);
     }
     return g_bytes_new_take(out, n + HF_AEAD_TAG_SIZE);
 }
@@ -80,7 +80,7 @@ HfSecret *hf_aead_open(const uint8_t key[HF_AEAD_KEY_SIZE], const uint8_t nonce[
     cipher_update(ctx, NULL, aad, aad_size);
     cipher_update(ctx, plain->data, sealed, n);
     if (EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, sizeof tag, tag) != 1) {
-        abort();
+        g_error("%s: libcrypto failed; is memory used up?", G_STRFUNC);
     }
     if (EVP_CipherFinal_ex(ctx, none, &written) != 1) {
         hf_error_set(error, HF_ERROR_AUTH,

@@ -29,10 +29,10 @@ static void cbc_run(const uint8_t *key, size_t key_size, const uint8_t *iv, cons
     g_assert(n % HF_CBC_BLOCK_SIZE == 0 && n <= INT_MAX);
     if (!ctx || EVP_CipherInit_ex(ctx, cipher, NULL, key, iv, encrypt) != 1 ||
         EVP_CIPHER_CTX_set_padding(ctx, 0) != 1) {
-        abort();
+        g_error("%s: libcrypto failed; is memory used up?", G_STRFUNC);
     }
     if (n > 0 && (EVP_CipherUpdate(ctx, out, &written, in, (int)n) != 1 || written != (int)n)) {
-        abort();
+        g_error("%s: libcrypto failed; is memory used up?", G_STRFUNC);
     }
 }
 

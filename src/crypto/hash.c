@@ -79,7 +79,7 @@ void hf_hash_once(uint16_t alg, const void *data, size_t n, uint8_t *ret_digest)
 
     g_assert(row);
     if (EVP_Digest(data, n, ret_digest, NULL, row->md(), NULL) != 1) {
-        abort();
+        g_error("%s: libcrypto failed; is memory used up?", G_STRFUNC);
     }
 }
 
@@ -92,7 +92,7 @@ void hf_hash_sha256_pieces(const HfHashPiece *pieces, size_t count, uint8_t *ret
         done = done && SHA256_Update(&ctx, pieces[i].data, pieces[i].size) == 1;
     }
     if (!done || SHA256_Final(ret_digest, &ctx) != 1) {
-        abort();
+        g_error("%s: libcrypto failed; is memory used up?", G_STRFUNC);
     }
 }
 
@@ -133,7 +133,7 @@ HfHash *hf_hash_new(uint16_t alg)
     hash->alg = alg;
     hash->ctx = EVP_MD_CTX_new();
     if (!hash->ctx || EVP_DigestInit_ex(hash->ctx, row->md(), NULL) != 1) {
-        abort();
+        g_error("%s: libcrypto failed; is memory used up?", G_STRFUNC);
     }
     return hash;
 }
@@ -141,14 +141,14 @@ HfHash *hf_hash_new(uint16_t alg)
 void hf_hash_update(HfHash *hash, const void *data, size_t n)
 {
     if (n > 0 && EVP_DigestUpdate(hash->ctx, data, n) != 1) {
-        abort();
+        g_error("%s: libcrypto failed; is memory used up?", G_STRFUNC);
     }
 }
 
 void hf_hash_finish(HfHash *hash, uint8_t *ret_digest)
 {
     if (EVP_DigestFinal_ex(hash->ctx, ret_digest, NULL) != 1) {
-        abort();
+        g_error("%s: libcrypto failed; is memory used up?", G_STRFUNC);
     }
 }
 

@@ -35,7 +35,7 @@ HfHmac *hf_hmac_new(uint16_t alg, const void *key, size_t key_size)
     hmac->ctx = hmac->mac ? EVP_MAC_CTX_new(hmac->mac) : NULL;
     /* A NULL key would mean "the key set before". */
     if (!hmac->ctx || EVP_MAC_init(hmac->ctx, key_size ? key : no_key, key_size, params) != 1) {
-        abort();
+        g_error("%s: libcrypto failed; is memory used up?", G_STRFUNC);
     }
     return hmac;
 }
@@ -43,7 +43,7 @@ HfHmac *hf_hmac_new(uint16_t alg, const void *key, size_t key_size)
 void hf_hmac_update(HfHmac *hmac, const void *data, size_t n)
 {
     if (n > 0 && EVP_MAC_update(hmac->ctx, data, n) != 1) {
-        abort();
+        g_error("%s: libcrypto failed; is memory used up?", G_STRFUNC);
     }
 }
 
@@ -52,7 +52,7 @@ void hf_hmac_finish(HfHmac *hmac, uint8_t *ret_mac)
     size_t written = 0;
 
     if (EVP_MAC_final(hmac->ctx, ret_mac, &written, hmac->size) != 1 || written != hmac->size) {
-        abort();
+        g_error("%s: libcrypto failed; is memory used up?", G_STRFUNC);
     }
 }
 

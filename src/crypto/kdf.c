@@ -112,6 +112,6 @@ void hf_kdf_pbkdf2(uint16_t alg, const void *password, size_t password_size, con
     if (PKCS5_PBKDF2_HMAC(password_size ? password : "", (int)password_size, salt, (int)salt_size,
                           (int)iterations, EVP_get_digestbyname(hf_hash_name(alg)), (int)out_size,
                           out) != 1) {
-        abort();
+        g_error("%s: libcrypto failed; is memory used up?", G_STRFUNC);
     }
 }

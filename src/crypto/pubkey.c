@@ -309,7 +309,7 @@ GBytes *hf_public_key_modulus(const HfPublicKey *key, uint32_t *ret_exponent)
     g_assert(key->kind == HF_KEY_RSA);
     if (EVP_PKEY_get_bn_param(key->pkey, OSSL_PKEY_PARAM_RSA_N, &n) != 1 ||
         EVP_PKEY_get_bn_param(key->pkey, OSSL_PKEY_PARAM_RSA_E, &e) != 1) {
-        abort();
+        g_error("%s: libcrypto failed; is memory used up?", G_STRFUNC);
     }
     size = (size_t)BN_num_bytes(n);
     out = g_malloc(size);
@@ -331,11 +331,11 @@ void hf_public_key_point(const HfPublicKey *key, GBytes **ret_x, GBytes **ret_y)
     if (EVP_PKEY_get_bn_param(key->pkey, OSSL_PKEY_PARAM_EC_PUB_X, &x) != 1 ||
         EVP_PKEY_get_bn_param(key->pkey, OSSL_PKEY_PARAM_EC_PUB_Y, &y) != 1 ||
         BN_bn2binpad(x, out, (int)size) != (int)size) {
-        abort();
+        g_error("%s: libcrypto failed; is memory used up?", G_STRFUNC);
     }
     *ret_x = g_bytes_new(out, size);
     if (BN_bn2binpad(y, out, (int)size) != (int)size) {
-        abort();
+        g_error("%s: libcrypto failed; is memory used up?", G_STRFUNC);
     }
     *ret_y = g_bytes_new(out, size);
     BN_free(x);

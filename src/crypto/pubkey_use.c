@@ -131,12 +131,12 @@ GBytes *hf_public_key_encrypt_oaep(const HfPublicKey *key, uint16_t hash, const 
     if (!ctx || EVP_PKEY_encrypt_init(ctx) != 1 ||
         EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_OAEP_PADDING) != 1 ||
         EVP_PKEY_CTX_set_rsa_oaep_md(ctx, md) != 1 || EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, md) != 1) {
-        abort();
+        g_error("%s: libcrypto failed; is memory used up?", G_STRFUNC);
     }
     if (label_size > 0) {
         own_label = OPENSSL_memdup(label, label_size);
         if (!own_label || EVP_PKEY_CTX_set0_rsa_oaep_label(ctx, own_label, (int)label_size) != 1) {
-            abort();
+            g_error("%s: libcrypto failed; is memory used up?", G_STRFUNC);
         }
     }
     if (EVP_PKEY_encrypt(ctx, out, &size, plain, n) != 1) {
@@ -172,7 +172,7 @@ bool hf_public_key_agree(const HfPublicKey *key, GBytes **ret_x, GBytes **ret_y,
 
     g_assert(key->kind == HF_KEY_EC);
     if (!ctx || EVP_PKEY_keygen_init(ctx) != 1 || EVP_PKEY_keygen(ctx, &ephemeral.pkey) != 1) {
-        abort();
+        g_error("%s: libcrypto failed; is memory used up?", G_STRFUNC);
     }
     z = derive(ephemeral.pkey, key);
     good = z != NULL;

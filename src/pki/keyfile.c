@@ -102,7 +102,13 @@ static HfSecret *generate(HfKeyfileKind kind, const HfSecret *password, GError *
     g_autoptr(HfSecret) der = kinds[kind].algorithm == GNUTLS_PK_RSA
                                   ? hf_keygen_rsa(bits, password, error)
                                   : generate_ec(bits, password, error);
-    return der ? armour(der, password ? "ENCRYPTED PRIVATE KEY" : "PRIVATE KEY") : NULL;
+    if (!der) {
+        return NULL;
+    }
+    g_autoptr(HfSecret) pem = armour(der, password ? "ENCRYPTED PRIVATE KEY" : "PRIVATE KEY");
+    /* Where memory is used up, GnuTLS may export half a key and call it a success. */
+    g_autoptr(HfSigner) again = hf_signer_pem_new(pem, password, "the key just made", error);
+    return again ? g_steal_pointer(&pem) : NULL;
 }
 
 bool hf_keyfile_generate_at(int dir, const char *name, HfKeyfileKind kind, const HfSecret *password,

@@ -17,7 +17,7 @@ tests_fault_crash_replay_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
 tests_fault_store_work_SOURCES = tests/fault/store-work.c
 tests_fault_store_work_LDADD = $(state_test_libs)
 
-fault_tests += tests/fault/ca-acts.py tests/fault/crash.py tests/fault/faults.py tests/fault/localca.py tests/fault/soak.py tests/fault/swtpm-faults.py
+fault_tests += tests/fault/authority.py tests/fault/ca-acts.py tests/fault/crash.py tests/fault/faults.py tests/fault/localca.py tests/fault/soak.py tests/fault/swtpm-faults.py
 
 SOAK_SECONDS = 600
 SOAK_VMS = 200

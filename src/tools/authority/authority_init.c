@@ -213,12 +213,36 @@ static bool init_host(HfInit *init, GError **error)
            make_host_key(init, error) && make_derivation_key(init, error);
 }
 
+/* A key without a manifest is of an init that did not get to its end. It is taken, never thrown
+ * away; `from`: the file it is to be a copy of, or NULL. */
+static bool adopt_key(const char *from, const char *path, GError **error)
+{
+    g_autoptr(HfSecret) found = hf_keyfile_read(path, error);
+    g_autoptr(HfSecret) wanted = found && from ? hf_keyfile_read(from, error) : NULL;
+    g_autoptr(GBytes) usable = NULL;
+
+    if (!found || (from && !wanted)) {
+        return false;
+    }
+    if (wanted &&
+        (wanted->size != found->size || !hf_secret_equal(wanted->data, found->data, found->size))) {
+        return hf_error_set(error, HF_ERROR_EXISTS,
+                            "%s: there is another key already, of an init that was interrupted",
+                            path);
+    }
+    usable = hf_authority_public_pem(path, error);
+    return usable != NULL;
+}
+
 static bool init_file(HfInit *init, GError **error)
 {
     g_autofree char *path = g_build_filename(init->dir, HF_AUTHORITY_KEY, NULL);
+    const char *from = hf_options_string(init->options, "key-file");
 
-    return hf_authority_key_file(hf_options_string(init->options, "key-file"), init->fd, path,
-                                 error);
+    if (faccessat(init->fd, HF_AUTHORITY_KEY, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+        return adopt_key(from, path, error);
+    }
+    return hf_authority_key_file(from, init->fd, path, error);
 }
 
 static bool open_directory(HfInit *init, GError **error)
