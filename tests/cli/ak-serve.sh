@@ -65,7 +65,7 @@ ok "a guest gets a certificate over a UNIX socket" enroll one "unix:$PWD/s" --ca
 ok "openssl verifies it" openssl verify -x509_strict -CAfile P/root.pem one.ak/ak.pem
 is "$(cd one.ak && stat -c '%a %n' -- * | tr '\n' ' ')" "600 ak.blob 600 ak.json 600 ak.pem " \
     "what it keeps is its own"
-like "$(openssl x509 -in one.ak/ak.pem -noout -text)" "2.23.133.8.3" "it is an attestation key's"
+like "$(openssl x509 -in one.ak/ak.pem -noout -text)" "2.23.133.8.3|Attestation Identity Key Certificate" "it is an attestation key's"
 like "$("$ca" list --dir P)" "attestation key, virtual TPM, hardware-rooted" "it is on record"
 like "$(cat serve.log)" "certificate of CN=AK [0-9a-f]+ for a virtual TPM, hardware-rooted" \
     "and in the log"

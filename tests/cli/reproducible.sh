@@ -68,6 +68,17 @@ host_tpm_stop
 host_tpm_start one || bail "the host TPM did not start again"
 ok "after its loss and a reboot it is made again" certified again --reproducible-from vm.conf
 is "$(keys again)" "$(keys first)" "with the same endorsement keys"
+if [ "$("$setup" --tpm2 --print-profiles)" = "{}" ]; then
+    skip "the same with a profile" "this libtpms has none"
+else
+    for profile in null default-v1; do
+        ok "with the profile $profile" make "p1-$profile" --createek --reproducible-from vm.conf --profile-name "$profile"
+        like "$(<"p1-$profile.log")" "has the profile $profile" "that is what it has"
+        ok "again" make "p2-$profile" --createek --reproducible-from vm.conf --profile-name "$profile"
+        is "$(keys "p2-$profile")" "$(keys "p1-$profile")" "the keys are the same"
+    done
+    is "$(keys p1-null)" "$(keys first)" "those without a profile are those of null"
+fi
 for file in ek-rsa2048.crt ek-secp384r1.crt; do
     is "$(openssl x509 -inform der -in "again.certs/$file" -noout -pubkey)" \
         "$(openssl x509 -inform der -in "first.certs/$file" -noout -pubkey)" "$file: for the same key"
