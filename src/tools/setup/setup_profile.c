@@ -7,8 +7,6 @@
 
 #include "tools/setup/setup_profile.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <json-glib/json-glib.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +15,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "tools/common/swtpm_config.h"
 
 #define SUFFIX ".json"
 #define DISTRIBUTION "swtpm/profiles" /* where swtpm's packages put them */
@@ -44,9 +43,8 @@ static char *text_of(GBytes *bytes)
 /* Administrators link files, shells make pipes: --profile-file <(...). */
 static char *read_file(const char *path, GError **error)
 {
-    hf_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    hf_autofd int fd = hf_swtpm_config_open(path, error);
     if (fd < 0) {
-        hf_error_errno(error, errno, "cannot open %s", path);
         return NULL;
     }
     g_autoptr(GBytes) bytes = hf_fd_read_all(fd, HF_PROFILE_MAX, path, error);
