@@ -14,6 +14,7 @@ guest_source=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 guest_pid=       # of the running QEMU
 guest_work=      # its directory
 guest_image=     # where make-guest left kernel and initramfs
+guest_qemu=(qemu-system-x86_64) # or a command that ends in it, with more options of its own in front
 guest_append=    # more for the kernel's command line
 guest_extra=     # a directory that is laid over the image's root, or nothing
 event='' words='' # what guest_event heard: the first word, and the rest
@@ -96,7 +97,7 @@ guest_boot() {
     [ "$device" = none ] || attached=(-chardev "socket,id=tpm,path=$socket"
         -tpmdev "emulator,id=tpm0,chardev=tpm" -device "$device,tpmdev=tpm0")
     # shellcheck disable=SC2086  # several words
-    qemu-system-x86_64 $accel -machine pc -m 256 -nodefaults -display none \
+    "${guest_qemu[@]}" $accel -machine pc -m 256 -nodefaults -display none \
         -kernel "$guest_image/vmlinuz" -initrd "$guest_work/initrd" \
         -append "console=ttyS0 quiet panic=-1 random.trust_cpu=on $guest_append" \
         -chardev "file,id=console,path=$guest_work/console.log,append=on" -serial chardev:console \
