@@ -99,7 +99,7 @@ guest_boot() {
     # shellcheck disable=SC2086  # several words
     "${guest_qemu[@]}" $accel -machine pc -m 256 -nodefaults -display none \
         -kernel "$guest_image/vmlinuz" -initrd "$guest_work/initrd" \
-        -append "console=ttyS0 quiet panic=-1 random.trust_cpu=on $guest_append" \
+        -append "console=ttyS0 quiet panic=-1 random.trust_cpu=on no_timer_check $guest_append" \
         -chardev "file,id=console,path=$guest_work/console.log,append=on" -serial chardev:console \
         -chardev "pipe,id=talk,path=$guest_work/talk" -serial chardev:talk \
         -chardev "pipe,id=monitor,path=$guest_work/monitor" -mon chardev=monitor,mode=readline \
