@@ -246,7 +246,19 @@ bool hf_ca_lines_append(HfCaDir *ca, const char *name, int64_t end, const char *
     if (!hf_fd_write_all(fd, line, strlen(line), label, error)) {
         return false;
     }
-    return (TEMP_FAILURE_RETRY(fsync(fd)) == 0 && TEMP_FAILURE_RETRY(fsync(ca->fd)) == 0) ||
+    /* A record that was there before is in the directory for good. */
+    return (TEMP_FAILURE_RETRY(fsync(fd)) == 0 &&
+            (st.st_size > 0 || TEMP_FAILURE_RETRY(fsync(ca->fd)) == 0)) ||
+           hf_error_errno(error, errno, "%s", label);
+}
+
+/* Who wrote the last line may have been killed before it was durable. */
+static bool sync_record(const HfCaDir *ca, const char *name, GError **error)
+{
+    g_autofree char *label = g_build_filename(ca->path, name, NULL);
+    hf_autofd int fd = openat(ca->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+    return (fd >= 0 && TEMP_FAILURE_RETRY(fsync(fd)) == 0) ||
            hf_error_errno(error, errno, "%s", label);
 }
 
@@ -258,7 +270,7 @@ bool hf_ca_lines_append_once(HfCaDir *ca, const char *name, const char *line, GE
         return false;
     }
     if (last && strlen(last) + 1 == strlen(line) && g_str_has_prefix(line, last)) {
-        return true;
+        return sync_record(ca, name, error);
     }
     return hf_ca_lines_append(ca, name, HF_CA_LINES_COMPLETE, line, error);
 }
