@@ -187,6 +187,20 @@ def sanitized():
     return "#define HF_SANITIZERS" in read(os.path.join(BUILD, "config.h"))
 
 
+def built():
+    """What is in the repository and was made by a compiler; nothing where there is no repository."""
+    listed = subprocess.run(["git", "-C", SRC, "ls-files", "-z"], capture_output=True, text=True,
+                            check=False).stdout
+    found = []
+    for name in filter(None, listed.split("\0")):
+        path = os.path.join(SRC, name)
+        if os.path.isfile(path) and not os.path.islink(path):
+            with open(path, "rb") as handle:
+                if handle.read(8).startswith((b"\x7fELF", b"!<arch>\n")):
+                    found.append(f"{name}: a program or library, expected sources only")
+    return found
+
+
 def files():
     problems, names = [], {}
     for path in sources(".c", ".h"):
@@ -200,6 +214,7 @@ def files():
             problems.append(f"{relative(path)}: no SPDX line in its first comment")
     check("every file opens with what it is for", problems)
     check("basenames are unique", [f"{n}: {' '.join(p)}" for n, p in names.items() if len(p) > 1])
+    check("nothing that was built is in the repository", built())
     check("no goto, no TODO", [f"{relative(p)}:{i}: {l.strip()}" for p in sources(".c", ".h")
                                for i, l in enumerate(read(p).splitlines(), 1)
                                if re.search(r"\bgoto\b.*;|\bTODO\b|\bFIXME\b|\bXXX\b(?!X)", l)
