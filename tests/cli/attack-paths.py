@@ -390,10 +390,7 @@ def test_socket_race():
 def main():
     for test in (test_emulator_outputs, test_emulator_sockets, test_emulator_state, test_inputs,
                  test_setup, test_localca, test_directories, test_races, test_socket_race):
-        try:
-            test()
-        except Exception as problem:  # a broken test must not hide the others
-            tap.ok(False, test.__name__, repr(problem))
+        tap.attempt(test)
     shutil.rmtree(BASE, ignore_errors=True)
     return tap.finish()
 

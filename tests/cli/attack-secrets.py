@@ -321,10 +321,7 @@ def main():
     else:
         tests += [test_setup, test_authorities, test_localca]
     for test in tests:
-        try:
-            test()
-        except Exception as problem:  # a broken test must not hide the others
-            tap.ok(False, test.__name__, repr(problem))
+        tap.attempt(test)
     shutil.rmtree(BASE, ignore_errors=True)
     return tap.finish()
 

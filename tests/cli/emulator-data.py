@@ -230,8 +230,5 @@ def test_terminate():
 
 for test in (test_pieces, test_sizes, test_prefix, test_set_locality_command, test_clients,
              test_inherited, test_terminate):
-    try:
-        test()
-    except Exception as problem:  # a broken test must not hide the others
-        tap.ok(False, test.__name__, repr(problem))
+    tap.attempt(test)
 sys.exit(tap.finish())

@@ -229,8 +229,5 @@ def test_new_seeds(kind):
 for store in ("dir", "file", "slots"):
     for test in (test_old_owner, test_old_owner_again, test_came_to_nothing, test_moved,
                  test_early_look, test_resumed_once, test_new_seeds):
-        try:
-            test(store)
-        except Exception as problem:  # a broken test must not hide the others
-            tap.ok(False, f"{store}: {test.__name__}", repr(problem))
+        tap.attempt(test, store)
 sys.exit(tap.finish())

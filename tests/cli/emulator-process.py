@@ -324,9 +324,6 @@ def test_confinement():
 
 for test in (test_usage, test_unusable, test_facts, test_pid, test_daemon, test_log, test_signals,
              test_confinement):
-    try:
-        test()
-    except Exception as problem:  # a broken test must not hide the others
-        tap.ok(False, test.__name__, repr(problem))
+    tap.attempt(test)
 shutil.rmtree(BASE, ignore_errors=True)
 sys.exit(tap.finish())

@@ -468,8 +468,5 @@ def test_names():
 
 for test in (test_kill, test_kill_at_init, test_corrupt, test_backup, test_full_disk, test_directory, test_lock,
              test_migration, test_volatile, test_auto_shutdown, test_names):
-    try:
-        test()
-    except Exception as problem:  # a broken test must not hide the others
-        tap.ok(False, test.__name__, repr(problem))
+    tap.attempt(test)
 sys.exit(tap.finish())

@@ -90,6 +90,13 @@ class Tap:
         for line in str(text).splitlines():
             print(f"# {line}", flush=True)
 
+    def attempt(self, test, *arguments):
+        """A broken test must not hide the others."""
+        try:
+            test(*arguments)
+        except Exception as problem:
+            self.ok(False, " ".join([test.__name__, *map(str, arguments)]), repr(problem))
+
     def finish(self):
         print(f"1..{self.number}", flush=True)
         return 1 if self.failed else 0

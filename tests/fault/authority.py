@@ -139,10 +139,7 @@ def main():
         if reason:
             tap.skip(test.__name__, reason)
             continue
-        try:
-            test()
-        except Exception as problem:  # a broken test must not hide the others
-            tap.ok(False, test.__name__, repr(problem))
+        tap.attempt(test)
     shutil.rmtree(BASE, ignore_errors=True)
     return tap.finish()
 

@@ -195,8 +195,5 @@ for test in (test_stores, test_service, test_setup):
     if REASON:
         tap.skip(test.__name__, REASON)
         continue
-    try:
-        test()
-    except Exception as problem:  # a broken test must not hide the others
-        tap.ok(False, test.__name__, repr(problem))
+    tap.attempt(test)
 sys.exit(tap.finish())

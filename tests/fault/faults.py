@@ -424,9 +424,6 @@ for test in (test_service, test_persistent, test_interrupted, test_killed, test_
     if REASON:
         tap.skip(test.__name__, REASON)
         continue
-    try:
-        test()
-    except Exception as problem:  # a broken test must not hide the others
-        tap.ok(False, test.__name__, repr(problem))
+    tap.attempt(test)
 shutil.rmtree(BASE, ignore_errors=True)
 sys.exit(tap.finish())

@@ -191,8 +191,5 @@ if reason:
 else:
     TESTS += [(test_wall_clock, "forward"), (test_wall_clock, "back")]
 for test, *arguments in TESTS:
-    try:
-        test(*arguments)
-    except Exception as problem:  # a broken test must not hide the others
-        tap.ok(False, test.__name__, repr(problem))
+    tap.attempt(test, *arguments)
 sys.exit(tap.finish())

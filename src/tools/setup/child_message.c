@@ -10,7 +10,9 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -59,6 +61,33 @@ bool hf_child_reap(pid_t pid, int *ret_status)
         }
     }
     return true;
+}
+
+bool hf_child_pair(int *ret_ours, int *ret_theirs, GError **error)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+        return hf_error_errno(error, errno, "cannot make a socket pair");
+    }
+    *ret_ours = pair[0];
+    *ret_theirs = pair[1];
+    return true;
+}
+
+pid_t hf_child_fork(const char *what, int *ret_fd, GError **error)
+{
+    hf_autofd int ours = -1;
+    hf_autofd int theirs = -1;
+    if (!hf_child_pair(&ours, &theirs, error)) {
+        return -1;
+    }
+    pid_t pid = fork();
+    if (pid < 0) {
+        hf_error_errno(error, errno, "cannot start %s", what);
+        return -1;
+    }
+    *ret_fd = hf_fd_steal(pid == 0 ? &theirs : &ours);
+    return pid;
 }
 
 void hf_child_end(pid_t pid)

@@ -18,6 +18,11 @@ bool hf_message_send(int fd, uint8_t code, const void *data, size_t size, GError
 /* deadline: as in base/socket.h. A payload above HF_BLOB_MAX is HF_ERROR_INVALID. */
 HfSecret *hf_message_receive(int fd, int64_t deadline, uint8_t *ret_code, GError **error);
 
+/* Two ends of a stream, closed when a program is executed. */
+bool hf_child_pair(int *ret_ours, int *ret_theirs, GError **error);
+/* fork(2) with such a pair between: the parent gets the process and its end, the child 0 and the
+ * other. -1: `what` ("the TPM's process") cannot be started. */
+pid_t hf_child_fork(const char *what, int *ret_fd, GError **error);
 /* Ends a process of ours, if it runs, and waits for it. */
 void hf_child_end(pid_t pid);
 /* waitpid through interruptions. */

@@ -16,7 +16,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -228,25 +227,18 @@ G_GNUC_NORETURN static void child_main(HfTpmVersion version, int fd, pid_t paren
 
 HfEngineChild *hf_engine_child_start(HfTpmVersion version, GError **error)
 {
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
-        hf_error_errno(error, errno, "cannot make a socket pair");
-        return NULL;
-    }
-    hf_autofd int ours = pair[0];
-    hf_autofd int theirs = pair[1];
     pid_t parent = getpid();
-    pid_t pid = fork();
+    hf_autofd int fd = -1;
+    pid_t pid = hf_child_fork("the TPM's process", &fd, error);
     if (pid < 0) {
-        hf_error_errno(error, errno, "cannot start the TPM's process");
         return NULL;
     }
     if (pid == 0) {
-        child_main(version, theirs, parent);
+        child_main(version, fd, parent);
     }
     HfEngineChild *child = g_new0(HfEngineChild, 1);
     child->pid = pid;
-    child->fd = hf_fd_steal(&ours);
+    child->fd = hf_fd_steal(&fd);
     return child;
 }
 

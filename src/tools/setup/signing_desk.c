@@ -15,7 +15,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -248,38 +247,28 @@ G_GNUC_NORETURN static void desk_main(int control, pid_t parent)
 
 HfSigningDesk *hf_signing_desk_start(GError **error)
 {
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
-        hf_error_errno(error, errno, "cannot make a socket pair");
-        return NULL;
-    }
-    hf_autofd int ours = pair[0];
-    hf_autofd int theirs = pair[1];
     pid_t parent = getpid();
-    pid_t pid = fork();
+    hf_autofd int fd = -1;
+    pid_t pid = hf_child_fork("the signing process", &fd, error);
     if (pid < 0) {
-        hf_error_errno(error, errno, "cannot start the signing process");
         return NULL;
     }
     if (pid == 0) {
-        hf_fd_close(&ours);
-        desk_main(theirs, parent);
+        desk_main(fd, parent);
     }
     HfSigningDesk *desk = g_new0(HfSigningDesk, 1);
     desk->pid = pid;
-    desk->control = hf_fd_steal(&ours);
+    desk->control = hf_fd_steal(&fd);
     return desk;
 }
 
 int hf_signing_desk_seat(HfSigningDesk *desk, GError **error)
 {
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
-        hf_error_errno(error, errno, "cannot make a socket pair");
+    hf_autofd int ours = -1;
+    hf_autofd int theirs = -1;
+    if (!hf_child_pair(&ours, &theirs, error)) {
         return -1;
     }
-    hf_autofd int ours = pair[0];
-    hf_autofd int theirs = pair[1];
     return hf_socket_send_fd(desk->control, "s", 1, theirs, error) ? hf_fd_steal(&ours) : -1;
 }
 
