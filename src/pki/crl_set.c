@@ -167,36 +167,44 @@ static bool check_number(const HfCrlSet *set, const HfCrl *crl, const char *issu
     return true;
 }
 
-static bool check_entry(const HfCrl *crl, const HfCertificate *certificate, const char *name,
-                        GError **error)
+static HfCrlAnswer ask_entry(const HfCrl *crl, const HfCertificate *certificate, const char *name,
+                             GError **error)
 {
     const HfCrlEntry *entry = hf_crl_find(crl, certificate->serial);
     if (!entry || entry->reason == HF_CRL_REMOVE) {
-        return true;
+        return HF_CRL_ANSWER_GOOD;
     }
+    bool held = entry->reason == HF_CRL_HOLD;
     g_autofree char *when = hf_crl_time_text(entry->when);
     g_autofree char *number = hf_crl_number_text(crl->number);
-    return hf_error_set(error, HF_ERROR_POLICY, "the %s %s %s: %s (revocation list %s)", name,
-                        entry->reason == HF_CRL_HOLD ? "is on hold since" : "was revoked at", when,
-                        hf_crl_reason_text(entry->reason), number);
+    hf_error_set(error, HF_ERROR_POLICY, "the %s %s %s: %s (revocation list %s)", name,
+                 held ? "is on hold since" : "was revoked at", when,
+                 hf_crl_reason_text(entry->reason), number);
+    return held ? HF_CRL_ANSWER_HELD : HF_CRL_ANSWER_REVOKED;
+}
+
+HfCrlAnswer hf_crl_set_ask(HfCrlSet *set, const HfCertificate *certificate, const char *name,
+                           const HfCertificate *issuer, const char *issuer_name, gint64 at,
+                           const HfCrl **ret_crl, GError **error)
+{
+    g_autofree char *issuer_text = hf_certificate_subject_text(issuer);
+    const HfCrl *crl = newest(set, issuer, issuer_name, issuer_text, error);
+    if (!crl || !check_date(crl, issuer_text, at, error) ||
+        !check_number(set, crl, issuer_text, error)) {
+        return HF_CRL_ANSWER_UNKNOWN;
+    }
+    hf_crl_set_know(set, crl->authority_id, crl->number);
+    HfCrlAnswer answer = ask_entry(crl, certificate, name, error);
+    if (answer == HF_CRL_ANSWER_GOOD && ret_crl) {
+        *ret_crl = crl;
+    }
+    return answer;
 }
 
 bool hf_crl_set_check(HfCrlSet *set, const HfCertificate *certificate, const char *name,
                       const HfCertificate *issuer, const char *issuer_name, gint64 at,
                       const HfCrl **ret_crl, GError **error)
 {
-    g_autofree char *issuer_text = hf_certificate_subject_text(issuer);
-    const HfCrl *crl = newest(set, issuer, issuer_name, issuer_text, error);
-    if (!crl || !check_date(crl, issuer_text, at, error) ||
-        !check_number(set, crl, issuer_text, error)) {
-        return false;
-    }
-    hf_crl_set_know(set, crl->authority_id, crl->number);
-    if (!check_entry(crl, certificate, name, error)) {
-        return false;
-    }
-    if (ret_crl) {
-        *ret_crl = crl;
-    }
-    return true;
+    return hf_crl_set_ask(set, certificate, name, issuer, issuer_name, at, ret_crl, error) ==
+           HF_CRL_ANSWER_GOOD;
 }

@@ -24,11 +24,24 @@ bool hf_crl_set_load(HfCrlSet *set, const char *path, GError **error);
 /* This number of that issuer (its key identifier) was seen; the highest counts. Copies both. */
 void hf_crl_set_know(HfCrlSet *set, GBytes *key_id, GBytes *number);
 
+/* What the lists say of a certificate. */
+typedef enum {
+    HF_CRL_ANSWER_GOOD,    /* a list that may be believed does not name it */
+    HF_CRL_ANSWER_REVOKED, /* such a list does, */
+    HF_CRL_ANSWER_HELD,    /* or says that it is on hold (certificateHold) */
+    HF_CRL_ANSWER_UNKNOWN, /* no list of its issuer, or none that may be believed */
+} HfCrlAnswer;
+
 /* Is the certificate, whose signature by `issuer` was verified, revoked at `at` (seconds since 1970)?
  * `name` and `issuer_name` are what messages call them. *ret_crl (may be NULL): the list that says it
- * is not, borrowed. Errors: HF_ERROR_POLICY when it is revoked, no list of the issuer is there, or
- * the one there is not in date, too old by its number, or not the issuer's to sign; HF_ERROR_AUTH
- * when it is forged or by another key; HF_ERROR_UNSUPPORTED when it is only a part. */
+ * is not, borrowed. An error is set with every answer but HF_CRL_ANSWER_GOOD: HF_ERROR_POLICY when it
+ * is revoked or on hold, no list of the issuer is there, or the one there is not in date, too old by
+ * its number, or not the issuer's to sign; HF_ERROR_AUTH when it is forged or by another key;
+ * HF_ERROR_UNSUPPORTED when it is only a part. */
+HfCrlAnswer hf_crl_set_ask(HfCrlSet *set, const HfCertificate *certificate, const char *name,
+                           const HfCertificate *issuer, const char *issuer_name, gint64 at,
+                           const HfCrl **ret_crl, GError **error);
+/* The same for who only wants to know whether it is good. */
 bool hf_crl_set_check(HfCrlSet *set, const HfCertificate *certificate, const char *name,
                       const HfCertificate *issuer, const char *issuer_name, gint64 at,
                       const HfCrl **ret_crl, GError **error);

@@ -118,6 +118,7 @@ ok "without a list nobody knows" "$authority" install-certificate --dir A both.p
 "$ca" crl --dir P >/dev/null
 refuses 1 "list" "a list of another CA does not do" \
     "$authority" install-certificate --dir A both.pem --crl P/crl.pem
+like "$("$authority" status --dir A --crl P/crl.pem --json)" '"revocation-unknown"' "to status it says nothing"
 refuses 1 "nowhere" "nor one that is not there" "$authority" install-certificate --dir A both.pem --crl nowhere
 is "$(cat A/* | sha256sum)" "$before" "the host is as it was"
 

@@ -82,6 +82,21 @@ static void refused(Fixture *f, HfCrlSet *set, int code, const char *text)
     world_refused(&error, code, text);
 }
 
+/* What the set says of the vMA certificate; an error comes with everything but "good". */
+static HfCrlAnswer answer(Fixture *f, HfCrlSet *set, gint64 at)
+{
+    g_autoptr(GError) error = NULL;
+    const HfCrl *crl = NULL;
+    HfCrlAnswer found =
+        hf_crl_set_ask(set, f->w->vma, "certificate", f->w->root, "issuer's", at, &crl, &error);
+    bool good = found == HF_CRL_ANSWER_GOOD;
+    g_assert_true(good == (error == NULL));
+    g_assert_true(good == (crl != NULL));
+    g_assert_true(good == hf_crl_set_check(set, f->w->vma, "certificate", f->w->root, "issuer's",
+                                           at, NULL, NULL));
+    return found;
+}
+
 static HfCrlSet *set_of(HfCrl *crl)
 {
     HfCrlSet *set = hf_crl_set_new();
@@ -164,6 +179,32 @@ static void test_revoked(Fixture *f, gconstpointer unused)
     /* "Revoked" is the answer also when the certificate has expired in the meantime. */
     f->w->rules.crls = NULL;
     g_assert_true(hf_chain_verify(f->chain, f->w->roots, &f->w->rules, NULL, NULL));
+}
+
+/* Callers tell the answers apart without reading messages. */
+static void test_answer(Fixture *f, gconstpointer unused)
+{
+    (void)unused;
+    g_autoptr(World) other = world_new_with(HF_ROOTED_HARDWARE, HF_KEYFILE_P256);
+    g_autoptr(HfCrl) good = list(f->w, 1, -1);
+    g_autoptr(HfCrl) bad = list(f->w, 2, HF_CRL_KEY_COMPROMISE);
+    g_autoptr(HfCrl) hold = list(f->w, 3, HF_CRL_HOLD);
+    g_autoptr(HfCrl) forged = list(other, 4, -1);
+    g_autoptr(HfCrlSet) none = hf_crl_set_new();
+    g_autoptr(HfCrlSet) set = set_of(good);
+    g_autoptr(HfCrlSet) held = set_of(hold);
+    g_assert_cmpint(answer(f, none, WORLD_NOW), ==, HF_CRL_ANSWER_UNKNOWN);
+    g_assert_cmpint(answer(f, set, WORLD_NOW), ==, HF_CRL_ANSWER_GOOD);
+    g_assert_cmpint(answer(f, held, WORLD_NOW), ==, HF_CRL_ANSWER_HELD);
+    hf_crl_set_add(set, bad);
+    g_assert_cmpint(answer(f, set, WORLD_NOW), ==, HF_CRL_ANSWER_REVOKED);
+    /* A list that is not to be believed says nothing, whatever stands in it. */
+    g_assert_cmpint(answer(f, set, WORLD_NOW - 1), ==, HF_CRL_ANSWER_UNKNOWN);
+    g_assert_cmpint(answer(f, held, WORLD_NOW + 11 * DAY), ==, HF_CRL_ANSWER_UNKNOWN);
+    hf_crl_set_know(set, f->w->root->key_id, hold->number);
+    g_assert_cmpint(answer(f, set, WORLD_NOW), ==, HF_CRL_ANSWER_UNKNOWN);
+    hf_crl_set_add(held, forged);
+    g_assert_cmpint(answer(f, held, WORLD_NOW), ==, HF_CRL_ANSWER_UNKNOWN);
 }
 
 static void test_date(Fixture *f, gconstpointer unused)
@@ -272,9 +313,9 @@ int main(int argc, char **argv)
         const char *name;
         void (*run)(Fixture *f, gconstpointer unused);
     } tests[] = { { "/pki/crl/made", test_made },       { "/pki/crl/not-made", test_not_made },
-                  { "/pki/crl/revoked", test_revoked }, { "/pki/crl/date", test_date },
-                  { "/pki/crl/old", test_old_number },  { "/pki/crl/forged", test_forged },
-                  { "/pki/crl/many", test_many } };
+                  { "/pki/crl/revoked", test_revoked }, { "/pki/crl/answer", test_answer },
+                  { "/pki/crl/date", test_date },       { "/pki/crl/old", test_old_number },
+                  { "/pki/crl/forged", test_forged },   { "/pki/crl/many", test_many } };
     g_test_init(&argc, &argv, NULL);
     for (size_t i = 0; i < G_N_ELEMENTS(tests); i++) {
         g_test_add(tests[i].name, Fixture, NULL, setup, tests[i].run, teardown);

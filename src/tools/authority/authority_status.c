@@ -8,8 +8,6 @@
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
-#include <string.h>
-
 #include "crypto/random.h"
 #include "hwtpm/hwcounter.h"
 #include "hwtpm/hwquote.h"
@@ -240,7 +238,7 @@ static void check_revoked(HfStatus *status, const char *const *lists)
     const HfAuthorityDir *authority = status->authority;
     g_autoptr(HfCrlSet) set = hf_crl_set_new();
     g_autoptr(GError) error = NULL;
-    bool revoked;
+    HfCrlAnswer answer;
 
     for (; *lists; lists++) {
         if (!hf_crl_set_load(set, *lists, &error)) {
@@ -248,12 +246,12 @@ static void check_revoked(HfStatus *status, const char *const *lists)
             return;
         }
     }
-    if (!hf_crl_set_check(set, authority->certificate, "certificate",
-                          g_ptr_array_index(authority->above, 0), "CA's certificate",
-                          g_get_real_time() / G_USEC_PER_SEC, NULL, &error)) {
-        revoked = strstr(error->message, "was revoked") != NULL ||
-                  strstr(error->message, "is on hold") != NULL;
-        add(status, revoked ? "certificate-revoked" : "revocation-unknown", error->message);
+    answer = hf_crl_set_ask(set, authority->certificate, "certificate",
+                            g_ptr_array_index(authority->above, 0), "CA's certificate",
+                            g_get_real_time() / G_USEC_PER_SEC, NULL, &error);
+    if (answer != HF_CRL_ANSWER_GOOD) {
+        add(status, answer == HF_CRL_ANSWER_UNKNOWN ? "revocation-unknown" : "certificate-revoked",
+            error->message);
     }
 }
 
