@@ -172,8 +172,12 @@ def test_setup():
             result(trace, uri, f"setup --reconfigure, {name}", "--volatile-goes")
             issuer = authority(os.path.dirname(path))
             trace = Trace(path, state)
-            setup(trace, here, "--reissue-certificates", "--authority", issuer)
+            files = tempfile.mkdtemp(dir=os.path.dirname(path))
+            setup(trace, here, "--reissue-certificates", "--authority", issuer, "--write-ek-cert-files", files)
             result(trace, uri, f"setup --reissue-certificates, {name}", "--value=-1")
+            trace = Trace(path, state)
+            setup(trace, here, "--install-certificate", os.path.join(files, "ek-rsa2048.crt"))
+            result(trace, uri, f"setup --install-certificate, {name}", "--value=-1")
             with Emulator(state=here) as e:
                 control, _ = e.start()
                 control.store_volatile()

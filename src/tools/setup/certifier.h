@@ -1,8 +1,9 @@
 /*
  * certifier.h - certificates for one new TPM, from whoever issues them here.
  *
- * Two kinds: the authority of this host (certifier_authority.c), whose key may be in the host TPM,
- * and a program that swtpm_setup.conf names (certifier_tool.c), swtpm_localca or a site's own.
+ * Three kinds: the authority of this host (certifier_authority.c), whose key may be in the host TPM,
+ * a program that swtpm_setup.conf names (certifier_tool.c), swtpm_localca or a site's own, and a file
+ * with certificates that were issued elsewhere (certifier_file.c).
  * Whatever comes back is a certificate, and one of the key that was asked about, or an error.
  *
  * SPDX-License-Identifier: BSD-3-Clause
@@ -54,6 +55,15 @@ HfCertifier *hf_certifier_open(const HfSetupPlan *plan, const HfEngineFacts *fac
 HfCertifier *hf_certifier_authority_open(const HfSetupPlan *plan, GError **error);
 HfCertifier *hf_certifier_tool_open(const HfSetupPlan *plan, const HfEngineFacts *facts,
                                     GError **error);
+/* The EK certificates that a file has (PEM, or DER one after the other), and those of CAs above them.
+ * HF_ERROR_INVALID: one is neither, none is an EK's, or two are for one key; HF_ERROR_POLICY: one is not
+ * valid now; HF_ERROR_AUTH: not signed by the one above it; those of reading. */
+HfCertifier *hf_certifier_file_open(const char *path, GError **error);
+bool hf_certifier_file_has(HfCertifier *certifier, GBytes *spki);
+/* How many EK certificates there are, each for another key. */
+unsigned hf_certifier_file_count(HfCertifier *certifier);
+/* Its chain becomes the file's and then what of `present`, a chain (empty: none), the file has not. */
+bool hf_certifier_file_keep(HfCertifier *certifier, GBytes *present, GError **error);
 void hf_certifier_free(HfCertifier *certifier);
 
 HfOutline *hf_certifier_issue(HfCertifier *certifier, const HfCertRequest *request, GError **error);

@@ -11,7 +11,8 @@ libsetup_a_SOURCES = \
     src/tools/setup/reproducible.c src/tools/setup/reproducible.h \
     src/tools/setup/engine_child.c src/tools/setup/engine_child.h \
     src/tools/setup/certifier.c src/tools/setup/certifier.h \
-    src/tools/setup/certifier_authority.c src/tools/setup/certifier_tool.c \
+    src/tools/setup/certifier_authority.c src/tools/setup/certifier_file.c \
+    src/tools/setup/certifier_tool.c \
     src/tools/setup/manufacture.c src/tools/setup/manufacture.h \
     src/tools/setup/manufacture12.c src/tools/setup/manufacture_check.c \
     src/tools/setup/measurement.c src/tools/setup/measurement.h \

@@ -38,7 +38,10 @@ void hf_say_begin(const HfSetupPlan *plan)
         return;
     }
     g_autofree char *when = time_text("%a %d %b %Y %H:%M:%S %Z");
-    hf_log(1, "%s a TPM %s in %s as user %s at %s.", plan->reconfigure ? "Reconfiguring" : "Making",
+    hf_log(1, "%s a TPM %s in %s as user %s at %s.",
+           plan->reconfigure                ? "Reconfiguring"
+           : plan->reissue || plan->install ? "Changing the certificates of"
+                                            : "Making",
            plan->tpm12 ? "1.2" : "2.0", plan->state, name, when);
 }
 

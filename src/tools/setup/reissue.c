@@ -25,7 +25,8 @@ typedef struct {
     GArray *persistent; /* guint32 */
     GPtrArray *absent;  /* of made->keys, those that are not persistent */
     HfSetupPlan plan;   /* a copy, with what the TPM has; what it points to is borrowed */
-    bool reproducible;  /* an old certificate says so */
+    bool chosen[HF_PLAN_KEYS_MAX]; /* those of plan.keys whose certificates are replaced */
+    bool reproducible;             /* an old certificate says so */
 } Reissue;
 
 static void reissue_clear(Reissue *r)
@@ -120,22 +121,34 @@ static bool look_at_key(Reissue *r, const HfEkRow *row, HfManufacture *made, GEr
     }
     r->plan.allow_signing = r->plan.allow_signing || (area.attributes & TPMA_OBJECT_SIGN_ENCRYPT);
     r->plan.decryption = r->plan.decryption && (area.attributes & TPMA_OBJECT_DECRYPT);
+    r->chosen[r->plan.key_count] = true;
     r->plan.keys[r->plan.key_count++] = row;
     return true;
 }
 
 /* Where the chain, the platform certificate and what is there of them go. */
+static bool look_at_chain(Reissue *r, GError **error)
+{
+    for (uint32_t index = HF_NV_CHAIN; index <= HF_NV_CHAIN_LAST; index++) {
+        if (hf_has_index(r->indices, index) && !look_at_index(r, index, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool look_at_rest(Reissue *r, GError **error)
 {
+    if (r->plan.install) {
+        return look_at_chain(r, error); /* the platform's stays, and what is said is the issuer's */
+    }
     r->plan.platform_certificate =
         r->plan.platform_certificate || hf_has_index(r->indices, HF_NV_PLATFORM);
     if (hf_has_index(r->indices, HF_NV_PLATFORM) && !look_at_index(r, HF_NV_PLATFORM, error)) {
         return false;
     }
-    for (uint32_t index = HF_NV_CHAIN; index <= HF_NV_CHAIN_LAST; index++) {
-        if (hf_has_index(r->indices, index) && !look_at_index(r, index, error)) {
-            return false;
-        }
+    if (!look_at_chain(r, error)) {
+        return false;
     }
     if (r->reproducible && !r->plan.reproducible_from) {
         return hf_error_set(error, HF_ERROR_STATE,
@@ -178,13 +191,17 @@ static bool replace_all(Reissue *r, HfJob *job, GError **error)
 {
     for (unsigned i = 0; i < r->plan.key_count; i++) {
         const HfEkRow *row = r->plan.keys[i];
+        if (!r->chosen[i]) {
+            continue;
+        }
         if (!undefine(r, hf_template_info(row->template)->certificate_index, error) ||
             !hf_job_certificate(job, row, g_ptr_array_index(job->made->keys, i), error)) {
             return false;
         }
     }
-    if (!undefine(r, HF_NV_PLATFORM, error) ||
-        (r->plan.platform_certificate && !hf_job_platform_certificate(job, error))) {
+    if (!r->plan.install &&
+        (!undefine(r, HF_NV_PLATFORM, error) ||
+         (r->plan.platform_certificate && !hf_job_platform_certificate(job, error)))) {
         return false;
     }
     for (uint32_t index = HF_NV_CHAIN; index <= HF_NV_CHAIN_LAST; index++) {
@@ -193,6 +210,53 @@ static bool replace_all(Reissue *r, HfJob *job, GError **error)
         }
     }
     return hf_job_chain(job, error);
+}
+
+static GBytes *present_chain(const Reissue *r, GError **error)
+{
+    g_autoptr(GByteArray) all = g_byte_array_new();
+    for (uint32_t index = HF_NV_CHAIN; index <= HF_NV_CHAIN_LAST; index++) {
+        g_autoptr(GBytes) piece = NULL;
+        if (!hf_has_index(r->indices, index)) {
+            continue;
+        }
+        if (!(piece = hf_tpm_nv_read(r->tpm, index, NULL, index, error))) {
+            return NULL;
+        }
+        hf_put_gbytes(all, piece);
+    }
+    return g_byte_array_free_to_bytes(g_steal_pointer(&all));
+}
+
+/* The keys that the file is for; the others keep what they have. */
+static bool choose(Reissue *r, const HfManufacture *made, HfCertifier *file, GError **error)
+{
+    unsigned chosen = 0;
+    for (unsigned i = 0; i < r->plan.key_count; i++) {
+        const HfMadeKey *made_key = g_ptr_array_index(made->keys, i);
+        g_autoptr(HfPublicKey) key = hf_public_key_of(&made_key->public, error);
+        g_autoptr(GBytes) spki = key ? hf_public_key_spki(key) : NULL;
+        if (!spki) {
+            return false;
+        }
+        r->chosen[i] = hf_certifier_file_has(file, spki);
+        chosen += r->chosen[i] ? 1 : 0;
+    }
+    return chosen == hf_certifier_file_count(file) ||
+           hf_error_set(error, HF_ERROR_INVALID,
+                        "%s: of its %u EK certificates %u are for endorsement keys of this TPM, "
+                        "expected all",
+                        r->plan.install, hf_certifier_file_count(file), chosen);
+}
+
+static HfCertifier *open_file(Reissue *r, const HfManufacture *made, GError **error)
+{
+    g_autoptr(HfCertifier) file = hf_certifier_file_open(r->plan.install, error);
+    g_autoptr(GBytes) chain = NULL;
+    return file && choose(r, made, file, error) && (chain = present_chain(r, error)) &&
+                   hf_certifier_file_keep(file, chain, error)
+               ? g_steal_pointer(&file)
+               : NULL;
 }
 
 static HfCertifier *open_certifier(const Reissue *r, const HfEngineFacts *facts, GError **error)
@@ -238,7 +302,8 @@ HfManufacture *hf_reissue(const HfSetupPlan *plan, const HfEngines *engines,
     g_auto(HfJob) job = { &r.plan, NULL, &tpm, made, NULL };
     if (!start(engines->maker, permanent, &tpm, error) || !hf_job_identity(&job, error) ||
         !look(&r, made, error) || !check_seed(&r, engines, made, seed, error) ||
-        !(certifier = open_certifier(&r, facts, error))) {
+        !(certifier =
+              plan->install ? open_file(&r, made, error) : open_certifier(&r, facts, error))) {
         return NULL;
     }
     job.certifier = certifier;

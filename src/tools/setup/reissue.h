@@ -18,7 +18,9 @@
  * plan->reproducible_from, which the keys are held against; NULL: none. HF_ERROR_STATE when a certificate
  * there is for another key (TPM2_ChangeEPS), when an index is the guest's own, or when the old
  * certificate says reproducible and no seed is given; HF_ERROR_NOT_FOUND when there is nothing to
- * certify; the certifier's errors. */
+ * certify; the certifier's errors. With plan->install the certificates are those of that file: only keys
+ * that it has one for get another, the platform certificate stays, and so do the certificates above
+ * the others; HF_ERROR_INVALID when it has one for a key that is not this TPM's. */
 HfManufacture *hf_reissue(const HfSetupPlan *plan, const HfEngines *engines,
                           const HfEngineFacts *facts, const HfSecret *permanent,
                           const HfSecret *seed, GError **error);

@@ -72,6 +72,10 @@ static const HfOption setup_options[] = {
       .help = "remove those that are not; nothing else is changed" },
     { .name = "reissue-certificates",
       .help = "have new certificates issued for the endorsement keys of an existing TPM" },
+    { .name = "install-certificate",
+      .kind = HF_KIND_PATH,
+      .arg = "FILE",
+      .help = "put EK certificates issued elsewhere, and those above them, into an existing TPM" },
     { .name = "copy-from",
       .kind = HF_KIND_STRING,
       .arg = "STATE",
@@ -310,7 +314,7 @@ static bool check_reconfigure(const HfOptions *o, bool swtpm, GError **error)
 static bool check_examination(const HfOptions *o, GError **error)
 {
     static const char *const examinations[] = { "check-certificates", "withdraw-certificates",
-                                                "reissue-certificates" };
+                                                "reissue-certificates", "install-certificate" };
     /* The last ones go with a reissue. */
     static const char *const excluded[] = {
         "createek",          "create-ek-cert",     "create-spk",
@@ -323,7 +327,7 @@ static bool check_examination(const HfOptions *o, GError **error)
     const char *given = what ? first_given(o, excluded, G_N_ELEMENTS(excluded) - last) : NULL;
 
     for (unsigned i = 0, count = 0; i < G_N_ELEMENTS(examinations); i++) {
-        count += hf_options_flag(o, examinations[i]);
+        count += hf_options_has(o, examinations[i]) ? 1 : 0;
         given = count > 1 ? examinations[i] : given;
     }
     if (given) {
@@ -340,7 +344,7 @@ static bool check_copy(const HfOptions *o, GError **error)
         "createek",           "create-ek-cert",        "create-platform-cert", "create-spk",
         "iakkeyalgo",         "idevidkeyalgo",         "reproducible-from",    "reconfigure",
         "check-certificates", "withdraw-certificates", "take-ownership",       "pcr-banks",
-        "overwrite",          "write-ek-cert-files"
+        "overwrite",          "write-ek-cert-files",   "reissue-certificates", "install-certificate"
     };
     const char *given =
         hf_options_has(o, "copy-from") ? first_given(o, excluded, G_N_ELEMENTS(excluded)) : NULL;

@@ -30,8 +30,9 @@ typedef struct {
     bool check_certificates;    /* of an existing TPM, nothing else */
     bool withdraw_certificates; /* the same, and remove those that do not match */
     bool reissue;               /* certificates of an existing TPM, nothing else */
-    bool reconfigure;           /* PCR banks of an existing TPM, nothing else */
-    char *copy_from;            /* the TPM there becomes that of `state`, nothing else; or NULL */
+    char *install;    /* file of certificates for an existing TPM, nothing else; or NULL */
+    bool reconfigure; /* PCR banks of an existing TPM, nothing else */
+    char *copy_from;  /* the TPM there becomes that of `state`, nothing else; or NULL */
 
     bool create_ek;
     bool ek_certificates;

@@ -22,6 +22,7 @@ void hf_setup_plan_free(HfSetupPlan *plan)
     }
     g_free(plan->state);
     g_free(plan->copy_from);
+    g_free(plan->install);
     g_free(plan->certificate_dir);
     g_free(plan->vmid);
     g_free(plan->reproducible_from);
@@ -300,6 +301,7 @@ static HfSetupPlan *plan_from_options(const HfOptions *o, bool swtpm)
     plan->check_certificates = hf_options_flag(o, "check-certificates");
     plan->withdraw_certificates = hf_options_flag(o, "withdraw-certificates");
     plan->reissue = hf_options_flag(o, "reissue-certificates");
+    plan->install = g_strdup(hf_options_string(o, "install-certificate"));
     plan->reconfigure = hf_options_flag(o, "reconfigure");
     plan->copy_from = g_strdup(hf_options_string(o, "copy-from"));
     plan->ek_certificates = plan->reissue || hf_options_flag(o, "create-ek-cert");

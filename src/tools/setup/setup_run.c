@@ -78,12 +78,12 @@ static bool decide(const HfSetupPlan *plan, HfStore *store, bool *ret_go_on, GEr
                                      "%s: there is no TPM whose certificates could be looked at",
                                      plan->state);
     }
-    if (plan->reissue) {
+    if (plan->reissue || plan->install) {
         *ret_go_on = true;
         return there ? not_suspended(store, plan, error)
                      : hf_error_set(error, HF_ERROR_NOT_FOUND,
-                                    "%s: there is no TPM whose certificates could be issued anew",
-                                    plan->state);
+                                    "%s: there is no TPM whose certificates could be %s",
+                                    plan->state, plan->install ? "replaced" : "issued anew");
     }
     if (plan->reconfigure) {
         *ret_go_on = true;
@@ -336,10 +336,10 @@ static bool work(const HfSetupPlan *plan, const HfEngines *engines, HfStore *sto
                  bool *ret_changed, GError **error)
 {
     bool changed = true;
-    g_autoptr(HfManufacture) made = plan->reissue ? reissue(plan, engines, store, error)
-                                    : plan->reconfigure
-                                        ? reconfigure(plan, engines, store, &changed, error)
-                                        : make(plan, engines, error);
+    g_autoptr(HfManufacture) made =
+        plan->reissue || plan->install ? reissue(plan, engines, store, error)
+        : plan->reconfigure            ? reconfigure(plan, engines, store, &changed, error)
+                                       : make(plan, engines, error);
     if (!made || !check(plan, made, engines, error) ||
         (changed && !store_all(plan, made, store, error))) {
         return false;
