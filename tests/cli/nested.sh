@@ -232,6 +232,46 @@ ok "a host is challenged with the fleet's list" challenge B --vma-root C/root.pe
 refuses 1 "nested host: a revocation list of .* is required, found .CN=privacy CA" "not with another's alone" challenge B --vma-root C/root.pem --crl P/crl.pem
 ok "none of them is revoked" verify two --nested 1 --crl C/crl.pem
 serial=$(openssl x509 -in A.vma -noout -serial | sed 's/serial=//' | tr A-F a-f)
+challenge B --vma-root C/root.pem >/dev/null
+respond B >/dev/null
+# The same CA in another place, which hears of what C revokes by a list alone.
+cp -a C Q
+elsewhere() {
+    "$ca" delegate --dir Q --request B.request --out Q.pem --approver-public approver.pub --environment inner "$@"
+}
+cp -a C/nonces kept
+python3 - C/nonces/* <<'EOF'
+import json, sys
+for path in sys.argv[1:]:
+    with open(path, encoding="ascii") as f:
+        nonce = json.load(f)
+    if "nested" in nonce:
+        assert nonce["version"] == nonce["minimum-reader"] == 3
+        del nonce["chain"], nonce["roots"]
+        nonce["version"] = nonce["minimum-reader"] = 2
+        with open(path, "w", encoding="ascii") as f:
+            json.dump(nonce, f)
+EOF
+refuses 1 "nonce: a nested host's chain is expected in it, and it has none" "a nonce of before chains were kept" \
+    delegate B --environment inner
+rm -r C/nonces
+mv kept C/nonces
+"$ca" revoke --dir C --serial "$serial" --reason certificateHold >/dev/null
+refuses 1 "verified again since the challenge: EK certificate: the vMA certificate above it was revoked .serial number $serial" \
+    "the outer authority is put on hold between challenge and delegation" delegate B --environment inner
+like "$("$ca" audit --dir C --event refuse | tail -n 1)" "delegate.*verified again since the challenge" "that is recorded"
+serving_start --dir C --approver-public approver.pub --vma-root C/root.pem --environment inner || diag_file serve.log
+refuses 1 "verified again since the challenge: EK certificate: the vMA certificate above it" "a CA that serves looks again, too" \
+    hostile ask s 3 B.request answer
+stop "$serving"
+serving=
+refuses 1 "verified again since the challenge: EK certificate: nested host: the vMA certificate is on hold since" \
+    "by a list the CA hears of it elsewhere" elsewhere --crl C/crl.pem
+refuses 1 "nested host: a revocation list of .* is required, found .CN=privacy CA" "not by a list of another" \
+    elsewhere --crl P/crl.pem
+ok "without a list nobody knows there" elsewhere
+"$ca" revoke --dir C --serial "$serial" --reason removeFromCRL >/dev/null
+ok "the hold is over: the same request is granted" delegate B --environment inner --crl C/crl.pem
 "$ca" revoke --dir C --serial "$serial" --reason keyCompromise >/dev/null
 refuses 1 "host TPM, level 1: the vMA certificate was revoked" "the outer authority is revoked" \
     verify two --nested 1 --crl C/crl.pem

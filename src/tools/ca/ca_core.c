@@ -80,6 +80,8 @@ static bool challenge_host(const HfCaRules *rules, const HfCaDir *ca,
     nonce->vouched = vouched.words;
     nonce->nested = vouched.nested;
     nonce->on_software = vouched.on_software;
+    nonce->chain = vouched.chain;
+    nonce->roots = vouched.roots;
     return check_delegable(rules, &vouched, error) && credential(nonce, &ek, &ak, challenge, error);
 }
 
@@ -217,6 +219,18 @@ static GPtrArray *known_keys(HfCaDir *ca, GError **error)
     return g_steal_pointer(&keys);
 }
 
+/* What a nested host stands on may have been revoked, or have expired, since it was challenged. */
+static bool still_vouched(const HfCaDir *ca, const HfCaRules *rules, const HfCaNonce *nonce,
+                          GError **error)
+{
+    if (nonce->nested > 0 &&
+        !hf_ca_voucher_again(ca, rules->crls, nonce->chain, nonce->roots, error)) {
+        g_prefix_error(error, "verified again since the challenge: ");
+        return false;
+    }
+    return true;
+}
+
 /* Is the request true, and may it be granted? ret_nonce: the one that it answers. */
 static bool judge(HfCaDir *ca, const HfCaRules *rules, const HfEvidence *evidence,
                   HfCaNonce **ret_nonce, HfCaVerdict *ret_verdict, GError **error)
@@ -233,7 +247,8 @@ static bool judge(HfCaDir *ca, const HfCaRules *rules, const HfEvidence *evidenc
     };
 
     if (!known || !hf_ca_verify(evidence, &expected, ret_verdict, error) ||
-        !hf_ca_revoked_allows(ca, ret_verdict->key_name, error)) {
+        !hf_ca_revoked_allows(ca, ret_verdict->key_name, error) ||
+        !still_vouched(ca, rules, nonce, error)) {
         return false;
     }
     *ret_nonce = g_steal_pointer(&nonce);

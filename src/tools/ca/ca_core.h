@@ -28,8 +28,9 @@ typedef struct {
     bool ek_challenged; /* the attestation key is proved to be in the TPM with the EK */
 } HfCaDelegated;
 
-/* Verifies (ca_verify.h), uses up the nonce, issues and records. A request that is refused leaves
- * everything as it was; from the nonce's use on only a failure of the CA itself ends it. */
+/* Verifies (ca_verify.h; of a nested host also again what it stands on, with rules->crls), uses up
+ * the nonce, issues and records. A request that is refused leaves everything as it was; from the
+ * nonce's use on only a failure of the CA itself ends it. */
 HfCaDelegated *hf_ca_delegate(HfCaDir *ca, const HfCaRules *rules, GBytes *request,
                               const char *label, GError **error);
 /* What the host installs: the certificate and the root, PEM. */

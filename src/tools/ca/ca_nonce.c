@@ -22,9 +22,9 @@
 #include "tools/common/fields.h"
 
 #define FORMAT "holdfast-ca-nonce"
-#define FORMAT_VERSION 2
+#define FORMAT_VERSION 3
 #define VERSION_PLAIN 1 /* of what is not nested */
-#define FILE_MAX 4096
+#define FILE_MAX HF_FIELDS_FILE_MAX
 #define LIFE_S (7 * 24 * 3600)
 
 HfCaNonce *hf_ca_nonce_new(void)
@@ -48,6 +48,8 @@ void hf_ca_nonce_free(HfCaNonce *nonce)
     g_clear_pointer(&nonce->ak_name, g_bytes_unref);
     g_clear_pointer(&nonce->ek_digest, g_bytes_unref);
     g_free(nonce->vouched);
+    g_free(nonce->chain);
+    g_free(nonce->roots);
     g_free(nonce);
 }
 
@@ -112,6 +114,10 @@ static HfCaNonce *parse(GBytes *file, GBytes *bytes, GError **error)
     nonce->ek_digest = hf_fields_hex(fields, "ek", secret != NULL, 32, 32);
     nonce->vouched = hf_fields_text(fields, "vouched", secret != NULL);
     parse_nested(fields, nonce);
+    if (hf_fields_has(fields, "chain")) { /* not in version 2 */
+        nonce->chain = hf_fields_lines(fields, "chain");
+        nonce->roots = hf_fields_lines(fields, "roots");
+    }
     if (!hf_fields_finish(fields, error)) {
         return NULL;
     }
@@ -201,6 +207,10 @@ static bool create(int fd, const HfCaNonce *nonce, GError **error)
         nested = nonce->nested > 0 ? nested_text(nonce) : NULL;
         hf_fields_put(builder, "nested", nested);
     }
+    if (nonce->nested > 0) {
+        hf_fields_put_lines(builder, "chain", nonce->chain);
+        hf_fields_put_lines(builder, "roots", nonce->roots);
+    }
     text = hf_fields_end(builder);
     done = hf_file_create_at(fd, name, text, strlen(text), 0600, "nonce", error);
     explicit_bzero(text, strlen(text));
@@ -274,6 +284,12 @@ HfCaNonce *hf_ca_nonce_find(HfCaDir *ca, GBytes *bytes, GError **error)
     }
     if (g_get_real_time() / G_USEC_PER_SEC - nonce->given > LIFE_S) {
         hf_error_set(error, HF_ERROR_POLICY, "nonce: older than a week; ask for a new one");
+        return NULL;
+    }
+    if (nonce->nested > 0 && !nonce->chain) {
+        hf_error_set(error, HF_ERROR_POLICY,
+                     "nonce: a nested host's chain is expected in it, and it has none (an older "
+                     "holdfast-ca gave it out): challenge the host again");
         return NULL;
     }
     return g_steal_pointer(&nonce);

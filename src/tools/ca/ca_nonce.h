@@ -4,8 +4,9 @@
  * nonces/HEX in the CA's directory, mode 0600, a JSON object: format "holdfast-ca-nonce", version
  * 1, given (seconds since 1970) and, where a host TPM was challenged, secret, ak (Name), ek
  * (SHA-256 of the SPKI) and vouched (who vouches for the endorsement key); where that TPM is a virtual
- * one version 2 with nested ("1 hardware-rooted": levels and what the last of them is rooted in). A nonce is good for one
- * delegation within a week; it is removed when it is used.
+ * one version 3 with nested ("1 hardware-rooted": levels and what the last of them is rooted in),
+ * chain and roots (PEM, an array of lines), which are verified again before anything is delegated.
+ * A nonce is good for one delegation within a week; it is removed when it is used.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -29,6 +30,8 @@ typedef struct {
     char *vouched;
     unsigned nested;  /* as in HfCaVouched */
     bool on_software; /* the same */
+    char *chain;      /* the same; NULL: not nested */
+    char *roots;      /* the same */
 } HfCaNonce;
 
 /* A fresh one without challenge. */
@@ -38,7 +41,8 @@ void hf_ca_nonce_free(HfCaNonce *nonce);
  * HF_ERROR_NO_SPACE when too many wait. A challenge that takes the place of another one of its
  * endorsement key is not recorded: so many of that key are already. The lock must be held. */
 bool hf_ca_nonce_give(HfCaDir *ca, const HfCaNonce *nonce, GError **error);
-/* HF_ERROR_POLICY when it was not given out, was used, or is older than a week. */
+/* HF_ERROR_POLICY when it was not given out, was used, is older than a week, or was given to a nested
+ * host by a version that did not keep its chain. */
 HfCaNonce *hf_ca_nonce_find(HfCaDir *ca, GBytes *nonce, GError **error);
 /* Forgets it, durably, if it is still there: it is used. */
 bool hf_ca_nonce_use(HfCaDir *ca, GBytes *nonce, GError **error);

@@ -27,6 +27,7 @@ void hf_ca_rules_free(HfCaRules *rules)
         return;
     }
     hf_ca_voucher_free(rules->voucher);
+    hf_crl_set_free(rules->crls);
     g_ptr_array_unref(rules->environments);
     g_free(rules->organization);
     g_free(rules->crl_url);
@@ -146,6 +147,7 @@ bool hf_ca_rules_read_delegation(HfCaRules *rules, const HfOptions *options, con
     rules->name_constraints = hf_options_flag(options, "name-constraints");
     rules->days = (unsigned)hf_options_int(options, "days");
     rules->has_approver = approver != NULL;
-    return load_environments(options, ca, rules->environments, error) &&
+    return hf_ca_voucher_load_crls(options, &rules->crls, error) &&
+           load_environments(options, ca, rules->environments, error) &&
            (!approver || load_approver(approver, &rules->approver, error));
 }

@@ -26,6 +26,7 @@ typedef struct {
     GPtrArray *environments; /* HfCaEnvironment: the first that fits is the host's */
     bool allow_software;
     bool allow_unproved_ek;
+    HfCrlSet *crls; /* of the fleets that nested hosts stand on; NULL: none given */
     /* What its certificate says. */
     char *organization; /* or NULL */
     char *crl_url;      /* or NULL */
@@ -35,7 +36,7 @@ typedef struct {
 
 /* The options --ek-roots, --ek-digest, --ek-list, --vma-root and --vma. */
 bool hf_ca_rules_read_voucher(HfCaRules *rules, const HfOptions *options, GError **error);
-/* The other ones. `environments` of the CA's directory is read when the options name no other. */
+/* The other ones, and --crl. `environments` of the CA's directory is read when the options name no other. */
 bool hf_ca_rules_read_delegation(HfCaRules *rules, const HfOptions *options, const HfCaDir *ca,
                                  GError **error);
 HfCaRules *hf_ca_rules_new(void);

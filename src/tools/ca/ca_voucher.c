@@ -15,6 +15,9 @@
 #include "tools/ca/ca_ek_list.h"
 #include "tools/ca/ca_revoked.h"
 
+/* PEM of a virtual TPM's chain and its roots: both are kept in the file of a nonce. */
+#define KEPT_MAX (48u * 1024)
+
 struct HfCaVoucher {
     HfVendorRoots *roots;
     GHashTable *digests; /* lower-case hex */
@@ -105,17 +108,78 @@ static bool other_key(GError **error)
                         "endorsement key: its certificate is for another key");
 }
 
-/* The virtual TPM of a host that is itself a guest. */
-static bool ask_fleet(const HfCaVoucher *voucher, const HfCaDir *ca, GBytes *spki,
-                      HfCertificate *certificate, GBytes *above, HfCaVouched *ret_vouched,
-                      GError **error)
+static bool verify_chain(const HfCaDir *ca, GPtrArray *chain, GPtrArray *fleets, HfCrlSet *crls,
+                         HfChainProof *ret_proof, GError **error)
 {
     const HfChainRules rules = {
         .kind = HF_LEAF_EK,
         .at = g_get_real_time() / G_USEC_PER_SEC,
         .nested = HF_NESTED_MAX - 1, /* the delegation to come is one level more */
-        .crls = voucher->crls,
+        .crls = crls,
     };
+
+    if (!hf_chain_verify(chain, fleets, &rules, ret_proof, error)) {
+        g_prefix_error(error, "EK certificate: nested host: ");
+        return false;
+    }
+    return hf_ca_revoked_chain(ca, ret_proof, error);
+}
+
+static void add_pem(GString *all, const HfCertificate *certificate, bool once)
+{
+    g_autofree char *pem = hf_certificate_pem(certificate);
+
+    if (!once || !strstr(all->str, pem)) {
+        g_string_append(all, pem);
+    }
+}
+
+/* For hf_ca_voucher_again. Each root once: most chains have one on all levels. */
+static bool keep(GPtrArray *chain, const HfChainProof *proof, HfCaVouched *vouched, GError **error)
+{
+    g_autoptr(GString) own = g_string_new(NULL);
+    g_autoptr(GString) roots = g_string_new(NULL);
+
+    for (unsigned i = 0; i < chain->len; i++) {
+        add_pem(own, g_ptr_array_index(chain, i), false);
+    }
+    add_pem(roots, proof->root, true);
+    for (unsigned i = 0; i < proof->nested; i++) {
+        add_pem(roots, proof->hosts[i].root, true);
+    }
+    if (own->len + roots->len > KEPT_MAX) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "EK certificate: nested host: its chain and roots have at most %u "
+                            "bytes (PEM), found %zu",
+                            KEPT_MAX, own->len + roots->len);
+    }
+    vouched->chain = g_string_free(g_steal_pointer(&own), FALSE);
+    vouched->roots = g_string_free(g_steal_pointer(&roots), FALSE);
+    return true;
+}
+
+static GPtrArray *kept(const char *pem, const char *label, GError **error)
+{
+    g_autoptr(GBytes) bytes = g_bytes_new(pem, strlen(pem));
+
+    return hf_certificate_parse_bundle(bytes, label, error);
+}
+
+bool hf_ca_voucher_again(const HfCaDir *ca, HfCrlSet *crls, const char *chain, const char *roots,
+                         GError **error)
+{
+    g_autoptr(GPtrArray) all = kept(chain, "nonce: chain", error);
+    g_autoptr(GPtrArray) fleets = all ? kept(roots, "nonce: roots", error) : NULL;
+    HfChainProof proof;
+
+    return fleets && verify_chain(ca, all, fleets, crls, &proof, error);
+}
+
+/* The virtual TPM of a host that is itself a guest. */
+static bool ask_fleet(const HfCaVoucher *voucher, const HfCaDir *ca, GBytes *spki,
+                      HfCertificate *certificate, GBytes *above, HfCaVouched *ret_vouched,
+                      GError **error)
+{
     g_autoptr(GPtrArray) given = NULL;
     g_autoptr(GPtrArray) chain = NULL;
     g_autofree char *root = NULL;
@@ -136,11 +200,8 @@ static bool ask_fleet(const HfCaVoucher *voucher, const HfCaDir *ca, GBytes *spk
         return false;
     }
     chain = hf_chain_arrange(certificate, voucher->vmas, given);
-    if (!hf_chain_verify(chain, voucher->fleets, &rules, &proof, error)) {
-        g_prefix_error(error, "EK certificate: nested host: ");
-        return false;
-    }
-    if (!hf_ca_revoked_chain(ca, &proof, error)) {
+    if (!verify_chain(ca, chain, voucher->fleets, voucher->crls, &proof, error) ||
+        !keep(chain, &proof, ret_vouched, error)) {
         return false;
     }
     root = hf_certificate_subject_text(proof.root);

@@ -28,6 +28,10 @@ typedef struct {
     char *words;     /* "vendor CN=...", "listed", "fleet CN=... (...)"; caller frees */
     unsigned nested; /* virtual TPMs that stand on each other, this one too; 0: it is not virtual */
     bool on_software; /* the last of them is software-rooted */
+    /* Of a virtual one, PEM, else NULL; caller frees: the verified chain, leaf first, and the roots
+     * that it led to. */
+    char *chain;
+    char *roots;
 } HfCaVouched;
 
 /* spki: of the endorsement key; certificate and above (pki/vendor.h) may be NULL. ca: whose record of
@@ -36,6 +40,10 @@ typedef struct {
 bool hf_ca_voucher_ask(const HfCaVoucher *voucher, const HfCaDir *ca, GBytes *spki,
                        GBytes *certificate, GBytes *above, HfCaVouched *ret_vouched,
                        GError **error);
+/* Does what was verified then (`chain` and `roots` as above) still verify now, with these lists (or
+ * NULL) and this CA's record of revoked certificates? Errors as of hf_ca_voucher_ask. */
+bool hf_ca_voucher_again(const HfCaDir *ca, HfCrlSet *crls, const char *chain, const char *roots,
+                         GError **error);
 /* The lists of --crl; NULL without the option. */
 bool hf_ca_voucher_load_crls(const HfOptions *options, HfCrlSet **ret_crls, GError **error);
 /* The certificates of all files of this option, which may be given several times. */
