@@ -334,6 +334,36 @@ bool hf_file_write(const char *path, const void *data, size_t n, mode_t mode, GE
     return hf_fd_write_all(fd, data, n, path, error);
 }
 
+/* That `path` names the open file, and nothing else does. A link that is taken away between open and
+ * fstat would leave a file of somebody else's with its one name, so the name is asked. */
+static bool has_one_name(const char *path, const struct stat *opened, GError **error)
+{
+    struct stat named;
+    if (lstat(path, &named) != 0) {
+        return hf_error_errno(error, errno, "cannot open %s", path);
+    }
+    if (named.st_dev != opened->st_dev || named.st_ino != opened->st_ino) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "cannot open %s: it was replaced while it was opened", path);
+    }
+    return named.st_nlink == 1 ||
+           hf_error_set(error, HF_ERROR_INVALID,
+                        "cannot open %s: the file has %ju names (hard links), expected one", path,
+                        (uintmax_t)named.st_nlink);
+}
+
+/* The kernel finds a file and then reads how many names it has, and a link may go in between. It has
+ * to be there again for the next look, and to go in that very moment, too. */
+static bool stays_with_one_name(const char *path, const struct stat *opened, GError **error)
+{
+    for (int looks = 0; looks < 3; looks++) {
+        if (!has_one_name(path, opened, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 int hf_file_open_output(const char *path, HfOutput how, mode_t mode, GError **error)
 {
     const int append = (how & HF_OUTPUT_APPEND) != 0 ? O_APPEND : 0;
@@ -348,10 +378,7 @@ int hf_file_open_output(const char *path, HfOutput how, mode_t mode, GError **er
         hf_error_errno(error, errno, "cannot open %s", path);
         return -1;
     }
-    if (S_ISREG(st.st_mode) && st.st_nlink > 1) {
-        hf_error_set(error, HF_ERROR_INVALID,
-                     "cannot open %s: the file has %ju names (hard links), expected one", path,
-                     (uintmax_t)st.st_nlink);
+    if (S_ISREG(st.st_mode) && !stays_with_one_name(path, &st, error)) {
         return -1;
     }
     /* Only now: what was refused is as it was. */
