@@ -62,6 +62,18 @@ guest_add() {
     done
 }
 
+# guest_add_fuse: libfuse3, where the emulator has the front end cuse: it loads the library when it
+# needs it, so no list of libraries has it.
+guest_add_fuse() {
+    local name path
+    name=$(sed -n 's/^#define HF_FUSE_LIBRARY "\(.*\)"/\1/p' "$top_builddir/config.h")
+    path=$(ldconfig -p | awk -v name="$name" '$1 == name { print $NF; exit }')
+    [ -n "$path" ] || return 0
+    path=/usr${path#/usr}
+    mkdir -p "$guest_extra$(dirname "$path")"
+    cp -L "$path" "$guest_extra$path"
+}
+
 # guest_add_module NAME...: kernel modules into /modules; guest_modules says whether there are any.
 guest_add_module() {
     local name
@@ -135,8 +147,10 @@ guest_event() {
     event='' words=''
     while [ -z "$event" ]; do
         guest_line "$1" || return 1
-        # UEFI clears every terminal it finds, this one too.
-        [[ $line != *$'\e'* ]] || continue
+        # UEFI clears every terminal it finds, this one too, and leaves no line of its own.
+        while [[ $line =~ $'\e'\[[0-9\;=]*[A-Za-z] ]]; do
+            line=${line//"${BASH_REMATCH[0]}"/}
+        done
         event=${line%% *}
         words=${line#"$event"}
         words=${words# }

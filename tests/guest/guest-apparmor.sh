@@ -11,6 +11,7 @@ need apparmor_parser setpriv
 guest_extra=$tap_dir/extra
 mkdir -p "$guest_extra"/{etc/apparmor.d/local,usr/libexec/holdfast/swtpm}
 guest_add "$emulator" "$top_builddir/holdfast-ctl" "$(type -P apparmor_parser)" "$(type -P setpriv)"
+guest_add_fuse
 cp -r /etc/apparmor.d/{abi,abstractions,tunables} "$guest_extra/etc/apparmor.d/"
 cp "$top_srcdir/contrib/apparmor/usr.bin.holdfast" "$guest_extra/etc/apparmor.d/"
 ln -s ../../../bin/holdfast "$guest_extra/usr/libexec/holdfast/swtpm/swtpm"

@@ -12,14 +12,7 @@ guest_extra=$tap_dir/extra
 mkdir -p "$guest_extra/etc"
 need setpriv
 guest_add "$emulator" "$client" "$top_builddir/holdfast-ctl" "$(type -P setpriv)"
-# libfuse3 is loaded when it is needed: no list of libraries has it.
-fuse=$(sed -n 's/^#define HF_FUSE_LIBRARY "\(.*\)"/\1/p' "$top_builddir/config.h")
-fuse_path=$(ldconfig -p | awk -v name="$fuse" '$1 == name { print $NF; exit }')
-if [ -n "$fuse_path" ]; then
-    fuse_path=/usr${fuse_path#/usr}
-    mkdir -p "$guest_extra$(dirname "$fuse_path")"
-    cp -L "$fuse_path" "$guest_extra$fuse_path"
-fi
+guest_add_fuse
 [ -z "$(type -P swtpm_ioctl)" ] || guest_add "$(type -P swtpm_ioctl)"
 guest_add_module fuse cuse tpm_vtpm_proxy || {
     echo "1..0 # SKIP the guest's kernel has no modules fuse, cuse and tpm_vtpm_proxy"
