@@ -66,6 +66,7 @@ guest_add() {
 # needs it, so no list of libraries has it.
 guest_add_fuse() {
     local name path
+    # shellcheck disable=SC2154  # tap.sh knows the tree
     name=$(sed -n 's/^#define HF_FUSE_LIBRARY "\(.*\)"/\1/p' "$top_builddir/config.h")
     path=$(ldconfig -p | awk -v name="$name" '$1 == name { print $NF; exit }')
     [ -n "$path" ] || return 0
