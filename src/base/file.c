@@ -175,6 +175,19 @@ GBytes *hf_file_read(const char *path, size_t max, GError **error)
     return hf_file_read_at(AT_FDCWD, path, max, path, error);
 }
 
+bool hf_file_read_if_at(int dir, const char *name, size_t max, const char *label, GBytes **ret_file,
+                        GError **error)
+{
+    g_autoptr(GError) local = NULL;
+
+    *ret_file = hf_file_read_at(dir, name, max, label, &local);
+    if (*ret_file || hf_error_is(local, HF_ERROR_NOT_FOUND)) {
+        return true;
+    }
+    g_propagate_error(error, g_steal_pointer(&local));
+    return false;
+}
+
 HfSecret *hf_file_read_secret(const char *path, size_t max, GError **error)
 {
     hf_autofd int fd = open_regular(AT_FDCWD, path, path, max, error);

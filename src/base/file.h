@@ -38,6 +38,9 @@ int hf_dir_make(const char *path, mode_t mode, GError **error);
  * be AT_FDCWD; `label` is how messages call the file. */
 GBytes *hf_file_read_at(int dir, const char *name, size_t max, const char *label, GError **error);
 GBytes *hf_file_read(const char *path, size_t max, GError **error);
+/* The same of a file that need not be there: then true, and *ret_file is NULL. */
+bool hf_file_read_if_at(int dir, const char *name, size_t max, const char *label, GBytes **ret_file,
+                        GError **error);
 /* The same into a wiped secret. */
 HfSecret *hf_file_read_secret(const char *path, size_t max, GError **error);
 /* Reads an open descriptor to its end, at most `max` bytes. */

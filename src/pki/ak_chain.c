@@ -30,28 +30,10 @@ static HfCertificate *pinned_issuer(const HfCertificate *of, GPtrArray *roots)
     return NULL;
 }
 
-static bool check_one(const HfCertificate *c, const char *name, gint64 at, GError **error)
-{
-    if (c->unknown_critical) {
-        return hf_error_set(error, HF_ERROR_INVALID,
-                            "the %s has a critical extension that is not known: %s", name,
-                            c->unknown_critical);
-    }
-    if (c->name_constraints_foreign) {
-        return hf_error_set(error, HF_ERROR_UNSUPPORTED,
-                            "the %s constrains names of other kinds than DNS, e-mail and IP", name);
-    }
-    if (at < c->not_before || at > c->not_after) {
-        return hf_error_set(error, HF_ERROR_POLICY, "the %s %s", name,
-                            at < c->not_before ? "is not valid yet" : "has expired");
-    }
-    return true;
-}
-
 /* depth: CA certificates between this one and the AK's. */
 static bool check_ca(const HfCertificate *c, int depth, gint64 at, GError **error)
 {
-    if (!check_one(c, CA_NAME, at, error)) {
+    if (!hf_certificate_check_usable(c, CA_NAME, at, error)) {
         return false;
     }
     if (!c->is_ca || !c->basic_constraints_critical || !c->has_key_usage ||
@@ -75,7 +57,7 @@ static bool check_ca(const HfCertificate *c, int depth, gint64 at, GError **erro
 
 static bool check_leaf(const HfCertificate *c, gint64 at, GError **error)
 {
-    if (!check_one(c, LEAF_NAME, at, error)) {
+    if (!hf_certificate_check_usable(c, LEAF_NAME, at, error)) {
         return false;
     }
     if (c->is_ca || !c->has_key_usage || c->key_usage != HF_USAGE_SIGNATURE) {

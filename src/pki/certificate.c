@@ -84,12 +84,10 @@ static const char *read_extensions(HfCertificate *c, HfReader *tbs)
     HfReader r = hf_der_get(&tagged, HF_DER_SEQUENCE);
     g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     while (!r.failed && hf_reader_left(&r) > 0) {
-        HfReader extension = hf_der_get(&r, HF_DER_SEQUENCE);
-        char *oid = hf_der_oid(&extension);
-        bool critical = hf_der_peek(&extension) == HF_DER_BOOLEAN && hf_der_bool(&extension);
-        HfReader value = hf_der_get(&extension, HF_DER_OCTETS);
-        if (!oid || !hf_reader_done(&extension)) {
-            g_free(oid);
+        char *oid = NULL;
+        bool critical = false;
+        HfReader value;
+        if (!hf_der_extension(&r, &oid, &critical, &value)) {
             return "an extension is malformed";
         }
         if (!g_hash_table_add(seen, oid)) {
@@ -267,6 +265,25 @@ bool hf_certificate_has_policy(const HfCertificate *certificate, const char *oid
 bool hf_certificate_has_purpose(const HfCertificate *certificate, const char *oid)
 {
     return has(certificate->purposes, oid);
+}
+
+bool hf_certificate_check_usable(const HfCertificate *certificate, const char *name, gint64 at,
+                                 GError **error)
+{
+    if (certificate->unknown_critical) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "the %s has a critical extension that is not known: %s", name,
+                            certificate->unknown_critical);
+    }
+    if (certificate->name_constraints_foreign) {
+        return hf_error_set(error, HF_ERROR_UNSUPPORTED,
+                            "the %s constrains names of other kinds than DNS, e-mail and IP", name);
+    }
+    if (at < certificate->not_before || at > certificate->not_after) {
+        return hf_error_set(error, HF_ERROR_POLICY, "the %s %s", name,
+                            at < certificate->not_before ? "is not valid yet" : "has expired");
+    }
+    return true;
 }
 
 bool hf_certificate_is_virtual(const HfCertificate *certificate)

@@ -101,6 +101,10 @@ char *hf_certificate_fingerprint(const HfCertificate *certificate);
 
 bool hf_certificate_has_policy(const HfCertificate *certificate, const char *oid);
 bool hf_certificate_has_purpose(const HfCertificate *certificate, const char *oid);
+/* Asked of every certificate of a chain at the time `at`, `name` in messages: it is in date, and has
+ * no critical extension and no name constraints that nobody here understands. */
+bool hf_certificate_check_usable(const HfCertificate *certificate, const char *name, gint64 at,
+                                 GError **error);
 /* Does it say that it is of a virtual TPM: any of our three policies? */
 bool hf_certificate_is_virtual(const HfCertificate *certificate);
 /* The one of our three policies it carries; false when it carries none or more than one. */

@@ -94,27 +94,6 @@ static bool check_step(const HfCertificate *c, const char *name, const HfCertifi
     return hf_certificate_signed_by(c, issuer, name, error);
 }
 
-/* Asked of all three. */
-static bool check_one(const HfCertificate *c, const char *name, gint64 at, GError **error)
-{
-    if (c->unknown_critical) {
-        return hf_error_set(error, HF_ERROR_INVALID,
-                            "the %s has a critical extension that is not known: %s", name,
-                            c->unknown_critical);
-    }
-    if (c->name_constraints_foreign) {
-        return hf_error_set(error, HF_ERROR_UNSUPPORTED,
-                            "the %s constrains names of other kinds than DNS, e-mail and IP", name);
-    }
-    if (at < c->not_before) {
-        return hf_error_set(error, HF_ERROR_POLICY, "the %s is not valid yet", name);
-    }
-    if (at > c->not_after) {
-        return hf_error_set(error, HF_ERROR_POLICY, "the %s has expired", name);
-    }
-    return true;
-}
-
 /* Asked of both CAs. */
 static bool check_ca(const HfCertificate *c, const char *name, GError **error)
 {
@@ -136,7 +115,8 @@ static const char *leaf_purpose(const Chain *c)
 
 bool hf_chain_check_root(const HfCertificate *root, gint64 at, GError **error)
 {
-    if (!check_one(root, ROOT_NAME, at, error) || !check_ca(root, ROOT_NAME, error)) {
+    if (!hf_certificate_check_usable(root, ROOT_NAME, at, error) ||
+        !check_ca(root, ROOT_NAME, error)) {
         return false;
     }
     if (root->path_length == 0) {
@@ -161,7 +141,8 @@ static bool check_revoked(Chain *c, GError **error)
 static bool check_vma(const Chain *c, GError **error)
 {
     const char *purposes[] = { HF_OID_PURPOSE_EK, leaf_purpose(c) };
-    if (!check_one(c->vma, VMA_NAME, c->rules->at, error) || !check_ca(c->vma, VMA_NAME, error)) {
+    if (!hf_certificate_check_usable(c->vma, VMA_NAME, c->rules->at, error) ||
+        !check_ca(c->vma, VMA_NAME, error)) {
         return false;
     }
     if (c->vma->path_length != 0) {
@@ -255,7 +236,7 @@ static bool check_platform_names(const HfCertificate *leaf, GError **error)
 static bool check_leaf(const Chain *c, GError **error)
 {
     const HfCertificate *leaf = c->leaf;
-    if (!check_one(leaf, c->leaf_name, c->rules->at, error)) {
+    if (!hf_certificate_check_usable(leaf, c->leaf_name, c->rules->at, error)) {
         return false;
     }
     if (!leaf->has_basic_constraints || !leaf->basic_constraints_critical) {

@@ -218,12 +218,10 @@ static const char *read_extensions(HfCrl *crl, HfCrlEntry *entry, HfReader r)
 {
     g_autoptr(GPtrArray) oids = g_ptr_array_new_with_free_func(g_free);
     while (!r.failed && hf_reader_left(&r) > 0) {
-        HfReader extension = hf_der_get(&r, HF_DER_SEQUENCE);
-        char *oid = hf_der_oid(&extension);
-        bool critical = hf_der_peek(&extension) == HF_DER_BOOLEAN && hf_der_bool(&extension);
-        HfReader value = hf_der_get(&extension, HF_DER_OCTETS);
-        if (!oid || !hf_reader_done(&extension)) {
-            g_free(oid);
+        char *oid = NULL;
+        bool critical = false;
+        HfReader value;
+        if (!hf_der_extension(&r, &oid, &critical, &value)) {
             return "an extension is malformed";
         }
         for (unsigned i = 0; i < oids->len; i++) {

@@ -310,6 +310,21 @@ char *hf_der_tagged_text(HfReader *r, unsigned n)
     return g_steal_pointer(&text);
 }
 
+bool hf_der_extension(HfReader *r, char **ret_oid, bool *ret_critical, HfReader *ret_value)
+{
+    HfReader extension = hf_der_get(r, HF_DER_SEQUENCE);
+    g_autofree char *oid = hf_der_oid(&extension);
+
+    *ret_oid = NULL;
+    *ret_critical = hf_der_peek(&extension) == HF_DER_BOOLEAN && hf_der_bool(&extension);
+    *ret_value = hf_der_get(&extension, HF_DER_OCTETS);
+    if (!oid || !hf_reader_done(&extension)) {
+        return false;
+    }
+    *ret_oid = g_steal_pointer(&oid);
+    return true;
+}
+
 /* Two decimal digits; -1 when they are none. */
 static int two_digits(const uint8_t *p)
 {

@@ -76,6 +76,9 @@ HfReader hf_der_number(HfReader *r, size_t max);
 char *hf_der_text(HfReader *r);
 /* [n] EXPLICIT UTF8String; NULL on failure. Caller frees. */
 char *hf_der_tagged_text(HfReader *r, unsigned n);
+/* The next Extension of X.509: its value and, in *ret_oid, its OID (caller frees); false when it is
+ * malformed. */
+bool hf_der_extension(HfReader *r, char **ret_oid, bool *ret_critical, HfReader *ret_value);
 /* UTCTime or GeneralizedTime in the forms of RFC 5280, as seconds since 1970. */
 gint64 hf_der_time(HfReader *r);
 /* What is left of a reader as bytes of their own. */

@@ -36,13 +36,14 @@ bool hf_tpm_nv_define(const HfTransport *tpm, uint32_t hierarchy, const HfSecret
     return response != NULL;
 }
 
-bool hf_tpm_nv_undefine(const HfTransport *tpm, uint32_t hierarchy, const HfSecret *auth,
-                        uint32_t index, GError **error)
+/* A command on an index that has no parameters. */
+static bool run_on_index(const HfTransport *tpm, uint32_t code, uint32_t handle,
+                         const HfSecret *auth, uint32_t index, GError **error)
 {
-    g_autoptr(HfTpmCommand) command = hf_tpm_command_new(TPM2_CC_NV_UndefineSpace);
+    g_autoptr(HfTpmCommand) command = hf_tpm_command_new(code);
     g_autoptr(HfTpmResponse) response = NULL;
 
-    hf_tpm_command_handle(command, hierarchy);
+    hf_tpm_command_handle(command, handle);
     hf_tpm_command_handle(command, index);
     hf_tpm_command_auth(command, auth);
     response = hf_tpm_command_run(command, tpm, false, NULL, error);
@@ -50,6 +51,12 @@ bool hf_tpm_nv_undefine(const HfTransport *tpm, uint32_t hierarchy, const HfSecr
         g_prefix_error(error, "NV index 0x%08x: ", index);
     }
     return response != NULL;
+}
+
+bool hf_tpm_nv_undefine(const HfTransport *tpm, uint32_t hierarchy, const HfSecret *auth,
+                        uint32_t index, GError **error)
+{
+    return run_on_index(tpm, TPM2_CC_NV_UndefineSpace, hierarchy, auth, index, error);
 }
 
 static bool write_piece(const HfTransport *tpm, uint32_t auth_handle, const HfSecret *auth,
@@ -95,17 +102,7 @@ bool hf_tpm_nv_write(const HfTransport *tpm, uint32_t auth_handle, const HfSecre
 bool hf_tpm_nv_write_lock(const HfTransport *tpm, uint32_t auth_handle, const HfSecret *auth,
                           uint32_t index, GError **error)
 {
-    g_autoptr(HfTpmCommand) command = hf_tpm_command_new(TPM2_CC_NV_WriteLock);
-    g_autoptr(HfTpmResponse) response = NULL;
-
-    hf_tpm_command_handle(command, auth_handle);
-    hf_tpm_command_handle(command, index);
-    hf_tpm_command_auth(command, auth);
-    response = hf_tpm_command_run(command, tpm, false, NULL, error);
-    if (!response) {
-        g_prefix_error(error, "NV index 0x%08x: ", index);
-    }
-    return response != NULL;
+    return run_on_index(tpm, TPM2_CC_NV_WriteLock, auth_handle, auth, index, error);
 }
 
 static bool read_piece(const HfTransport *tpm, uint32_t auth_handle, const HfSecret *auth,

@@ -169,6 +169,26 @@ static void file_is_replaced(Folder *f, gconstpointer data)
     g_assert_cmpuint(entries(f->path), ==, 1);
 }
 
+static void file_need_not_be_there(Folder *f, gconstpointer data)
+{
+    (void)data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GBytes) file = NULL;
+    g_assert_true(hf_file_read_if_at(f->dir, "gone", 9, "gone", &file, &error));
+    g_assert_no_error(error);
+    g_assert_null(file);
+    g_assert_true(hf_file_replace_at(f->dir, "there", "", 0, 0600, "there", NULL));
+    g_assert_true(hf_file_read_if_at(f->dir, "there", 9, "there", &file, &error));
+    g_assert_no_error(error);
+    g_assert_nonnull(file);
+    g_assert_cmpuint(g_bytes_get_size(file), ==, 0);
+    g_clear_pointer(&file, g_bytes_unref);
+    g_assert_cmpint(symlinkat("gone", f->dir, "dangling"), ==, 0);
+    g_assert_false(hf_file_read_if_at(f->dir, "dangling", 9, "dangling", &file, &error));
+    g_assert_error(error, HF_ERROR, HF_ERROR_INVALID);
+    g_assert_null(file);
+}
+
 static void file_refuses_what_is_no_file(Folder *f, gconstpointer data)
 {
     (void)data;
@@ -557,6 +577,8 @@ int main(int argc, char **argv)
     g_test_add_func("/base/secret/wiped-and-compared", secret_is_wiped_and_compared);
     g_test_add_func("/base/secret/gone-after-free", secret_memory_is_gone_after_free);
     g_test_add("/base/file/replaced", Folder, NULL, folder_open, file_is_replaced, folder_close);
+    g_test_add("/base/file/need-not-be-there", Folder, NULL, folder_open, file_need_not_be_there,
+               folder_close);
     g_test_add("/base/file/refuses", Folder, NULL, folder_open, file_refuses_what_is_no_file,
                folder_close);
     g_test_add("/base/file/written", Folder, NULL, folder_open, file_is_written_where_it_may,

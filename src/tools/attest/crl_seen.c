@@ -7,6 +7,7 @@
 
 #include "tools/attest/crl_seen.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -37,18 +38,16 @@ static bool parse_line(const char *line, HfCrlSet *set, const char *path, GError
 
 bool hf_crl_seen_load(const char *path, HfCrlSet *set, GError **error)
 {
-    g_autoptr(GError) local = NULL;
-    g_autoptr(GBytes) file = hf_file_read(path, HF_FIELDS_FILE_MAX, &local);
+    g_autoptr(GBytes) file = NULL;
     g_autoptr(HfFields) fields = NULL;
     g_autofree char *text = NULL;
     g_auto(GStrv) lines = NULL;
 
-    if (hf_error_is(local, HF_ERROR_NOT_FOUND)) {
-        return true;
+    if (!hf_file_read_if_at(AT_FDCWD, path, HF_FIELDS_FILE_MAX, path, &file, error)) {
+        return false;
     }
     if (!file) {
-        g_propagate_error(error, g_steal_pointer(&local));
-        return false;
+        return true;
     }
     fields = hf_fields_parse(file, path, FORMAT, FORMAT_VERSION, error);
     text = fields ? hf_fields_lines(fields, "numbers") : NULL;

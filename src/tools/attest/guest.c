@@ -53,18 +53,15 @@ void hf_guest_free(HfGuest *guest)
 static bool load_manifest(HfGuest *guest, bool *ret_found, GError **error)
 {
     g_autofree char *label = hf_guest_label(guest, MANIFEST);
-    g_autoptr(GError) local = NULL;
-    g_autoptr(GBytes) file =
-        hf_file_read_at(guest->fd, MANIFEST, HF_FIELDS_FILE_MAX, label, &local);
+    g_autoptr(GBytes) file = NULL;
     g_autoptr(HfFields) fields = NULL;
 
-    *ret_found = file != NULL;
-    if (hf_error_is(local, HF_ERROR_NOT_FOUND)) {
-        return true;
-    }
-    if (!file) {
-        g_propagate_error(error, g_steal_pointer(&local));
+    if (!hf_file_read_if_at(guest->fd, MANIFEST, HF_FIELDS_FILE_MAX, label, &file, error)) {
         return false;
+    }
+    *ret_found = file != NULL;
+    if (!file) {
+        return true;
     }
     fields = hf_fields_parse(file, label, FORMAT, FORMAT_VERSION, error);
     if (!fields) {

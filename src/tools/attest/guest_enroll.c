@@ -69,19 +69,16 @@ static bool make_request(const HfOptions *options, const char *out, GError **err
 static HfAkRequest *waiting(const HfGuest *guest, GError **error)
 {
     g_autofree char *label = hf_guest_label(guest, HF_GUEST_REQUEST);
-    g_autoptr(GError) local = NULL;
-    g_autoptr(GBytes) file =
-        hf_file_read_at(guest->fd, HF_GUEST_REQUEST, HF_PARCEL_FILE_MAX, label, &local);
+    g_autoptr(GBytes) file = NULL;
 
-    if (hf_error_is(local, HF_ERROR_NOT_FOUND)) {
+    if (!hf_file_read_if_at(guest->fd, HF_GUEST_REQUEST, HF_PARCEL_FILE_MAX, label, &file, error)) {
+        return NULL;
+    }
+    if (!file) {
         hf_error_set(
             error, HF_ERROR_STATE,
             "%s: no request waits for an answer: it was answered already, or none was made",
             guest->path);
-        return NULL;
-    }
-    if (!file) {
-        g_propagate_error(error, g_steal_pointer(&local));
         return NULL;
     }
     return hf_ak_request_read(file, label, error);

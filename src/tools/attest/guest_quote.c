@@ -92,25 +92,20 @@ static GBytes *concatenated(GPtrArray *certificates, unsigned first)
 static bool add_ak_certificate(const HfGuest *guest, HfQuoteFile *file, GError **error)
 {
     g_autofree char *label = hf_guest_label(guest, HF_GUEST_CERTIFICATE);
-    g_autoptr(GError) local = NULL;
-    g_autoptr(GBytes) pem =
-        hf_file_read_at(guest->fd, HF_GUEST_CERTIFICATE, HF_CERTIFICATE_FILE_MAX, label, &local);
+    g_autoptr(GBytes) pem = NULL;
     g_autoptr(HfPublicKey) key = hf_public_key_of(hf_host_key_public(guest->ak), error);
     g_autoptr(GBytes) spki = key ? hf_public_key_spki(key) : NULL;
     g_autoptr(GPtrArray) chain = NULL;
 
-    if (!spki) {
+    if (!spki || !hf_file_read_if_at(guest->fd, HF_GUEST_CERTIFICATE, HF_CERTIFICATE_FILE_MAX,
+                                     label, &pem, error)) {
         return false;
     }
-    if (hf_error_is(local, HF_ERROR_NOT_FOUND)) {
+    if (!pem) {
         return hf_error_set(error, HF_ERROR_STATE,
                             "%s: the attestation key has no certificate yet (run holdfast-attest "
                             "enroll)",
                             guest->path);
-    }
-    if (!pem) {
-        g_propagate_error(error, g_steal_pointer(&local));
-        return false;
     }
     chain = hf_certificate_parse_bundle(pem, label, error);
     if (!chain) {

@@ -55,15 +55,13 @@ static GBytes *offline_sign(HfSigner *signer, const uint8_t *digest, size_t size
     Offline *self = (Offline *)signer;
     g_autofree char *name = file_name(digest, size, ".sig");
     g_autofree char *label = g_build_filename(self->dir, name, NULL);
-    g_autoptr(GError) local = NULL;
-    g_autoptr(GBytes) signature = hf_file_read_at(self->fd, name, HF_RSA_MAX_BYTES, label, &local);
+    g_autoptr(GBytes) signature = NULL;
 
-    if (!signature && hf_error_is(local, HF_ERROR_NOT_FOUND)) {
-        ask(self, digest, size, error);
+    if (!hf_file_read_if_at(self->fd, name, HF_RSA_MAX_BYTES, label, &signature, error)) {
         return NULL;
     }
     if (!signature) {
-        g_propagate_error(error, g_steal_pointer(&local));
+        ask(self, digest, size, error);
         return NULL;
     }
     if (!hf_public_key_verify(self->key,

@@ -20,19 +20,14 @@ bool hf_ca_act_head(const HfCaDir *ca, const char *path, HfAuditHead *ret_head, 
 {
     g_autofree char *own = g_build_filename(ca->path, HF_CA_AUDIT_HEAD, NULL);
     const char *label = path ? path : own;
-    g_autoptr(GError) local = NULL;
-    g_autoptr(GBytes) file =
-        path ? hf_file_read(path, HF_FIELDS_FILE_MAX, &local)
-             : hf_file_read_at(ca->fd, HF_CA_AUDIT_HEAD, HF_FIELDS_FILE_MAX, label, &local);
+    g_autoptr(GBytes) file = NULL;
 
-    if (hf_error_is(local, HF_ERROR_NOT_FOUND)) {
-        return hf_error_set(error, HF_ERROR_AUTH, "%s: missing", label);
-    }
-    if (!file) {
-        g_propagate_error(error, g_steal_pointer(&local));
+    if (!hf_file_read_if_at(path ? AT_FDCWD : ca->fd, path ? path : HF_CA_AUDIT_HEAD,
+                            HF_FIELDS_FILE_MAX, label, &file, error)) {
         return false;
     }
-    return hf_audit_head_read(file, label, ca->root, ret_head, error);
+    return file ? hf_audit_head_read(file, label, ca->root, ret_head, error)
+                : hf_error_set(error, HF_ERROR_AUTH, "%s: missing", label);
 }
 
 /* The last act that counts. */

@@ -30,11 +30,13 @@ typedef struct {
 static bool load_state(const HfCaDir *ca, HfCrlState *ret_state, GError **error)
 {
     g_autofree char *label = g_build_filename(ca->path, STATE, NULL);
-    g_autoptr(GError) local = NULL;
-    g_autoptr(GBytes) file = hf_file_read_at(ca->fd, STATE, HF_FIELDS_FILE_MAX, label, &local);
+    g_autoptr(GBytes) file = NULL;
     g_autoptr(HfFields) fields = NULL;
 
-    if (!file && hf_error_is(local, HF_ERROR_NOT_FOUND)) {
+    if (!hf_file_read_if_at(ca->fd, STATE, HF_FIELDS_FILE_MAX, label, &file, error)) {
+        return false;
+    }
+    if (!file) {
         if (faccessat(ca->fd, HF_CA_CRL_PEM, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
             return hf_error_set(error, HF_ERROR_STATE,
                                 "%s: missing, and there is a %s: the number of the next list is "
@@ -43,10 +45,6 @@ static bool load_state(const HfCaDir *ca, HfCrlState *ret_state, GError **error)
         }
         *ret_state = (HfCrlState){ .days = HF_CA_CRL_DAYS };
         return true;
-    }
-    if (!file) {
-        g_propagate_error(error, g_steal_pointer(&local));
-        return false;
     }
     fields = hf_fields_parse(file, label, FORMAT, FORMAT_VERSION, error);
     if (!fields) {

@@ -305,17 +305,12 @@ HfSigner *hf_ca_key_open(int fd, const char *dir, const HfSecret *pin, GError **
 {
     g_autofree char *label = g_build_filename(dir, SIGNER, NULL);
     g_autofree char *key = g_build_filename(dir, KEY, NULL);
-    g_autoptr(GError) local = NULL;
-    g_autoptr(GBytes) file = hf_file_read_at(fd, SIGNER, HF_FIELDS_FILE_MAX, label, &local);
+    g_autoptr(GBytes) file = NULL;
 
-    if (file) {
-        return open_place(fd, dir, file, label, pin, error);
-    }
-    if (!hf_error_is(local, HF_ERROR_NOT_FOUND)) {
-        g_propagate_error(error, g_steal_pointer(&local));
+    if (!hf_file_read_if_at(fd, SIGNER, HF_FIELDS_FILE_MAX, label, &file, error)) {
         return NULL;
     }
-    return hf_signer_file_new(key, error);
+    return file ? open_place(fd, dir, file, label, pin, error) : hf_signer_file_new(key, error);
 }
 
 bool hf_ca_key_try(HfSigner *signer, GError **error)

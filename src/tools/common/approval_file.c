@@ -180,17 +180,11 @@ static HfApproval *parse(const HfApprovalSubject *subject, GBytes *json, const c
 HfApproval *hf_approval_load(const HfApprovalSubject *subject, int dir, const char *name,
                              const char *label, bool *ret_found, GError **error)
 {
-    g_autoptr(GError) local = NULL;
-    g_autoptr(GBytes) json = hf_file_read_at(dir, name, HF_FIELDS_FILE_MAX, label, &local);
+    g_autoptr(GBytes) json = NULL;
+    bool good = hf_file_read_if_at(dir, name, HF_FIELDS_FILE_MAX, label, &json, error);
 
-    *ret_found = !hf_error_is(local, HF_ERROR_NOT_FOUND);
-    if (!json) {
-        if (*ret_found) {
-            g_propagate_error(error, g_steal_pointer(&local));
-        }
-        return NULL;
-    }
-    return parse(subject, json, label, error);
+    *ret_found = !good || json;
+    return json ? parse(subject, json, label, error) : NULL;
 }
 
 bool hf_approval_fits(const HfApproval *approval, const HfPcrValues *values)

@@ -94,18 +94,13 @@ static HfAuthorityKey *load_one(int keys, const char *name, const char *path,
 {
     g_autofree char *label = g_build_filename(path, HF_KEYS_DIRECTORY, name, KEY_FILE, NULL);
     g_autoptr(HfAuthorityKey) key = NULL;
-    g_autoptr(GError) local = NULL;
     g_autoptr(GBytes) json = NULL;
     hf_autofd int fd = hf_dir_open_at(keys, name, error);
 
     if (fd < 0) {
         return NULL;
     }
-    json = hf_file_read_at(fd, KEY_FILE, HF_FIELDS_FILE_MAX, label, &local);
-    if (!json) {
-        if (!hf_error_is(local, HF_ERROR_NOT_FOUND)) {
-            g_propagate_error(error, g_steal_pointer(&local));
-        }
+    if (!hf_file_read_if_at(fd, KEY_FILE, HF_FIELDS_FILE_MAX, label, &json, error) || !json) {
         return NULL;
     }
     key = parse(json, label, manifest->host_tpm, error);
