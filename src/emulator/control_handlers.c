@@ -9,8 +9,9 @@
  */
 #include "emulator/control_handlers.h"
 
+#include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -205,18 +206,19 @@ static uint32_t done(HfControlContext *context, HfControlRequest *request,
     return HF_CONTROL_OK;
 }
 
-static bool is_socket(int fd)
+/* A socket that can be shut down; a read from another kind (AF_NETLINK, AF_PACKET) never ends. The
+ * kernel tells it by its answer to a way of shutting down that there is not. */
+static bool can_be_shut(int fd)
 {
-    struct stat st;
-    return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
+    return shutdown(fd, -1) != 0 && errno == EINVAL;
 }
 
 static uint32_t set_datafd(HfControlContext *context, HfControlRequest *request,
                            HfControlResponse *response)
 {
     (void)response;
-    if (request->fd < 0 || !is_socket(request->fd)) {
-        hf_log(1, "SET_DATAFD: expected a socket with the request, found %s",
+    if (request->fd < 0 || !can_be_shut(request->fd)) {
+        hf_log(1, "SET_DATAFD: expected a stream socket with the request, found %s",
                request->fd < 0 ? "no descriptor" : "another kind of descriptor");
         return HF_CONTROL_BAD_PARAMETER;
     }

@@ -65,11 +65,38 @@ static void wake(HfDataChannel *channel)
     (void)n; /* full means awake */
 }
 
-static bool write_all(int fd, const uint8_t *data, size_t size)
+static bool quitting(HfDataChannel *channel)
+{
+    g_mutex_lock(&channel->mutex);
+    bool quit = channel->quit;
+    g_mutex_unlock(&channel->mutex);
+    return quit;
+}
+
+static void wake_taken(HfDataChannel *channel)
+{
+    uint64_t count = 0;
+    ssize_t n = read(channel->wake_fd, &count, sizeof(count));
+    (void)n;
+}
+
+/* A device takes no more at the moment. False when the thread must end. */
+static bool wait_for_room(HfDataChannel *channel)
+{
+    struct pollfd p[2] = { { .fd = channel->wake_fd, .events = POLLIN },
+                           { .fd = channel->current, .events = POLLOUT } };
+    if (poll(p, G_N_ELEMENTS(p), -1) > 0 && p[0].revents != 0) {
+        wake_taken(channel);
+    }
+    return !quitting(channel);
+}
+
+static bool write_all(HfDataChannel *channel, const uint8_t *data, size_t size)
 {
     while (size > 0) {
-        ssize_t n = write(fd, data, size);
-        if (n < 0 && errno == EINTR) {
+        ssize_t n = write(channel->current, data, size);
+        if (n < 0 &&
+            (errno == EINTR || (errno == EAGAIN && channel->device && wait_for_room(channel)))) {
             continue;
         }
         if (n <= 0) {
@@ -106,29 +133,14 @@ static bool answer(HfDataChannel *channel, const HfCommandFrame *frame)
     if (size > 0 && frame->prefixed) {
         hf_store_u32(channel->output, (uint32_t)size);
         hf_store_u32(response + size, 0);
-        sent = write_all(channel->current, channel->output, 4 + size + 4);
+        sent = write_all(channel, channel->output, 4 + size + 4);
     } else if (size > 0) {
-        sent = write_all(channel->current, response, size);
+        sent = write_all(channel, response, size);
     }
     channel->have -= frame->used;
     memmove(channel->input, channel->input + frame->used, channel->have);
     /* The vTPM proxy refuses an answer for which nobody waits any more; that is not its end. */
-    return sent || (channel->device && size > 0);
-}
-
-static bool quitting(HfDataChannel *channel)
-{
-    g_mutex_lock(&channel->mutex);
-    bool quit = channel->quit;
-    g_mutex_unlock(&channel->mutex);
-    return quit;
-}
-
-static void wake_taken(HfDataChannel *channel)
-{
-    uint64_t count = 0;
-    ssize_t n = read(channel->wake_fd, &count, sizeof(count));
-    (void)n;
+    return sent || (channel->device && size > 0 && !quitting(channel));
 }
 
 /* Waits for a device to have something. False when the thread must end. */
@@ -169,6 +181,9 @@ static bool receive(HfDataChannel *channel, bool *ret_late)
         n = read(channel->current, channel->input + channel->have,
                  sizeof(channel->input) - channel->have);
     } while (n < 0 && errno == EINTR);
+    if (n < 0 && errno == EAGAIN && channel->device) {
+        return true; /* somebody else took what there was */
+    }
     if (n <= 0) {
         return false;
     }
@@ -322,12 +337,14 @@ static bool is_socket(int fd)
     return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
 }
 
-/* The thread sleeps in read and write, so they must block. */
-static void make_blocking(int fd)
+/* The thread sleeps in read and write of a socket, which can be shut down; nobody can shut down a
+ * device, so there it sleeps in poll. */
+static void make_blocking(int fd, bool block)
 {
     int flags = fcntl(fd, F_GETFL);
-    if (flags >= 0 && (flags & O_NONBLOCK) != 0) {
-        (void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+    int wanted = block ? flags & ~O_NONBLOCK : flags | O_NONBLOCK;
+    if (flags >= 0 && flags != wanted) {
+        (void)fcntl(fd, F_SETFL, wanted);
     }
 }
 
@@ -347,7 +364,7 @@ HfDataChannel *hf_data_channel_new(HfEmulator *emulator, const HfDataConfig *con
         return NULL;
     }
     if (channel->offered >= 0) {
-        make_blocking(channel->offered);
+        make_blocking(channel->offered, !channel->device);
     }
     return start_thread(channel, error) ? g_steal_pointer(&channel) : NULL;
 }
@@ -401,7 +418,7 @@ bool hf_data_channel_offer(HfDataChannel *channel, int fd)
     bool taken = !waiting && !served && !channel->quit;
     if (taken) {
         hf_fd_close(&channel->offered);
-        make_blocking(fd);
+        make_blocking(fd, true);
         channel->offered = fd;
         if (channel->current >= 0 && !channel->current_fixed) {
             channel->displaced = true;

@@ -208,6 +208,8 @@ def test_descriptors():
         tap.equal(c.result(), 10, "an unknown command with descriptors")
         tap.equal(c.plain(vtpm.SET_DATAFD), 3, "SET_DATAFD without one")
         tap.equal(c.set_datafd(fds[0]), 3, "SET_DATAFD with a file")
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW) as endless:
+            tap.equal(c.set_datafd(endless.fileno()), 3, "SET_DATAFD with a socket that nobody can shut down")
         left, right = socket.socketpair()
         with left, right:
             tap.equal(c.set_datafd(left.fileno()), 0x1F, "SET_DATAFD while there is a connection")

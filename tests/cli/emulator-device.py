@@ -4,6 +4,7 @@ What only a guest's kernel can show (the vTPM proxy, CUSE) is in tests/guest.
 
 SPDX-License-Identifier: BSD-3-Clause
 """
+import fcntl
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import tty
 
 import vtpm
@@ -130,6 +132,28 @@ def test_idle_end():
             tap.equal(e.process.wait(vtpm.DEADLINE), 0, f"{name} ends it while it waits")
         os.close(slave)
         os.close(master)
+
+
+def test_full():
+    """A client that takes no answers: the thread that has one to give away must still end."""
+    master, slave, path = terminal()
+    os.set_blocking(master, False)
+    with Chardev("-c", path, "--flags", "not-need-init,startup-clear") as e:
+        command = Tpm.pack(0x17B, parameters=struct.pack(">H", 64))
+        waiting = []
+
+        def full():
+            try:
+                os.write(master, command)
+            except BlockingIOError:
+                waiting.append(fcntl.ioctl(master, termios.FIONREAD, bytes(4)))
+            return len(waiting) > 10 and waiting[-10:].count(waiting[-1]) == 10
+
+        wait_until(full, "the terminal to be full both ways")
+        e.process.send_signal(15)
+        tap.equal(e.process.wait(vtpm.DEADLINE), 0, "SIGTERM ends it while it has an answer to write")
+    os.close(slave)
+    os.close(master)
 
 
 def test_control():
@@ -279,8 +303,8 @@ def test_capabilities():
 
 
 try:
-    for test in (test_terminal, test_idle_end, test_control, test_set_locality, test_socket_fd,
-                 test_refusals, test_capabilities):
+    for test in (test_terminal, test_idle_end, test_full, test_control, test_set_locality,
+                 test_socket_fd, test_refusals, test_capabilities):
         test()
 finally:
     shutil.rmtree(BASE, ignore_errors=True)
