@@ -262,13 +262,10 @@ static bool read_public_2b(HfReader *r, HfPublic *ret_public, GError **error)
     return true;
 }
 
-bool hf_tpm_create_primary(const HfTransport *tpm, uint32_t hierarchy, const HfSecret *auth,
-                           const HfPublic *template, uint32_t *ret_handle, HfPublic *ret_public,
-                           GError **error)
+static HfTpmCommand *create_primary(uint32_t hierarchy, const HfSecret *auth,
+                                    const HfPublic *template)
 {
-    g_autoptr(HfTpmCommand) command = hf_tpm_command_new(TPM2_CC_CreatePrimary);
-    g_autoptr(HfTpmResponse) response = NULL;
-    HfPublic pub;
+    HfTpmCommand *command = hf_tpm_command_new(TPM2_CC_CreatePrimary);
 
     hf_tpm_command_handle(command, hierarchy);
     hf_tpm_command_auth(command, auth);
@@ -278,7 +275,28 @@ bool hf_tpm_create_primary(const HfTransport *tpm, uint32_t hierarchy, const HfS
     hf_public_write_2b(template, command->parameters);
     hf_put_u16(command->parameters, 0); /* outsideInfo */
     hf_put_u32(command->parameters, 0); /* creationPCR */
-    response = hf_tpm_command_run(command, tpm, true, NULL, error);
+    return command;
+}
+
+HfSecret *hf_tpm_create_primary_bytes(uint32_t hierarchy, const HfSecret *auth,
+                                      const HfPublic *template)
+{
+    g_autoptr(HfTpmCommand) command = create_primary(hierarchy, auth, template);
+    GByteArray *bytes = assemble(command);
+    HfSecret *copy = hf_secret_copy(bytes->data, bytes->len);
+
+    wipe_array(bytes);
+    return copy;
+}
+
+bool hf_tpm_create_primary(const HfTransport *tpm, uint32_t hierarchy, const HfSecret *auth,
+                           const HfPublic *template, uint32_t *ret_handle, HfPublic *ret_public,
+                           GError **error)
+{
+    g_autoptr(HfTpmCommand) command = create_primary(hierarchy, auth, template);
+    g_autoptr(HfTpmResponse) response = hf_tpm_command_run(command, tpm, true, NULL, error);
+    HfPublic pub;
+
     if (!response) {
         return false;
     }

@@ -69,6 +69,9 @@ bool hf_tpm_self_test(const HfTransport *tpm, bool full, GError **error);
 bool hf_tpm_create_primary(const HfTransport *tpm, uint32_t hierarchy, const HfSecret *auth,
                            const HfPublic *template, uint32_t *ret_handle, HfPublic *ret_public,
                            GError **error);
+/* The bytes of that command, for who sends it ahead. */
+HfSecret *hf_tpm_create_primary_bytes(uint32_t hierarchy, const HfSecret *auth,
+                                      const HfPublic *template);
 /* Makes a transient object persistent, or (object == persistent) removes a persistent one. */
 bool hf_tpm_evict_control(const HfTransport *tpm, uint32_t hierarchy, const HfSecret *auth,
                           uint32_t object, uint32_t persistent, GError **error);

@@ -126,6 +126,62 @@ static void child_death_is_told(void)
     g_assert_nonnull(error);
 }
 
+/* What is sent ahead is done before what is asked after it, and answered to who sends it again. */
+static void child_works_ahead(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(HfEngineChild) child = start();
+    HfTransport tpm = hf_engine_child_transport(child);
+    HfPublic template, first, second;
+    uint32_t handle[2];
+    hf_template_public(HF_TEMPLATE_EK_P256, &template);
+    g_autoptr(HfSecret) command = hf_tpm_create_primary_bytes(TPM2_RH_ENDORSEMENT, NULL, &template);
+    g_assert_true(hf_engine_child_power_on(child, NULL, &error));
+    g_assert_true(hf_tpm_startup(&tpm, TPM2_SU_CLEAR, &error));
+    for (unsigned asks = 0; asks < 3; asks++) {
+        hf_engine_child_ahead(child, command);
+        for (unsigned i = 0; i < asks; i++) {
+            g_assert_true(hf_tpm_read_public(&tpm, 0x80000000, &first, &error));
+        }
+        g_assert_true(hf_tpm_create_primary(&tpm, TPM2_RH_ENDORSEMENT, NULL, &template, &handle[0],
+                                            &first, &error));
+        g_assert_cmphex(handle[0], ==, 0x80000000);
+        g_assert_true(hf_tpm_create_primary(&tpm, TPM2_RH_ENDORSEMENT, NULL, &template, &handle[1],
+                                            &second, &error));
+        g_assert_cmphex(handle[1], ==, 0x80000001); /* made once more */
+        g_assert_cmpmem(first.unique, first.unique_size, second.unique, second.unique_size);
+        g_assert_true(hf_tpm_flush_context(&tpm, handle[0], &error));
+        g_assert_true(hf_tpm_flush_context(&tpm, handle[1], &error));
+        g_assert_no_error(error);
+    }
+}
+
+/* The TPM's refusal, and the death of the child, are found where the answer is wanted. */
+static void child_refuses_ahead(void)
+{
+    g_autoptr(GError) error = NULL;
+    HfPublic template;
+    uint32_t handle;
+    hf_template_public(HF_TEMPLATE_EK_P256, &template);
+    g_autoptr(HfSecret) command = hf_tpm_create_primary_bytes(TPM2_RH_ENDORSEMENT, NULL, &template);
+    for (unsigned dead = 0; dead < 2; dead++) {
+        g_autoptr(HfEngineChild) child = start();
+        HfTransport tpm = hf_engine_child_transport(child);
+        if (dead) {
+            kill(find_child(), SIGKILL);
+        }
+        hf_engine_child_ahead(child, command);
+        if (!dead) {
+            g_assert_true(hf_engine_child_power_on(child, NULL, &error));
+        }
+        g_assert_false(hf_tpm_create_primary(&tpm, TPM2_RH_ENDORSEMENT, NULL, &template, &handle,
+                                             NULL, &error));
+        g_test_message("%s", error->message);
+        g_assert_nonnull(strstr(error->message, dead ? "was ended by signal 9" : "the TPM is off"));
+        g_clear_error(&error);
+    }
+}
+
 /* --- a manufacture --------------------------------------------------------------------------- */
 
 static HfSetupPlan small_plan(void)
@@ -143,7 +199,9 @@ static HfManufacture *manufacture(void)
     g_autoptr(GError) error = NULL;
     g_autoptr(HfEngineChild) engine = start();
     HfSetupPlan plan = small_plan();
-    HfManufacture *made = hf_manufacture_new(&plan, engine, NULL, NULL, &error);
+    HfManufacture *made = hf_manufacture_begin(&plan, engine, NULL, &error);
+    g_assert_no_error(error);
+    g_assert_true(hf_manufacture_complete(made, &plan, engine, NULL, &error));
     g_assert_no_error(error);
     return made;
 }
@@ -217,7 +275,9 @@ static void reproducible(void)
     HfSetupPlan plan = small_plan();
     g_assert_true(hf_reproducible_rehearse(&plan, maker, &error));
     g_assert_no_error(error);
-    g_autoptr(HfManufacture) made = hf_manufacture_new(&plan, maker, NULL, seed, &error);
+    g_autoptr(HfManufacture) made = hf_manufacture_begin(&plan, maker, seed, &error);
+    g_assert_no_error(error);
+    g_assert_true(hf_manufacture_complete(made, &plan, maker, NULL, &error));
     g_assert_no_error(error);
     g_assert_true(hf_reproducible_check(&plan, seed, made, checker, &error));
     g_assert_no_error(error);
@@ -262,6 +322,8 @@ int main(int argc, char **argv)
     g_test_add_func("/setup/engine/refuse", child_refuses);
     g_test_add_func("/setup/engine/never-replaces", child_never_replaces);
     g_test_add_func("/setup/engine/death", child_death_is_told);
+    g_test_add_func("/setup/engine/ahead", child_works_ahead);
+    g_test_add_func("/setup/engine/ahead-refused", child_refuses_ahead);
     g_test_add_func("/setup/check/accept", check_accepts);
     g_test_add_func("/setup/check/refuse", check_refuses);
     g_test_add_func("/setup/reproducible/made-again", reproducible);

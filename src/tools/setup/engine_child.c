@@ -35,6 +35,9 @@ enum { REPLY_DONE = 1, REPLY_FAILED };
 struct HfEngineChild {
     pid_t pid;
     int fd;
+    HfSecret *ahead;  /* the command that was sent before its turn, or NULL */
+    HfSecret *answer; /* to it, when something else was asked after it; or NULL */
+    uint8_t answer_code;
 };
 
 /* --- the child ------------------------------------------------------------------------------- */
@@ -249,6 +252,8 @@ void hf_engine_child_free(HfEngineChild *child)
     }
     hf_fd_close(&child->fd);
     hf_child_end(child->pid);
+    hf_secret_free(child->ahead);
+    hf_secret_free(child->answer);
     g_free(child);
 }
 
@@ -268,27 +273,66 @@ static void explain_death(HfEngineChild *child, GError **error)
     }
 }
 
-static HfSecret *ask(HfEngineChild *child, uint8_t code, const void *data, size_t size,
-                     GError **error)
+static HfSecret *receive(HfEngineChild *child, uint8_t *ret_code, GError **error)
 {
-    g_autoptr(GError) local = NULL;
     int64_t deadline = g_get_monotonic_time() + REPLY_SECONDS * G_USEC_PER_SEC;
-    uint8_t result = 0;
-    /* A child that failed early has left its message behind: read also when writing fails. */
-    bool sent = hf_message_send(child->fd, code, data, size, NULL);
-    g_autoptr(HfSecret) reply = hf_message_receive(child->fd, deadline, &result, &local);
+    g_autoptr(GError) local = NULL;
+    HfSecret *reply = hf_message_receive(child->fd, deadline, ret_code, &local);
     if (!reply) {
         explain_death(child, &local);
         g_propagate_error(error, g_steal_pointer(&local));
-        return NULL;
     }
-    if (!sent || result != REPLY_DONE) {
+    return reply;
+}
+
+/* The payload of a reply that says it went well. */
+static HfSecret *judge(HfSecret *reply, bool good, GError **error)
+{
+    if (reply && !good) {
         g_autofree char *text = g_strndup((const char *)reply->data, reply->size);
         g_autofree char *valid = g_utf8_make_valid(text, -1);
         hf_error_set(error, HF_ERROR_FAILED, "%s", valid);
+        g_clear_pointer(&reply, hf_secret_free);
+    }
+    return reply;
+}
+
+static HfSecret *ask(HfEngineChild *child, uint8_t code, const void *data, size_t size,
+                     GError **error)
+{
+    uint8_t result = 0;
+    if (child->ahead && !child->answer &&
+        !(child->answer = receive(child, &child->answer_code, error))) {
         return NULL;
     }
-    return g_steal_pointer(&reply);
+    /* A child that failed early has left its message behind: read also when writing fails. */
+    bool sent = hf_message_send(child->fd, code, data, size, NULL);
+    HfSecret *reply = receive(child, &result, error);
+    return judge(reply, sent && result == REPLY_DONE, error);
+}
+
+void hf_engine_child_ahead(HfEngineChild *child, const HfSecret *command)
+{
+    g_assert(!child->ahead);
+    child->ahead = hf_secret_copy(command->data, command->size);
+    /* Should it not arrive, there is no answer either. */
+    (void)hf_message_send(child->fd, ASK_COMMAND, command->data, command->size, NULL);
+}
+
+static bool was_sent(const HfEngineChild *child, const uint8_t *command, size_t size)
+{
+    return child->ahead && child->ahead->size == size &&
+           memcmp(child->ahead->data, command, size) == 0;
+}
+
+static HfSecret *collect(HfEngineChild *child, GError **error)
+{
+    HfSecret *reply = g_steal_pointer(&child->answer);
+    if (!reply) {
+        reply = receive(child, &child->answer_code, error);
+    }
+    g_clear_pointer(&child->ahead, hf_secret_free);
+    return judge(reply, child->answer_code == REPLY_DONE, error);
 }
 
 bool hf_engine_child_power_on(HfEngineChild *child, const HfSecret *permanent, GError **error)
@@ -323,7 +367,9 @@ bool hf_engine_child_forget(HfEngineChild *child, GError **error)
 static bool transmit(void *user, const uint8_t *command, size_t size, GByteArray *response,
                      GError **error)
 {
-    g_autoptr(HfSecret) reply = ask(user, ASK_COMMAND, command, size, error);
+    g_autoptr(HfSecret) reply = was_sent(user, command, size)
+                                    ? collect(user, error)
+                                    : ask(user, ASK_COMMAND, command, size, error);
     if (!reply) {
         return false;
     }

@@ -254,15 +254,44 @@ void hf_manufacture_template(const HfSetupPlan *plan, const HfEkRow *row, HfPubl
     }
 }
 
-/* An endorsement or identity key, with what belongs to it. */
-static bool make_certified_key(HfJob *job, const HfEkRow *row, GError **error)
+/* The key that is made as number `i`: the plan's, then the storage primary. */
+static bool template_of(const HfSetupPlan *plan, unsigned i, HfTemplate *ret_which,
+                        HfPublic *ret_template)
 {
+    if (i < plan->key_count) {
+        *ret_which = plan->keys[i]->template;
+        hf_manufacture_template(plan, plan->keys[i], ret_template);
+        return true;
+    }
+    *ret_which = plan->spk;
+    hf_template_public(plan->spk, ret_template);
+    return i == plan->key_count && plan->create_spk;
+}
+
+/* The engine works on it while certificates are made here. */
+static void begin_key(const HfSetupPlan *plan, unsigned i, HfEngineChild *engine)
+{
+    HfTemplate which;
     HfPublic template;
-    hf_manufacture_template(job->plan, row, &template);
-    const HfMadeKey *key = make_key(job, row->template, &template, row->title, error);
+    if (template_of(plan, i, &which, &template)) {
+        g_autoptr(HfSecret) command =
+            hf_tpm_create_primary_bytes(hf_template_info(which)->hierarchy, NULL, &template);
+        hf_engine_child_ahead(engine, command);
+    }
+}
+
+/* An endorsement or identity key, with what belongs to it. */
+static bool make_certified_key(HfJob *job, unsigned i, GError **error)
+{
+    const HfEkRow *row = job->plan->keys[i];
+    HfTemplate which;
+    HfPublic template;
+    (void)template_of(job->plan, i, &which, &template);
+    const HfMadeKey *key = make_key(job, which, &template, row->title, error);
     if (!key) {
         return false;
     }
+    begin_key(job->plan, i + 1, job->engine);
     hf_say_key(job->plan, row, key->handle);
     return write_template(job, row, &template, error) &&
            (!job->plan->ek_certificates || hf_job_certificate(job, row, key, error));
@@ -285,9 +314,9 @@ bool hf_job_platform_certificate(HfJob *job, GError **error)
 
 static bool make_spk(HfJob *job, GError **error)
 {
-    HfTemplate which = job->plan->spk;
+    HfTemplate which;
     HfPublic template;
-    hf_template_public(which, &template);
+    (void)template_of(job->plan, job->plan->key_count, &which, &template);
     const HfMadeKey *key = make_key(job, which, &template, "storage primary", error);
     if (key) {
         hf_say_key(job->plan, NULL, key->handle);
@@ -313,7 +342,7 @@ static bool make_everything(HfJob *job, GError **error)
     const HfSetupPlan *plan = job->plan;
     bool changed;
     for (unsigned i = 0; i < plan->key_count; i++) {
-        if (!make_certified_key(job, plan->keys[i], error)) {
+        if (!make_certified_key(job, i, error)) {
             return false;
         }
         if (i == 0 && plan->platform_certificate && !hf_job_platform_certificate(job, error)) {
@@ -351,17 +380,26 @@ static bool begin(HfJob *job, HfEngineChild *engine, const HfSecret *seed, GErro
     return job->made->profile && hf_tpm_startup(job->tpm, TPM2_SU_CLEAR, error);
 }
 
-HfManufacture *hf_manufacture_new(const HfSetupPlan *plan, HfEngineChild *engine,
-                                  HfCertifier *certifier, const HfSecret *seed, GError **error)
+HfManufacture *hf_manufacture_begin(const HfSetupPlan *plan, HfEngineChild *engine,
+                                    const HfSecret *seed, GError **error)
 {
     const HfTransport tpm = hf_engine_child_transport(engine);
     g_autoptr(HfManufacture) made = hf_manufacture_empty();
-    g_auto(HfJob) job = { plan, certifier, &tpm, made, NULL };
-    if (!begin(&job, engine, seed, error) || !hf_job_identity(&job, error) ||
-        !make_everything(&job, error) || !hf_job_finish(&job, engine, error)) {
+    g_auto(HfJob) job = { .plan = plan, .tpm = &tpm, .made = made };
+    if (!begin(&job, engine, seed, error) || !hf_job_identity(&job, error)) {
         return NULL;
     }
+    begin_key(plan, 0, engine);
     return g_steal_pointer(&made);
+}
+
+bool hf_manufacture_complete(HfManufacture *made, const HfSetupPlan *plan, HfEngineChild *engine,
+                             HfCertifier *certifier, GError **error)
+{
+    const HfTransport tpm = hf_engine_child_transport(engine);
+    g_auto(HfJob)
+        job = { .plan = plan, .certifier = certifier, .tpm = &tpm, .made = made, .engine = engine };
+    return make_everything(&job, error) && hf_job_finish(&job, engine, error);
 }
 
 HfManufacture *hf_manufacture_reconfigure(const HfSetupPlan *plan, HfEngineChild *engine,
@@ -370,7 +408,7 @@ HfManufacture *hf_manufacture_reconfigure(const HfSetupPlan *plan, HfEngineChild
 {
     const HfTransport tpm = hf_engine_child_transport(engine);
     g_autoptr(HfManufacture) made = hf_manufacture_empty();
-    g_auto(HfJob) job = { plan, NULL, &tpm, made, NULL };
+    g_auto(HfJob) job = { .plan = plan, .tpm = &tpm, .made = made };
     bool changed;
     if (!hf_engine_child_power_on(engine, permanent, error) ||
         !hf_tpm_startup(&tpm, TPM2_SU_CLEAR, error) || !hf_job_identity(&job, error) ||

@@ -46,10 +46,13 @@ typedef struct {
 
 /* Gives the next TPM that `engine` makes the plan's profile, if there is one. */
 bool hf_manufacture_set_profile(const HfSetupPlan *plan, HfEngineChild *engine, GError **error);
-/* A new TPM as planned. certifier: NULL when the plan asks for no certificates. seed: of its
- * endorsement hierarchy (reproducible.h); NULL: random. */
-HfManufacture *hf_manufacture_new(const HfSetupPlan *plan, HfEngineChild *engine,
-                                  HfCertifier *certifier, const HfSecret *seed, GError **error);
+/* A new TPM: it is on, and its first key is under way in the engine's process, while the caller
+ * does what the rest needs. seed: of its endorsement hierarchy (reproducible.h); NULL: random. */
+HfManufacture *hf_manufacture_begin(const HfSetupPlan *plan, HfEngineChild *engine,
+                                    const HfSecret *seed, GError **error);
+/* The rest of it, as planned. certifier: NULL when the plan asks for no certificates. */
+bool hf_manufacture_complete(HfManufacture *made, const HfSetupPlan *plan, HfEngineChild *engine,
+                             HfCertifier *certifier, GError **error);
 /* What the key of this row is made from. */
 void hf_manufacture_template(const HfSetupPlan *plan, const HfEkRow *row, HfPublic *ret_template);
 /* The TPM in `permanent` with other PCR banks. *ret_changed false: it has them already, and what is

@@ -17,6 +17,7 @@ typedef struct {
     const HfTransport *tpm;
     HfManufacture *made;
     char *tpm_serial; /* from the first EK certificate; NULL: there is none yet */
+    HfEngineChild *engine;
 } HfJob;
 
 void hf_job_clear(HfJob *job);

@@ -299,7 +299,7 @@ HfManufacture *hf_reissue(const HfSetupPlan *plan, const HfEngines *engines,
     g_autoptr(HfManufacture) made = hf_manufacture_empty();
     g_autoptr(HfCertifier) certifier = NULL;
     g_auto(Reissue) r = { .tpm = &tpm, .plan = *plan, .absent = g_ptr_array_new() };
-    g_auto(HfJob) job = { &r.plan, NULL, &tpm, made, NULL };
+    g_auto(HfJob) job = { .plan = &r.plan, .tpm = &tpm, .made = made };
     if (!start(engines->maker, permanent, &tpm, error) || !hf_job_identity(&job, error) ||
         !look(&r, made, error) || !check_seed(&r, engines, made, seed, error) ||
         !(certifier =

@@ -125,40 +125,61 @@ static bool derive_seed(const HfSetupPlan *plan, const HfEngines *engines, HfSec
     return true;
 }
 
-static HfManufacture *make_tpm2(const HfSetupPlan *plan, const HfEngines *engines,
-                                HfCertifier *certifier, const HfSecret *seed, GError **error)
+/* *ret_certifier NULL with success: the plan wants none. */
+static bool open_certifier(const HfSetupPlan *plan, const HfEngineFacts *facts,
+                           HfCertifier **ret_certifier, GError **error)
 {
-    g_autoptr(HfManufacture) made =
-        hf_manufacture_new(plan, engines->maker, certifier, seed, error);
-    if (made && seed &&
-        (!hf_manufacture_set_profile(plan, engines->checker, error) ||
-         !hf_reproducible_check(plan, seed, made, engines->checker, error))) {
+    *ret_certifier = NULL;
+    if (!plan->ek_certificates && !plan->platform_certificate) {
+        return true;
+    }
+    *ret_certifier = hf_certifier_open(plan, facts, error);
+    if (!*ret_certifier) {
+        g_prefix_error(error, plan->authority ? "authority: " : "certificates: ");
+        return false;
+    }
+    if (plan->authority) {
+        hf_log(1, "Certificates are issued by the authority %s.", (*ret_certifier)->description);
+    }
+    return true;
+}
+
+/* The search for the first key's primes takes longest: it is begun first. */
+static HfManufacture *make_tpm2(const HfSetupPlan *plan, const HfEngines *engines,
+                                const HfEngineFacts *facts, const HfSecret *seed, GError **error)
+{
+    g_autoptr(HfManufacture) made = hf_manufacture_begin(plan, engines->maker, seed, error);
+    g_autoptr(HfCertifier) certifier = NULL;
+    if (!made || !open_certifier(plan, facts, &certifier, error) ||
+        !hf_manufacture_complete(made, plan, engines->maker, certifier, error)) {
+        return NULL;
+    }
+    if (seed && (!hf_manufacture_set_profile(plan, engines->checker, error) ||
+                 !hf_reproducible_check(plan, seed, made, engines->checker, error))) {
         return NULL;
     }
     return g_steal_pointer(&made);
 }
 
+static HfManufacture *make_tpm12(const HfSetupPlan *plan, const HfEngines *engines,
+                                 const HfEngineFacts *facts, GError **error)
+{
+    g_autoptr(HfCertifier) certifier = NULL;
+    return open_certifier(plan, facts, &certifier, error)
+               ? hf_manufacture12_new(plan, engines->maker, certifier, error)
+               : NULL;
+}
+
 static HfManufacture *make(const HfSetupPlan *plan, const HfEngines *engines, GError **error)
 {
     g_autoptr(HfEngineFacts) facts = hf_engine_facts_read(engines->maker, error);
-    g_autoptr(HfCertifier) certifier = NULL;
     g_autoptr(HfSecret) seed = NULL;
     /* The seed first, and its connection to the host TPM closed: some take one at a time. */
     if (!facts || !derive_seed(plan, engines, &seed, error)) {
         return NULL;
     }
-    if (plan->ek_certificates || plan->platform_certificate) {
-        certifier = hf_certifier_open(plan, facts, error);
-        if (!certifier) {
-            g_prefix_error(error, plan->authority ? "authority: " : "certificates: ");
-            return NULL;
-        }
-        if (plan->authority) {
-            hf_log(1, "Certificates are issued by the authority %s.", certifier->description);
-        }
-    }
-    return plan->tpm12 ? hf_manufacture12_new(plan, engines->maker, certifier, error)
-                       : make_tpm2(plan, engines, certifier, seed, error);
+    return plan->tpm12 ? make_tpm12(plan, engines, facts, error)
+                       : make_tpm2(plan, engines, facts, seed, error);
 }
 
 static HfSecret *load(HfStore *store, GError **error);
