@@ -61,7 +61,14 @@ void hf_builder_put_algorithm(GByteArray *w, HfSignAlgorithm algorithm)
     hf_der_end(w, sequence);
 }
 
-GBytes *hf_builder_seal(GBytes *part, HfSigner *signer, const char *what, GError **error)
+static void blame(const HfSigner *signer, GError **error)
+{
+    g_prefix_error(error, "the signer \"%s\" gave a wrong signature: ", signer->class->name);
+}
+
+/* Whoever calls this verifies `*ret_signature`. */
+static GBytes *seal(GBytes *part, HfSigner *signer, const char *what, GBytes **ret_signature,
+                    GError **error)
 {
     size_t n = 0;
     const void *data = g_bytes_get_data(part, &n);
@@ -71,17 +78,28 @@ GBytes *hf_builder_seal(GBytes *part, HfSigner *signer, const char *what, GError
         g_prefix_error(error, "%s cannot be signed: ", what);
         return NULL;
     }
-    if (!hf_spki_verify(signer->spki, signer->algorithm, part, signature, what, error)) {
-        g_prefix_error(error, "the signer \"%s\" gave a wrong signature: ", signer->class->name);
-        return NULL;
-    }
     GByteArray *w = g_byte_array_new();
     size_t sequence = hf_der_begin(w, HF_DER_SEQUENCE);
     hf_put_gbytes(w, part);
     hf_builder_put_algorithm(w, signer->algorithm);
     hf_der_put_bits(w, g_bytes_get_data(signature, NULL), g_bytes_get_size(signature));
     hf_der_end(w, sequence);
+    *ret_signature = g_steal_pointer(&signature);
     return g_byte_array_free_to_bytes(w);
+}
+
+GBytes *hf_builder_seal(GBytes *part, HfSigner *signer, const char *what, GError **error)
+{
+    g_autoptr(GBytes) signature = NULL;
+    g_autoptr(GBytes) sealed = seal(part, signer, what, &signature, error);
+    if (!sealed) {
+        return NULL;
+    }
+    if (!hf_spki_verify(signer->spki, signer->algorithm, part, signature, what, error)) {
+        blame(signer, error);
+        return NULL;
+    }
+    return g_steal_pointer(&sealed);
 }
 
 static void put_serial(GByteArray *w, GBytes *given)
@@ -132,7 +150,8 @@ HfCertificate *hf_builder_sign(const HfBuilder *builder, HfSigner *signer,
     }
     g_autoptr(GBytes) tbs =
         write_tbs(builder, signer->algorithm, issuer ? issuer->subject : builder->subject);
-    g_autoptr(GBytes) der = hf_builder_seal(tbs, signer, "the certificate", error);
+    g_autoptr(GBytes) signature = NULL;
+    g_autoptr(GBytes) der = seal(tbs, signer, "the certificate", &signature, error);
     if (!der) {
         return NULL;
     }
@@ -143,8 +162,12 @@ HfCertificate *hf_builder_sign(const HfBuilder *builder, HfSigner *signer,
         return NULL;
     }
     g_autoptr(HfCertificate) made = hf_certificate_new(der, "the new certificate", error);
-    if (!made ||
-        !hf_certificate_signed_by(made, issuer ? issuer : made, "the new certificate", error)) {
+    if (!made) {
+        return NULL;
+    }
+    /* Its issuer's key is the signer's. */
+    if (!hf_certificate_signed_by(made, issuer ? issuer : made, "the new certificate", error)) {
+        blame(signer, error);
         return NULL;
     }
     return g_steal_pointer(&made);

@@ -23,9 +23,25 @@
     (TPMA_NV_PLATFORMCREATE | TPMA_NV_NO_DA | TPMA_NV_AUTHREAD | TPMA_NV_OWNERREAD | \
      TPMA_NV_PPREAD | TPMA_NV_WRITEDEFINE | TPMA_NV_PPWRITE)
 
+/* A certificate that was issued before its turn. */
+typedef struct {
+    const HfMadeKey *key;
+    HfOutline *certificate;
+    GBytes *spki;
+} Issued;
+
+static void issued_free(void *data)
+{
+    Issued *issued = data;
+    hf_outline_free(issued->certificate);
+    g_clear_pointer(&issued->spki, g_bytes_unref);
+    g_free(issued);
+}
+
 void hf_job_clear(HfJob *job)
 {
     g_free(job->tpm_serial);
+    g_clear_pointer(&job->issued, g_ptr_array_unref);
 }
 
 static void made_index_free(void *data)
@@ -147,23 +163,20 @@ bool hf_job_chain(HfJob *job, GError **error)
 
 /* --- keys ------------------------------------------------------------------------------------ */
 
-static const HfMadeKey *make_key(HfJob *job, HfTemplate which, const HfPublic *template,
-                                 const char *title, GError **error)
+static bool make_key(HfJob *job, HfTemplate which, const HfPublic *template, HfMadeKey *key,
+                     GError **error)
 {
     const HfTemplateInfo *info = hf_template_info(which);
-    HfMadeKey *key = g_new0(HfMadeKey, 1);
-    key->title = title;
     key->handle = info->handle;
-    g_ptr_array_add(job->made->keys, key);
     uint32_t transient;
     if (!hf_tpm_create_primary(job->tpm, info->hierarchy, NULL, template, &transient, &key->public,
                                error) ||
         !hf_tpm_evict_control(job->tpm, TPM2_RH_OWNER, NULL, transient, info->handle, error) ||
         !hf_tpm_flush_context(job->tpm, transient, error)) {
-        g_prefix_error(error, "%s key: ", title);
-        return NULL;
+        g_prefix_error(error, "%s key: ", key->title);
+        return false;
     }
-    return key;
+    return true;
 }
 
 /* MANUFACTURER:KEY IDENTIFIER OF THE ISSUER:SERIAL NUMBER OF THE EK CERTIFICATE, as device identity
@@ -206,13 +219,44 @@ static HfOutline *issue(HfJob *job, HfCertKind kind, const HfMadeKey *key, GByte
     return certificate;
 }
 
+static HfOutline *issue_for(HfJob *job, const HfEkRow *row, const HfMadeKey *key, GBytes **ret_spki,
+                            GError **error)
+{
+    HfOutline *certificate = issue(job, row->kind, key, ret_spki, error);
+    if (!certificate) {
+        g_prefix_error(error, "%s ", row->title); /* "RSA-2048 EK certificate: ..." */
+    }
+    return certificate;
+}
+
+/* The one that was issued before, or NULL. */
+static HfOutline *find_issued(HfJob *job, const HfMadeKey *key, GBytes **ret_spki)
+{
+    for (unsigned i = 0; job->issued && i < job->issued->len; i++) {
+        Issued *issued = g_ptr_array_index(job->issued, i);
+        if (issued->key == key) {
+            *ret_spki = g_steal_pointer(&issued->spki);
+            return g_steal_pointer(&issued->certificate);
+        }
+    }
+    return NULL;
+}
+
+static bool issue_ahead(HfJob *job, const HfEkRow *row, const HfMadeKey *key, GError **error)
+{
+    Issued *issued = g_new0(Issued, 1);
+    issued->key = key;
+    g_ptr_array_add(job->issued, issued);
+    issued->certificate = issue_for(job, row, key, &issued->spki, error);
+    return issued->certificate != NULL;
+}
+
 bool hf_job_certificate(HfJob *job, const HfEkRow *row, const HfMadeKey *key, GError **error)
 {
     const HfTemplateInfo *info = hf_template_info(row->template);
     g_autoptr(GBytes) spki = NULL;
-    g_autoptr(HfOutline) certificate = issue(job, row->kind, key, &spki, error);
-    if (!certificate) {
-        g_prefix_error(error, "%s ", row->title); /* "RSA-2048 EK certificate: ..." */
+    g_autoptr(HfOutline) certificate = find_issued(job, key, &spki);
+    if (!certificate && !(certificate = issue_for(job, row, key, &spki, error))) {
         return false;
     }
     HfMadeIndex *index = add_index(
@@ -254,44 +298,90 @@ void hf_manufacture_template(const HfSetupPlan *plan, const HfEkRow *row, HfPubl
     }
 }
 
-/* The key that is made as number `i`: the plan's, then the storage primary. */
-static bool template_of(const HfSetupPlan *plan, unsigned i, HfTemplate *ret_which,
-                        HfPublic *ret_template)
+/* Of the plan's key number `i`; the storage primary comes after the last. */
+static HfTemplate template_of(const HfSetupPlan *plan, unsigned i, HfPublic *ret_template)
 {
     if (i < plan->key_count) {
-        *ret_which = plan->keys[i]->template;
         hf_manufacture_template(plan, plan->keys[i], ret_template);
-        return true;
+        return plan->keys[i]->template;
     }
-    *ret_which = plan->spk;
     hf_template_public(plan->spk, ret_template);
-    return i == plan->key_count && plan->create_spk;
+    return plan->spk;
 }
 
-/* The engine works on it while certificates are made here. */
-static void begin_key(const HfSetupPlan *plan, unsigned i, HfEngineChild *engine)
+/* The keys in the order in which they are made: those on curves take two milliseconds, and their
+ * certificates are signed while the primes of the others are searched for. The plan's numbers. */
+static unsigned order_keys(const HfSetupPlan *plan, unsigned order[HF_PLAN_KEYS_MAX + 1])
 {
-    HfTemplate which;
-    HfPublic template;
-    if (template_of(plan, i, &which, &template)) {
+    unsigned n = 0;
+    for (unsigned rsa = 0; rsa < 2; rsa++) {
+        for (unsigned i = 0; i < plan->key_count; i++) {
+            if ((plan->keys[i]->rsa_bits > 0) == (rsa > 0)) {
+                order[n++] = i;
+            }
+        }
+    }
+    if (plan->create_spk) {
+        order[n++] = plan->key_count;
+    }
+    return n;
+}
+
+/* The engine works on it while something else is done here. */
+static void begin_key(const HfSetupPlan *plan, unsigned turn, HfEngineChild *engine)
+{
+    unsigned order[HF_PLAN_KEYS_MAX + 1];
+    if (turn < order_keys(plan, order)) {
+        HfPublic template;
+        HfTemplate which = template_of(plan, order[turn], &template);
         g_autoptr(HfSecret) command =
             hf_tpm_create_primary_bytes(hf_template_info(which)->hierarchy, NULL, &template);
         hf_engine_child_ahead(engine, command);
     }
 }
 
-/* An endorsement or identity key, with what belongs to it. */
-static bool make_certified_key(HfJob *job, unsigned i, GError **error)
+/* What an authority signs can be signed in any order; a certificate tool is called in the plan's, and
+ * what identifies a device names an EK certificate. */
+static bool may_issue_ahead(const HfSetupPlan *plan, unsigned i)
+{
+    return i < plan->key_count && plan->ek_certificates && plan->authority &&
+           plan->keys[i]->kind == HF_CERT_EK && plan->keys[i]->rsa_bits == 0;
+}
+
+/* All keys; job->made->keys has them in the plan's order. */
+static bool make_keys(HfJob *job, GError **error)
+{
+    const HfSetupPlan *plan = job->plan;
+    unsigned order[HF_PLAN_KEYS_MAX + 1];
+    unsigned count = order_keys(plan, order);
+    for (unsigned i = 0; i < count; i++) {
+        HfMadeKey *key = g_new0(HfMadeKey, 1);
+        key->title = i < plan->key_count ? plan->keys[i]->title : "storage primary";
+        g_ptr_array_add(job->made->keys, key);
+    }
+    for (unsigned turn = 0; turn < count; turn++) {
+        unsigned i = order[turn];
+        HfMadeKey *key = g_ptr_array_index(job->made->keys, i);
+        HfPublic template;
+        HfTemplate which = template_of(plan, i, &template);
+        if (!make_key(job, which, &template, key, error)) {
+            return false;
+        }
+        begin_key(plan, turn + 1, job->engine);
+        if (may_issue_ahead(plan, i) && !issue_ahead(job, plan->keys[i], key, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What belongs to an endorsement or identity key. */
+static bool certify_key(HfJob *job, unsigned i, GError **error)
 {
     const HfEkRow *row = job->plan->keys[i];
-    HfTemplate which;
+    const HfMadeKey *key = g_ptr_array_index(job->made->keys, i);
     HfPublic template;
-    (void)template_of(job->plan, i, &which, &template);
-    const HfMadeKey *key = make_key(job, which, &template, row->title, error);
-    if (!key) {
-        return false;
-    }
-    begin_key(job->plan, i + 1, job->engine);
+    (void)template_of(job->plan, i, &template);
     hf_say_key(job->plan, row, key->handle);
     return write_template(job, row, &template, error) &&
            (!job->plan->ek_certificates || hf_job_certificate(job, row, key, error));
@@ -312,18 +402,6 @@ bool hf_job_platform_certificate(HfJob *job, GError **error)
     return true;
 }
 
-static bool make_spk(HfJob *job, GError **error)
-{
-    HfTemplate which;
-    HfPublic template;
-    (void)template_of(job->plan, job->plan->key_count, &which, &template);
-    const HfMadeKey *key = make_key(job, which, &template, "storage primary", error);
-    if (key) {
-        hf_say_key(job->plan, NULL, key->handle);
-    }
-    return key != NULL;
-}
-
 /* --- the whole ------------------------------------------------------------------------------- */
 
 static bool activate_banks(HfJob *job, bool *ret_changed, GError **error)
@@ -341,16 +419,22 @@ static bool make_everything(HfJob *job, GError **error)
 {
     const HfSetupPlan *plan = job->plan;
     bool changed;
+    if (!make_keys(job, error)) {
+        return false;
+    }
     for (unsigned i = 0; i < plan->key_count; i++) {
-        if (!make_certified_key(job, i, error)) {
+        if (!certify_key(job, i, error)) {
             return false;
         }
         if (i == 0 && plan->platform_certificate && !hf_job_platform_certificate(job, error)) {
             return false;
         }
     }
-    return (!plan->create_spk || make_spk(job, error)) &&
-           (!job->certifier || hf_job_chain(job, error)) && activate_banks(job, &changed, error);
+    if (plan->create_spk) {
+        const HfMadeKey *spk = g_ptr_array_index(job->made->keys, plan->key_count);
+        hf_say_key(plan, NULL, spk->handle);
+    }
+    return (!job->certifier || hf_job_chain(job, error)) && activate_banks(job, &changed, error);
 }
 
 bool hf_job_finish(HfJob *job, HfEngineChild *engine, GError **error)
@@ -397,8 +481,9 @@ bool hf_manufacture_complete(HfManufacture *made, const HfSetupPlan *plan, HfEng
                              HfCertifier *certifier, GError **error)
 {
     const HfTransport tpm = hf_engine_child_transport(engine);
-    g_auto(HfJob)
-        job = { .plan = plan, .certifier = certifier, .tpm = &tpm, .made = made, .engine = engine };
+    g_auto(HfJob) job = { .plan = plan, .certifier = certifier, .tpm = &tpm, .made = made };
+    job.engine = engine;
+    job.issued = g_ptr_array_new_with_free_func(issued_free);
     return make_everything(&job, error) && hf_job_finish(&job, engine, error);
 }
 

@@ -16,8 +16,9 @@ typedef struct {
     HfCertifier *certifier;
     const HfTransport *tpm;
     HfManufacture *made;
-    char *tpm_serial; /* from the first EK certificate; NULL: there is none yet */
-    HfEngineChild *engine;
+    char *tpm_serial;      /* from the first EK certificate; NULL: there is none yet */
+    HfEngineChild *engine; /* that can be given work ahead; NULL: there is none to give */
+    GPtrArray *issued;     /* certificates that are there before their turn; or NULL */
 } HfJob;
 
 void hf_job_clear(HfJob *job);

@@ -45,7 +45,7 @@ typedef struct {
     bool display;
     HfBankChoice banks;
     unsigned key_count;
-    const HfEkRow *keys[HF_PLAN_KEYS_MAX]; /* in the order they are made */
+    const HfEkRow *keys[HF_PLAN_KEYS_MAX]; /* as their certificates are written */
 
     bool encrypted; /* `key` says how */
     HfKeySource key;

@@ -293,8 +293,10 @@ static HfSetupPlan *plan_from_options(const HfOptions *o, bool swtpm)
     plan->desk = -1;
     plan->tpm12 = !hf_options_flag(o, "tpm2");
     plan->take_ownership = hf_options_flag(o, "take-ownership");
-    plan->owner_auth = auth_of(o, "ownerpass", "owner-well-known");
-    plan->srk_auth = auth_of(o, "srkpass", "srk-well-known");
+    if (plan->tpm12) {
+        plan->owner_auth = auth_of(o, "ownerpass", "owner-well-known");
+        plan->srk_auth = auth_of(o, "srkpass", "srk-well-known");
+    }
     plan->logfile = g_strdup(hf_options_string(o, "logfile"));
     plan->state = g_strdup(state ? state : hf_options_string(o, "tpmstate"));
     plan->existing = existing_of(o);
