@@ -29,6 +29,7 @@ const HfEkRow hf_ek_table[] = {
 const HfEkRow hf_identity_table[] = {
     { "rsa2048", NULL, "RSA-2048", "iak-rsa2048.crt", 2048, HF_TEMPLATE_IAK_RSA2048, HF_CERT_IAK },
     { "rsa3072", NULL, "RSA-3072", "iak-rsa3072.crt", 3072, HF_TEMPLATE_IAK_RSA3072, HF_CERT_IAK },
+    { "rsa4096", NULL, "RSA-4096", "iak-rsa4096.crt", 4096, HF_TEMPLATE_IAK_RSA4096, HF_CERT_IAK },
     { "ecc_nist_p256", "secp256r1", "ECC P-256", "iak-secp256r1.crt", 0, HF_TEMPLATE_IAK_P256,
       HF_CERT_IAK },
     { "ecc_nist_p384", "secp384r1", "ECC P-384", "iak-secp384r1.crt", 0, HF_TEMPLATE_IAK_P384,
@@ -36,6 +37,8 @@ const HfEkRow hf_identity_table[] = {
     { "rsa2048", NULL, "RSA-2048", "idevid-rsa2048.crt", 2048, HF_TEMPLATE_IDEVID_RSA2048,
       HF_CERT_IDEVID },
     { "rsa3072", NULL, "RSA-3072", "idevid-rsa3072.crt", 3072, HF_TEMPLATE_IDEVID_RSA3072,
+      HF_CERT_IDEVID },
+    { "rsa4096", NULL, "RSA-4096", "idevid-rsa4096.crt", 4096, HF_TEMPLATE_IDEVID_RSA4096,
       HF_CERT_IDEVID },
     { "ecc_nist_p256", "secp256r1", "ECC P-256", "idevid-secp256r1.crt", 0, HF_TEMPLATE_IDEVID_P256,
       HF_CERT_IDEVID },
