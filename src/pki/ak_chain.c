@@ -52,6 +52,12 @@ static bool check_ca(const HfCertificate *c, int depth, gint64 at, GError **erro
                             "extended key usage %s",
                             HF_OID_PURPOSE_AK);
     }
+    if (c->mandate || hf_certificate_is_virtual(c)) {
+        return hf_error_set(
+            error, HF_ERROR_POLICY,
+            "the " CA_NAME " is one of an authority that makes virtual TPMs (vMA): "
+            "its word for a key is an IAK certificate, below the root of its fleet");
+    }
     return true;
 }
 

@@ -3,7 +3,8 @@
  *
  * What a privacy CA has verified stands in the AK's certificate: which TPM it is in (the bond, a
  * digest of the EK), what that TPM is rooted in (our policies), to what it holds (the holding). Not
- * any certificate of a CA will do: a TLS certificate, or one by a vMA, is refused by its usage.
+ * any certificate of a CA will do: a TLS certificate is refused by its usage, one by a vMA always,
+ * also where that may certify attestation keys (IAK, chain.h) and fleet and privacy CA have one root.
  * Every check has a message of its own.
  *
  * SPDX-License-Identifier: BSD-3-Clause

@@ -57,7 +57,7 @@ static void clear(gpointer data)
     char **texts[] = { &c->tpm_manufacturer,      &c->tpm_model,      &c->tpm_version,
                        &c->platform_manufacturer, &c->platform_model, &c->platform_version,
                        &c->spec_family,           &c->ca_issuers_url, &c->crl_url,
-                       &c->unknown_critical };
+                       &c->unknown_critical,      &c->tpm_serial };
     for (size_t i = 0; i < G_N_ELEMENTS(bytes); i++) {
         g_clear_pointer(bytes[i], g_bytes_unref);
     }

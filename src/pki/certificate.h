@@ -57,7 +57,9 @@ typedef struct {
 
     bool has_alt_name;
     bool alt_name_critical;
-    bool alt_name_foreign;  /* it has more than one directoryName of TCG attributes, each once */
+    bool alt_name_foreign;  /* it has more than one directoryName of TCG attributes, each once, or
+                               one hardwareModuleName of a TPM */
+    char *tpm_serial;       /* of the latter, or NULL */
     char *tpm_manufacturer; /* "id:00001014"; each NULL when absent */
     char *tpm_model;
     char *tpm_version;
@@ -72,9 +74,9 @@ typedef struct {
     bool name_constraints_foreign; /* of other forms than DNS, e-mail and IP */
     char *ca_issuers_url;
     char *crl_url;
-    HfHolding *holding;     /* our own extensions or NULL: of a TPM's certificate */
-    HfMandate *mandate;     /* and of a vMA's */
-    GBytes *bond;           /* of an attestation key's: hf_spki_digest of its TPM's EK; or NULL */
+    HfHolding *holding; /* our own extensions or NULL: of a TPM's certificate */
+    HfMandate *mandate; /* and of a vMA's */
+    GBytes *bond; /* of an attestation or identity key's: hf_spki_digest of its TPM's EK; or NULL */
     char *unknown_critical; /* OID of the first critical extension we do not know, or NULL */
 } HfCertificate;
 

@@ -29,6 +29,25 @@ typedef struct {
 #define VMA_NAME "vMA certificate"
 #define ROOT_NAME "root certificate"
 
+static bool check_ek_names(const Chain *c, GError **error);
+static bool check_platform_names(const Chain *c, GError **error);
+static bool check_identity_names(const Chain *c, GError **error);
+
+/* What each kind of leaf is called, is for, and how it names its TPM. */
+static const struct {
+    const char *name;
+    const char *purpose;
+    bool (*check_names)(const Chain *c, GError **error);
+    bool only_signs;
+} leaf_kinds[] = {
+    [HF_LEAF_EK] = { "EK certificate", HF_OID_PURPOSE_EK, check_ek_names, false },
+    [HF_LEAF_PLATFORM] = { "platform certificate", HF_OID_PURPOSE_PLATFORM, check_platform_names,
+                           false },
+    [HF_LEAF_IAK] = { "IAK certificate", HF_OID_PURPOSE_AK, check_identity_names, true },
+    [HF_LEAF_IDEVID] = { "IDevID certificate", HF_OID_PURPOSE_IDENTITY, check_identity_names,
+                         true },
+};
+
 static bool is_empty_name(GBytes *name)
 {
     return g_bytes_get_size(name) == 2;
@@ -108,11 +127,6 @@ static bool check_ca(const HfCertificate *c, const char *name, GError **error)
     return true;
 }
 
-static const char *leaf_purpose(const Chain *c)
-{
-    return c->rules->kind == HF_LEAF_EK ? HF_OID_PURPOSE_EK : HF_OID_PURPOSE_PLATFORM;
-}
-
 bool hf_chain_check_root(const HfCertificate *root, gint64 at, GError **error)
 {
     if (!hf_certificate_check_usable(root, ROOT_NAME, at, error) ||
@@ -140,7 +154,7 @@ static bool check_revoked(Chain *c, GError **error)
 
 static bool check_vma(const Chain *c, GError **error)
 {
-    const char *purposes[] = { HF_OID_PURPOSE_EK, leaf_purpose(c) };
+    const char *purposes[] = { HF_OID_PURPOSE_EK, leaf_kinds[c->rules->kind].purpose };
     if (!hf_certificate_check_usable(c->vma, VMA_NAME, c->rules->at, error) ||
         !check_ca(c->vma, VMA_NAME, error)) {
         return false;
@@ -170,28 +184,29 @@ static bool check_leaf_usage(const Chain *c, GError **error)
     if (!key) {
         return false;
     }
-    unsigned allowed =
-        HF_USAGE_SIGNATURE | (hf_public_key_kind(key) == HF_KEY_RSA ? HF_USAGE_KEY_ENCIPHERMENT
-                                                                    : HF_USAGE_KEY_AGREEMENT);
+    unsigned other =
+        hf_public_key_kind(key) == HF_KEY_RSA ? HF_USAGE_KEY_ENCIPHERMENT : HF_USAGE_KEY_AGREEMENT;
+    unsigned allowed = HF_USAGE_SIGNATURE | (leaf_kinds[c->rules->kind].only_signs ? 0 : other);
     if (!c->leaf->has_key_usage || !c->leaf->key_usage_critical || c->leaf->key_usage == 0 ||
         (c->leaf->key_usage & ~allowed)) {
         return hf_error_set(error, HF_ERROR_POLICY,
                             "the key usage of the %s is not the one of a TPM's key", c->leaf_name);
     }
-    if (!hf_certificate_has_purpose(c->leaf, leaf_purpose(c))) {
+    if (!hf_certificate_has_purpose(c->leaf, leaf_kinds[c->rules->kind].purpose)) {
         return hf_error_set(error, HF_ERROR_POLICY, "the %s lacks the extended key usage %s",
-                            c->leaf_name, leaf_purpose(c));
+                            c->leaf_name, leaf_kinds[c->rules->kind].purpose);
     }
     if (g_strv_length(c->leaf->purposes) != 1) {
         return hf_error_set(error, HF_ERROR_POLICY,
                             "the %s has further extended key usages beside %s", c->leaf_name,
-                            leaf_purpose(c));
+                            leaf_kinds[c->rules->kind].purpose);
     }
     return true;
 }
 
-static bool check_ek_names(const HfCertificate *leaf, GError **error)
+static bool check_ek_names(const Chain *c, GError **error)
 {
+    const HfCertificate *leaf = c->leaf;
     HfRooted rooted = HF_ROOTED_HARDWARE;
     /* swtpm has the machine's name there, and so has a CA that stands in for swtpm's. */
     bool may_have_name = hf_certificate_rooted(leaf, &rooted) && rooted == HF_ROOTED_SOFTWARE;
@@ -218,8 +233,9 @@ static bool check_ek_names(const HfCertificate *leaf, GError **error)
     return true;
 }
 
-static bool check_platform_names(const HfCertificate *leaf, GError **error)
+static bool check_platform_names(const Chain *c, GError **error)
 {
+    const HfCertificate *leaf = c->leaf;
     if (is_empty_name(leaf->subject)) {
         return hf_error_set(error, HF_ERROR_INVALID,
                             "the subject of the platform certificate is empty");
@@ -231,6 +247,24 @@ static bool check_platform_names(const HfCertificate *leaf, GError **error)
                             "platform manufacturer, model and version");
     }
     return true;
+}
+
+static bool check_identity_names(const Chain *c, GError **error)
+{
+    const HfCertificate *leaf = c->leaf;
+    if (is_empty_name(leaf->subject)) {
+        return hf_error_set(error, HF_ERROR_INVALID, "the subject of the %s is empty",
+                            c->leaf_name);
+    }
+    if (!leaf->tpm_serial || leaf->alt_name_foreign) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "the subject alternative name of the %s is not the serial number of "
+                            "a TPM (hardwareModuleName)",
+                            c->leaf_name);
+    }
+    return leaf->bond ||
+           hf_error_set(error, HF_ERROR_INVALID,
+                        "the %s does not say of which endorsement key's TPM it is", c->leaf_name);
 }
 
 static bool check_leaf(const Chain *c, GError **error)
@@ -248,9 +282,7 @@ static bool check_leaf(const Chain *c, GError **error)
                             "the %s names its issuer by more than the key identifier",
                             c->leaf_name);
     }
-    return check_leaf_usage(c, error) &&
-           (c->rules->kind == HF_LEAF_EK ? check_ek_names(leaf, error)
-                                         : check_platform_names(leaf, error));
+    return check_leaf_usage(c, error) && leaf_kinds[c->rules->kind].check_names(c, error);
 }
 
 static bool check_policy(const Chain *c, const char *oid, GError **error)
@@ -341,7 +373,7 @@ static bool begin(Chain *c, GPtrArray *chain, unsigned *at, const HfChainRules *
     unsigned first = *at;
     unsigned end = first + 1;
     *c = (Chain){ .rules = rules, .level = c->level };
-    c->leaf_name = rules->kind == HF_LEAF_EK ? "EK certificate" : "platform certificate";
+    c->leaf_name = leaf_kinds[rules->kind].name;
     c->leaf = first < chain->len ? chain->pdata[first] : NULL;
     if (c->leaf && c->leaf->is_ca) {
         return hf_error_set(error, HF_ERROR_INVALID,

@@ -4,7 +4,9 @@
  * Stricter than the general libraries, which accept a TLS certificate or a further CA below a vMA:
  * exactly one CA between leaf and root, path length 0 in it, the TCG usage in leaf and vMA, our
  * policy in both, names where the TCG wants them, key identifiers that match, nothing critical that
- * is unknown. Every check has a message of its own; the first that fails is reported. Revocation is
+ * is unknown. IAK and IDevID certificates are believed below a vMA that was delegated to for these;
+ * they name their TPM by its serial number and by the digest of its EK (the bond), which says nothing
+ * until it is held against an EK certificate. Every check has a message of its own; the first that fails is reported. Revocation is
  * looked at where lists are given (crl_set.h): then the root's list is required, which says whether
  * the vMA is revoked. A vMA issues no lists: a dead host could not renew them.
  *
@@ -20,7 +22,7 @@
 
 #include "pki/crl_set.h"
 
-typedef enum { HF_LEAF_EK, HF_LEAF_PLATFORM } HfLeafKind;
+typedef enum { HF_LEAF_EK, HF_LEAF_PLATFORM, HF_LEAF_IAK, HF_LEAF_IDEVID } HfLeafKind;
 
 typedef struct {
     HfLeafKind kind;

@@ -86,7 +86,9 @@ static GBytes *make_subject(const HfDelegation *in, GBytes *key_id, GError **err
 
 static void add_constraints(HfBuilder *b, const HfDelegation *in)
 {
-    static const char *const purposes[] = { HF_OID_PURPOSE_EK, HF_OID_PURPOSE_PLATFORM, NULL };
+    const char *purposes[] = { HF_OID_PURPOSE_EK, HF_OID_PURPOSE_PLATFORM,
+                               in->identity_keys ? HF_OID_PURPOSE_AK : NULL,
+                               HF_OID_PURPOSE_IDENTITY, NULL };
     /* The TCG's two say what was verified of a key in a hardware TPM, and only of such. */
     const char *hardware[] = { HF_OID_POLICY_TPM_RESIDENCY, HF_OID_POLICY_TPM_FIXED,
                                hf_rooted_policy(in->rooted), NULL };
@@ -135,4 +137,10 @@ HfCertificate *hf_delegation_new(const HfDelegation *in, HfSigner *signer,
     hf_builder_add(b, HF_OID_SUBJECT_KEY_ID, false, hf_extension_key_id(key_id));
     hf_builder_add(b, HF_OID_AUTHORITY_KEY_ID, false, hf_extension_authority_id(root->key_id));
     return hf_builder_sign(b, signer, root, error);
+}
+
+bool hf_delegation_has_identity_keys(const HfCertificate *vma)
+{
+    return hf_certificate_has_purpose(vma, HF_OID_PURPOSE_AK) &&
+           hf_certificate_has_purpose(vma, HF_OID_PURPOSE_IDENTITY);
 }

@@ -2,7 +2,7 @@
  * delegation.h - the fleet's side of the chain: root CA and vMA (delegation) certificates.
  *
  * root (CA, pathlen 1) -> vMA (CA, pathlen 0, extended key usages EK and platform certificate only)
- * -> EK and platform certificates. The usages in the vMA certificate keep a stolen vMA key from
+ * -> EK and platform certificates; IAK and IDevID, too, where the vMA has the usages for these. The usages in the vMA certificate keep a stolen vMA key from
  * issuing anything else. A vMA certificate is renewed with the same key, subject and key
  * identifier, so that EK certificates outlive it.
  *
@@ -41,11 +41,15 @@ typedef struct {
     unsigned days;            /* 1 to HF_DELEGATION_DAYS_MAX */
     bool fleet_issuer;        /* the key is the fleet's issuer's, not in the host's TPM, and the
                                  certificate says so */
+    bool identity_keys;       /* it may certify initial attestation and device identity keys, too */
     bool as_root;             /* software-rooted only: `days` does not count, the root's end does */
 } HfDelegation;
 
 /* The vMA certificate, signed by the fleet's root. */
 HfCertificate *hf_delegation_new(const HfDelegation *in, HfSigner *signer,
                                  const HfCertificate *root, GError **error);
+
+/* Whether this vMA certificate was delegated to with `identity_keys`. */
+bool hf_delegation_has_identity_keys(const HfCertificate *vma);
 
 #endif

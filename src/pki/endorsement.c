@@ -1,5 +1,5 @@
 /*
- * endorsement.c - EK, platform and AK certificates.
+ * endorsement.c - EK, platform, AK, IAK and IDevID certificates.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -109,7 +109,7 @@ static bool check_input(const HfEndorsement *in, const char *purpose, const HfCe
             hf_extension_check_url(in->ca_issuers_url, "URL of the issuer's certificate", error));
 }
 
-/* What all three kinds have in common. */
+/* What all kinds have in common. */
 static HfBuilder *begin(const HfEndorsement *in, GBytes *subject, const char *purpose,
                         uint16_t usage, const HfCertificate *issuer)
 {
@@ -258,4 +258,50 @@ HfCertificate *hf_endorsement_ak(const HfEndorsement *in, HfSigner *signer,
     }
     g_autoptr(HfBuilder) b = begin(in, subject, HF_OID_PURPOSE_AK, HF_USAGE_SIGNATURE, issuer);
     return add_ak_claims(b, in, error) ? hf_builder_sign(b, signer, issuer, error) : NULL;
+}
+
+static bool check_identity(const HfEndorsement *in, GError **error)
+{
+    g_autoptr(HfPublicKey) key = hf_spki_key(in->spki, "the TPM's key", error);
+    g_autoptr(GBytes) digest = key ? hf_spki_digest(in->spki) : NULL;
+    if (!digest) {
+        return false;
+    }
+    if (!in->ak_endorsement) {
+        return hf_error_set(error, HF_ERROR_INVALID,
+                            "nothing is known of the endorsement key of the key's TPM");
+    }
+    if (g_bytes_equal(digest, in->ak_endorsement)) {
+        return hf_error_set(error, HF_ERROR_POLICY, "the key is the TPM's endorsement key itself");
+    }
+    return hf_extension_check_serial(in->tpm_serial, error);
+}
+
+static HfCertificate *identity(const HfEndorsement *in, const char *purpose, HfSigner *signer,
+                               const HfCertificate *issuer, GError **error)
+{
+    if (!check_input(in, purpose, issuer, error) || !check_identity(in, error) ||
+        !check_rooted(in, signer->rooted, issuer, error)) {
+        return NULL;
+    }
+    g_autoptr(GBytes) subject = hf_name_new_serial(in->vmid ? in->vmid : in->tpm_serial);
+    g_autoptr(HfBuilder) b = begin(in, subject, purpose, HF_USAGE_SIGNATURE, issuer);
+    hf_builder_add(b, HF_OID_SUBJECT_ALT_NAME, false, hf_extension_hardware_module(in->tpm_serial));
+    if (!add_holding(b, in, signer->rooted, error)) {
+        return NULL;
+    }
+    hf_builder_add(b, HF_OID_BOND, false, hf_extension_bond(in->ak_endorsement));
+    return hf_builder_sign(b, signer, issuer, error);
+}
+
+HfCertificate *hf_endorsement_iak(const HfEndorsement *in, HfSigner *signer,
+                                  const HfCertificate *issuer, GError **error)
+{
+    return identity(in, HF_OID_PURPOSE_AK, signer, issuer, error);
+}
+
+HfCertificate *hf_endorsement_idevid(const HfEndorsement *in, HfSigner *signer,
+                                     const HfCertificate *issuer, GError **error)
+{
+    return identity(in, HF_OID_PURPOSE_IDENTITY, signer, issuer, error);
 }

@@ -1,5 +1,5 @@
 /*
- * endorsement.h - the certificates of a TPM: EK, platform, AK.
+ * endorsement.h - the certificates of a TPM: EK, platform, AK, IAK, IDevID.
  *
  * All are signed through a signer (signer.h), whose key must be the one in the issuer's
  * certificate, and are verified with that certificate before they are handed out: a bus or TPM that
@@ -35,9 +35,11 @@ typedef struct {
     const char *vmid;
     const HfHolding *holding;   /* hardware-rooted needs host_ek and tcb_policy in it */
     const char *ca_issuers_url; /* where the issuer's certificate is to be had, or NULL */
+    /* AK, IAK and IDevID: hf_spki_digest of the EK it was proved, or made, to be with; AK: or NULL */
+    GBytes *ak_endorsement;
+    const char *tpm_serial; /* IAK and IDevID: the TPM's, hf_extension_check_serial */
     /* AK certificate only. */
     const char *const *ak_policies; /* dotted OIDs that the CA has verified, or NULL */
-    GBytes *ak_endorsement;         /* hf_spki_digest of the EK it was proved to be with, or NULL */
     const char *crl_url;            /* the issuer's revocation list, or NULL */
     gint64 not_before;              /* seconds since 1970; the issuer must be valid then */
     gint64 not_after;               /* -1: no expiry */
@@ -56,5 +58,15 @@ HfCertificate *hf_endorsement_platform(const HfEndorsement *in, HfSigner *signer
  * the one in the EK certificate. */
 HfCertificate *hf_endorsement_ak(const HfEndorsement *in, HfSigner *signer,
                                  const HfCertificate *issuer, GError **error);
+
+/* What a TPM's manufacturer certifies of the keys that he made in it: initial attestation key, which
+ * signs only what the TPM says (usage 2.23.133.8.3), and device identity, which signs what it is given
+ * (HF_OID_PURPOSE_IDENTITY). The issuer must be one for that usage. Subject: the vmid, else the TPM's
+ * serial number, as a serialNumber; the TPM's serial number is the hardwareModuleName. Of the rest it
+ * uses spki, ak_endorsement, holding, ca_issuers_url, not_before and not_after. */
+HfCertificate *hf_endorsement_iak(const HfEndorsement *in, HfSigner *signer,
+                                  const HfCertificate *issuer, GError **error);
+HfCertificate *hf_endorsement_idevid(const HfEndorsement *in, HfSigner *signer,
+                                     const HfCertificate *issuer, GError **error);
 
 #endif

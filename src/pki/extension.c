@@ -13,7 +13,14 @@
 #define URL_MAX 512
 
 /* GeneralName alternatives. */
-enum { NAME_EMAIL = 1, NAME_DNS = 2, NAME_DIRECTORY = 4, NAME_URI = 6, NAME_IP = 7 };
+enum {
+    NAME_OTHER = 0,
+    NAME_EMAIL = 1,
+    NAME_DNS = 2,
+    NAME_DIRECTORY = 4,
+    NAME_URI = 6,
+    NAME_IP = 7
+};
 
 GByteArray *hf_extension_basic_constraints(bool is_ca, int path_length)
 {
@@ -175,6 +182,38 @@ GByteArray *hf_extension_name_constraints(void)
     hf_der_end(w, excluded);
     hf_der_end(w, constraints);
     return w;
+}
+
+GByteArray *hf_extension_hardware_module(const char *serial)
+{
+    GByteArray *w = g_byte_array_new();
+    size_t names = hf_der_begin(w, HF_DER_SEQUENCE);
+    size_t other = hf_der_begin(w, HF_DER_CONTEXT_OF(NAME_OTHER));
+    hf_der_put_oid(w, HF_OID_HARDWARE_MODULE_NAME);
+    size_t value = hf_der_begin(w, HF_DER_CONTEXT_OF(0));
+    size_t module = hf_der_begin(w, HF_DER_SEQUENCE);
+    hf_der_put_oid(w, HF_OID_TPM_HARDWARE_TYPE);
+    hf_der_put_text(w, HF_DER_OCTETS, serial);
+    hf_der_end(w, module);
+    hf_der_end(w, value);
+    hf_der_end(w, other);
+    hf_der_end(w, names);
+    return w;
+}
+
+bool hf_extension_check_serial(const char *serial, GError **error)
+{
+    size_t size = serial ? strlen(serial) : 0;
+    for (size_t i = 0; i < size; i++) {
+        if (!g_ascii_isgraph(serial[i])) {
+            return hf_error_set(error, HF_ERROR_INVALID,
+                                "serial number of the TPM: expected letters, digits and marks");
+        }
+    }
+    return (size > 0 && size <= HF_HARDWARE_SERIAL_MAX) ||
+           hf_error_set(error, HF_ERROR_INVALID,
+                        "serial number of the TPM: expected 1 to %u characters, found %zu",
+                        HF_HARDWARE_SERIAL_MAX, size);
 }
 
 bool hf_extension_check_url(const char *url, const char *what, GError **error)

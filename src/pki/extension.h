@@ -28,6 +28,12 @@ GByteArray *hf_extension_crl_point(const char *url);
 /* Permitted DNS and e-mail: vtpm.invalid; excluded: every IP address. */
 GByteArray *hf_extension_name_constraints(void);
 
+/* One otherName, hardwareModuleName: the TPM of this serial number (hf_extension_check_serial). */
+GByteArray *hf_extension_hardware_module(const char *serial);
+#define HF_HARDWARE_SERIAL_MAX 128u
+/* 1 to 128 characters of ASCII, none of them a blank. */
+bool hf_extension_check_serial(const char *serial, GError **error);
+
 #define HF_EXTENSION_BOND_VERSION 1
 /* Digest of the endorsement key: of 32, 48 or 64 bytes. */
 GByteArray *hf_extension_bond(GBytes *endorsement_key);

@@ -14,7 +14,14 @@
 #define OIDS_MAX 32
 
 /* GeneralName tags. */
-enum { TAG_EMAIL = 0x81, TAG_DNS = 0x82, TAG_DIRECTORY = 0xa4, TAG_URI = 0x86, TAG_IP = 0x87 };
+enum {
+    TAG_OTHER = 0xa0,
+    TAG_EMAIL = 0x81,
+    TAG_DNS = 0x82,
+    TAG_DIRECTORY = 0xa4,
+    TAG_URI = 0x86,
+    TAG_IP = 0x87
+};
 
 static bool read_basic_constraints(HfCertificate *c, HfReader value)
 {
@@ -154,6 +161,32 @@ static bool read_directory_name(HfCertificate *c, HfReader *names)
     return hf_reader_done(&rdns) && hf_reader_done(&tagged);
 }
 
+/* OtherName: hardwareModuleName with a TPM's serial number; any other is noted as foreign. */
+static bool read_other_name(HfCertificate *c, HfReader *names)
+{
+    HfReader tagged = hf_der_get(names, TAG_OTHER);
+    g_autofree char *oid = hf_der_oid(&tagged);
+    HfReader value = hf_der_get(&tagged, HF_DER_CONTEXT_OF(0));
+    if (g_strcmp0(oid, HF_OID_HARDWARE_MODULE_NAME) != 0) {
+        c->alt_name_foreign = true;
+        return oid && !value.failed && hf_reader_done(&tagged);
+    }
+    HfReader module = hf_der_get(&value, HF_DER_SEQUENCE);
+    g_autofree char *type = hf_der_oid(&module);
+    HfReader number = hf_der_get(&module, HF_DER_OCTETS);
+    g_autofree char *serial = g_strndup((const char *)number.data, number.failed ? 0 : number.size);
+    if (!type || !hf_reader_done(&module) || !hf_reader_done(&value) || !hf_reader_done(&tagged)) {
+        return false;
+    }
+    if (strcmp(type, HF_OID_TPM_HARDWARE_TYPE) == 0 && strlen(serial) == number.size &&
+        hf_extension_check_serial(serial, NULL)) {
+        c->tpm_serial = g_steal_pointer(&serial);
+    } else {
+        c->alt_name_foreign = true;
+    }
+    return true;
+}
+
 static bool read_alt_name(HfCertificate *c, HfReader value)
 {
     HfReader r = hf_der_get(&value, HF_DER_SEQUENCE);
@@ -161,6 +194,10 @@ static bool read_alt_name(HfCertificate *c, HfReader value)
     for (size_t i = 0; !r.failed && hf_reader_left(&r) > 0; i++) {
         if (i == 0 && hf_der_peek(&r) == TAG_DIRECTORY) {
             if (!read_directory_name(c, &r)) {
+                return false;
+            }
+        } else if (i == 0 && hf_der_peek(&r) == TAG_OTHER) {
+            if (!read_other_name(c, &r)) {
                 return false;
             }
         } else {

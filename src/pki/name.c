@@ -34,14 +34,19 @@ bool hf_name_check_text(const char *text, const char *what, GError **error)
     return true;
 }
 
-static void put_attribute(GByteArray *w, const char *oid, const char *text)
+static void put_attribute_as(GByteArray *w, const char *oid, uint8_t tag, const char *text)
 {
     size_t set = hf_der_begin(w, HF_DER_SET);
     size_t pair = hf_der_begin(w, HF_DER_SEQUENCE);
     hf_der_put_oid(w, oid);
-    hf_der_put_text(w, HF_DER_UTF8, text);
+    hf_der_put_text(w, tag, text);
     hf_der_end(w, pair);
     hf_der_end(w, set);
+}
+
+static void put_attribute(GByteArray *w, const char *oid, const char *text)
+{
+    put_attribute_as(w, oid, HF_DER_UTF8, text);
 }
 
 GBytes *hf_name_new_units(const char *organization, const char *const *units,
@@ -72,6 +77,37 @@ GBytes *hf_name_new_units(const char *organization, const char *const *units,
 GBytes *hf_name_new(const char *organization, const char *common_name, GError **error)
 {
     return hf_name_new_units(organization, NULL, common_name, error);
+}
+
+/* What an X.520 serial number may be made of. */
+static char *fit_serial(const char *text)
+{
+    static const char marks[] = " '()+,-./:=?";
+    size_t size = strlen(text);
+    bool good = size > 0 && size <= HF_NAME_TEXT_MAX;
+    GString *fit = g_string_new(NULL);
+    for (const char *p = text; *p; p++) {
+        bool may = g_ascii_isalnum(*p) || strchr(marks, *p);
+        g_string_append_c(fit, may ? *p : '-');
+        good = good && may;
+    }
+    if (!good) {
+        HfDigest digest = hf_digest_of(HF_HASH_SHA256, text, size);
+        g_autofree char *hex = hf_hex(digest.data, FIT_HEX / 2);
+        g_string_truncate(fit, MIN(fit->len, HF_NAME_TEXT_MAX - FIT_HEX - 1));
+        g_string_append_printf(fit, "-%s", hex);
+    }
+    return g_string_free(fit, FALSE);
+}
+
+GBytes *hf_name_new_serial(const char *text)
+{
+    g_autofree char *fit = fit_serial(text);
+    GByteArray *w = g_byte_array_new();
+    size_t sequence = hf_der_begin(w, HF_DER_SEQUENCE);
+    put_attribute_as(w, HF_OID_SERIAL_NUMBER, HF_DER_PRINTABLE, fit);
+    hf_der_end(w, sequence);
+    return g_byte_array_free_to_bytes(w);
 }
 
 GBytes *hf_name_empty(void)

@@ -1,5 +1,5 @@
 /*
- * name.h - distinguished names: ours made (O, OU and CN), anybody's shown as text.
+ * name.h - distinguished names: ours made (O, OU and CN, or a serial number), anybody's shown as text.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -19,6 +19,10 @@ GBytes *hf_name_new(const char *organization, const char *common_name, GError **
 /* The same with OUs between them (NULL-terminated; NULL: none), each checked as above. */
 GBytes *hf_name_new_units(const char *organization, const char *const *units,
                           const char *common_name, GError **error);
+/* DER Name of one serialNumber (X.520): `text` as it is when it has 1 to 64 characters that such a
+ * number may have (letters, digits, blank, '()+,-./:=?), else with "-" for the others, cut, and with
+ * "-" and 16 hex digits of its SHA-256 at the end. */
+GBytes *hf_name_new_serial(const char *text);
 /* DER of the empty Name. */
 GBytes *hf_name_empty(void);
 /* `text` as it is when it has at most 64 characters, else its beginning, "~" and 16 hex digits of

@@ -31,7 +31,7 @@
  *         modelName        [3] EXPLICIT UTF8String (SIZE (1..64)) OPTIONAL, -- none: any
  *         nested           [4] EXPLICIT SEQUENCE { levels INTEGER (1..3), onSoftware BOOLEAN }
  *                              OPTIONAL } -- virtual TPMs below each other, what the last stands on
- *     ARC.2.3  certificate extension of an attestation key, never critical: of which EK's TPM it is
+ *     ARC.2.3  certificate extension of an attestation or identity key, never critical: its TPM's EK
  *     Bond ::= SEQUENCE { version INTEGER (1), endorsementKey Digest }
  *
  *     Digest ::= OCTET STRING (SIZE (32 | 48 | 64))       -- SHA-256, SHA-384, SHA-512
@@ -63,6 +63,9 @@
 #define HF_OID_PURPOSE_EK "2.23.133.8.1"
 #define HF_OID_PURPOSE_PLATFORM "2.23.133.8.2"
 #define HF_OID_PURPOSE_AK "2.23.133.8.3"
+/* Ours: a device identity (IDevID) signs whatever it is given, so it must not pass for a key that attests,
+ * and the TCG has none for it. */
+#define HF_OID_PURPOSE_IDENTITY HF_OID_ARC ".3.1"
 
 /* What a CA verified of a key: it is in a TPM, and stays there. */
 #define HF_OID_POLICY_TPM_RESIDENCY "2.23.133.11.1.1"
@@ -86,6 +89,11 @@
 #define HF_OID_AUTHORITY_INFO "1.3.6.1.5.5.7.1.1"
 #define HF_OID_CA_ISSUERS "1.3.6.1.5.5.7.48.2"
 
+/* subjectAltName of RFC 4108, and what the TCG has for its hwType: hwSerialNum is a TPM's. */
+#define HF_OID_HARDWARE_MODULE_NAME "1.3.6.1.5.5.7.8.4"
+#define HF_OID_TPM_HARDWARE_TYPE "2.23.133.1.2"
+
+#define HF_OID_SERIAL_NUMBER "2.5.4.5"
 #define HF_OID_ORGANIZATION "2.5.4.10"
 #define HF_OID_COMMON_NAME "2.5.4.3"
 #define HF_OID_UNIT "2.5.4.11"

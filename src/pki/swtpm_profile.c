@@ -17,8 +17,6 @@
 #include <gnutls/x509.h>
 #include <string.h>
 
-#define HARDWARE_SERIAL_MAX 128u
-
 #define SERIAL_MAX 20
 #define SUBJECT_MAX 2048
 
@@ -26,9 +24,6 @@
 #define OID_PLATFORM_MANUFACTURER_12 "2.23.133.2.4"
 #define OID_PLATFORM_MODEL_12 "2.23.133.2.5"
 #define OID_PLATFORM_VERSION_12 "2.23.133.2.6"
-
-#define OID_HARDWARE_MODULE_NAME "1.3.6.1.5.5.7.8.4"
-#define OID_TPM_HARDWARE_TYPE "2.23.133.1.2"
 
 GBytes *hf_swtpm_profile_serial(const char *decimal, GError **error)
 {
@@ -112,23 +107,6 @@ static bool is_identity(const HfSwtpmProfile *in)
     return in->kind == HF_SWTPM_IAK || in->kind == HF_SWTPM_IDEVID;
 }
 
-/* The TPM's manufacturer, the issuer's key and the EK certificate's number, each in hexadecimal: more
- * than a name may have. */
-static bool check_hardware_serial(const char *text, GError **error)
-{
-    size_t size = text ? strlen(text) : 0;
-    for (size_t i = 0; i < size; i++) {
-        if (!g_ascii_isgraph(text[i])) {
-            return hf_error_set(error, HF_ERROR_INVALID,
-                                "serial number of the TPM: expected letters, digits and marks");
-        }
-    }
-    return (size > 0 && size <= HARDWARE_SERIAL_MAX) ||
-           hf_error_set(error, HF_ERROR_INVALID,
-                        "serial number of the TPM: expected 1 to %u characters, found %zu",
-                        HARDWARE_SERIAL_MAX, size);
-}
-
 static bool check_names(const HfSwtpmProfile *in, GError **error)
 {
     bool names_tpm = in->kind == HF_SWTPM_EK || (in->kind == HF_SWTPM_PLATFORM && !in->is_tpm2);
@@ -142,7 +120,7 @@ static bool check_names(const HfSwtpmProfile *in, GError **error)
         return false;
     }
     if (is_identity(in)) {
-        return check_hardware_serial(in->hardware_serial, error);
+        return hf_extension_check_serial(in->hardware_serial, error);
     }
     return in->kind != HF_SWTPM_PLATFORM ||
            (hf_name_check_text(in->platform_manufacturer, "platform manufacturer", error) &&
@@ -163,24 +141,6 @@ static bool find_usage(const HfSwtpmProfile *in, uint16_t *ret_usage, GError **e
     }
     *ret_usage = usage;
     return true;
-}
-
-/* subjectAltName with one otherName, hardwareModuleName of RFC 4108. */
-static GByteArray *hardware_module_name(const char *serial)
-{
-    GByteArray *w = g_byte_array_new();
-    size_t names = hf_der_begin(w, HF_DER_SEQUENCE);
-    size_t other = hf_der_begin(w, HF_DER_CONTEXT_OF(0));
-    hf_der_put_oid(w, OID_HARDWARE_MODULE_NAME);
-    size_t value = hf_der_begin(w, HF_DER_CONTEXT_OF(0));
-    size_t module = hf_der_begin(w, HF_DER_SEQUENCE);
-    hf_der_put_oid(w, OID_TPM_HARDWARE_TYPE);
-    hf_der_put_text(w, HF_DER_OCTETS, serial);
-    hf_der_end(w, module);
-    hf_der_end(w, value);
-    hf_der_end(w, other);
-    hf_der_end(w, names);
-    return w;
 }
 
 static GByteArray *alt_name(const HfSwtpmProfile *in)
@@ -207,7 +167,7 @@ static GByteArray *alt_name(const HfSwtpmProfile *in)
         { NULL, NULL },
     };
     if (is_identity(in)) {
-        return hardware_module_name(in->hardware_serial);
+        return hf_extension_hardware_module(in->hardware_serial);
     }
     if (in->kind == HF_SWTPM_EK) {
         return hf_extension_directory_name(tpm);

@@ -31,7 +31,7 @@ static void verify(GPtrArray *chain)
 {
     g_autoptr(GPtrArray) roots = g_ptr_array_new();
     g_ptr_array_add(roots, chain->pdata[chain->len - 1]);
-    for (int kind = HF_LEAF_EK; kind <= HF_LEAF_PLATFORM; kind++) {
+    for (int kind = HF_LEAF_EK; kind <= HF_LEAF_IDEVID; kind++) {
         GError *error = NULL;
         HfChainProof proof = { 0 };
         const HfCertificate *leaf = chain->pdata[0];

@@ -58,6 +58,9 @@ tests_unit_test_pki_chain_LDADD = $(pki_test_libs)
 unit_tests += tests/unit/test-pki-nested
 tests_unit_test_pki_nested_SOURCES = tests/unit/test-pki-nested.c $(pki_world)
 tests_unit_test_pki_nested_LDADD = $(pki_test_libs)
+unit_tests += tests/unit/test-pki-identity
+tests_unit_test_pki_identity_SOURCES = tests/unit/test-pki-identity.c $(pki_world)
+tests_unit_test_pki_identity_LDADD = $(pki_test_libs)
 
 unit_tests += tests/unit/test-pki-crl
 tests_unit_test_pki_crl_SOURCES = tests/unit/test-pki-crl.c $(pki_world)
