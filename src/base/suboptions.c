@@ -106,9 +106,9 @@ bool hf_value_check(HfKind kind, const char *what, const char *value, int64_t mi
     case HF_KIND_USER: return check_user(what, value, ret_number, error);
     case HF_KIND_GROUP: return check_group(what, value, ret_number, error);
     case HF_KIND_CHOICE: return check_choice(what, value, choices, error);
+    case HF_KIND_SUB: return true; /* none of the names may be given, as in swtpm */
     case HF_KIND_STRING:
-    case HF_KIND_PATH:
-    case HF_KIND_SUB: break;
+    case HF_KIND_PATH: break;
     }
     if (*value == '\0') {
         return hf_error_set(error, HF_ERROR_USAGE, "%s: expected a value, found none", what);

@@ -13,8 +13,9 @@
  * SET_STATEBLOB, STOP, SET_DATAFD, LOCK_STORAGE): 4 bytes always, no question arises.
  *  - GET_CAPABILITY, GET_CONFIG: cannot fail.
  *  - GET_TPMESTABLISHED: asked by QEMU whenever the guest reads the TIS register, also after an
- *    INIT that failed. All QEMUs read 8 bytes. So it is allowed in every state, a TPM that is off
- *    was not established, and should the TPM refuse, 8 bytes are sent.
+ *    INIT that failed, and by cloud-hypervisor before INIT. All QEMUs read 8 bytes. So a client
+ *    that has handed in its data channel always gets them: a TPM that is off, or refuses, was not
+ *    established. All others get the error, in 4 bytes, as from swtpm.
  *  - GET_STATEBLOB: all QEMUs read the 16 bytes of the header, whatever the result: always 16.
  *  - SET_BUFFERSIZE: 16 bytes for QEMU 7.2, 4 for 9.2: no error length fits both. The only error
  *    is to set a size while the TPM runs; every QEMU sends STOP, which cannot fail, before. 4
@@ -50,7 +51,7 @@ static const HfControlRow rows[] = {
     { ROW(SHUTDOWN), .capability = HF_CONTROL_CAP_SHUTDOWN, .response_size = 4, .error_size = 4,
       .request = NONE, .response = RESULT },
     { ROW(GET_TPMESTABLISHED), .capability = HF_CONTROL_CAP_GET_TPMESTABLISHED, .response_size = 8,
-      .error_size = 8, .request = NONE,
+      .error_size = 4, .request = NONE,
       .response = { { HF_FIELD_RESULT, 4 }, { HF_FIELD_BIT, 1 }, { HF_FIELD_ZERO, 3 } } },
     /* QEMU and swtpm_ioctl send the whole union of request and response: the locality and three
      * bytes that mean nothing; others send one byte. */

@@ -50,18 +50,19 @@ static uint32_t stop(HfControlContext *context, HfControlRequest *request,
     return HF_CONTROL_OK;
 }
 
+/* Why a virtual machine monitor gets no error: src/control/protocol.c. */
 static uint32_t get_established(HfControlContext *context, HfControlRequest *request,
                                 HfControlResponse *response)
 {
     (void)request;
     bool bit = false;
-    uint32_t result = HF_CONTROL_OK;
+    uint32_t result = HF_CONTROL_BAD_ORDINAL;
     if (hf_emulator_running(context->emulator)) {
         result = hf_engine_get_established(hf_emulator_enter(context->emulator), &bit);
         hf_emulator_leave(context->emulator);
     }
-    response->message.value[HF_FIELD_BIT] = bit;
-    return result;
+    response->message.value[HF_FIELD_BIT] = bit && result == HF_CONTROL_OK;
+    return context->monitor ? HF_CONTROL_OK : result;
 }
 
 static uint32_t set_locality(HfControlContext *context, HfControlRequest *request,
@@ -224,7 +225,11 @@ static uint32_t set_datafd(HfControlContext *context, HfControlRequest *request,
     }
     int fd = request->fd;
     request->fd = -1;
-    return hf_data_channel_offer(context->data, fd) ? HF_CONTROL_OK : HF_CONTROL_IO_ERROR;
+    if (!hf_data_channel_offer(context->data, fd)) {
+        return HF_CONTROL_IO_ERROR;
+    }
+    context->monitor = true;
+    return HF_CONTROL_OK;
 }
 
 static uint32_t set_buffersize(HfControlContext *context, HfControlRequest *request,

@@ -22,6 +22,7 @@
 typedef struct {
     HfEmulator *emulator;
     HfDataChannel *data; /* NULL: SET_DATAFD is not possible */
+    bool monitor;        /* the client has done SET_DATAFD: a virtual machine monitor */
     GBytes *blob;        /* of the last GET_STATEBLOB, so that a fetch in pieces is one state */
     uint32_t blob_type;
     uint32_t blob_request_flags; /* it was fetched with */

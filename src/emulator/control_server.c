@@ -378,6 +378,7 @@ static void accept_client(Server *server)
 {
     g_autoptr(GError) error = NULL;
     server->fd = hf_socket_accept(server->config.listener, &error);
+    server->context.monitor = false;
     if (server->fd < 0 && !server->refused) {
         hf_log(1, "control channel: %s", error->message);
     }

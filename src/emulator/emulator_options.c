@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/log.h"
 
 #define FIRST_FREE_FD 3
 
@@ -163,13 +164,18 @@ static const HfSubOption key_options[] = {
 
 static const HfSubOption log_options[] = {
     PATH("file", "append to this file; - for no log"),
-    FD("fd", "write to this descriptor"),
+    { .name = "fd",
+      .kind = HF_KIND_INT,
+      .arg = "N",
+      .min = 1,
+      .max = G_MAXINT,
+      .help = "write to this descriptor" },
     { .name = "level",
       .kind = HF_KIND_INT,
       .arg = "N",
       .preset = "1",
       .min = 0,
-      .max = 100,
+      .max = G_MAXINT,
       .help = "1 what an operator needs, 2 commands, 5 and up the TPM library" },
     { .name = "prefix", .kind = HF_KIND_STRING, .arg = "TEXT", .help = "put before every line" },
     FLAG("truncate", "empty the file first"),
@@ -259,10 +265,10 @@ static const HfOption options[] = {
       .letter = 'p',
       .kind = HF_KIND_INT,
       .arg = "N",
-      .min = 1,
+      .min = 0,
       .max = 65535,
       .where = SOCKET,
-      .help = "Listen for TPM commands on 127.0.0.1:N, one for each connection" },
+      .help = "Listen for TPM commands on 127.0.0.1:N, one for each connection (0: do not)" },
     { .name = "fd",
       .letter = 'f',
       .kind = HF_KIND_INT,
@@ -856,6 +862,20 @@ static bool read_task(HfSettings *settings, GError **error)
     return true;
 }
 
+/* NULL: the process will have something to do. */
+static const char *why_useless(const HfSettings *settings)
+{
+    if (endpoint_given(&settings->control) || settings->interface == HF_INTERFACE_CUSE) {
+        return NULL;
+    }
+    if (settings->interface == HF_INTERFACE_SOCKET && !endpoint_given(&settings->data)) {
+        return "nothing to serve: --ctrl, --server, --port or --fd is missing";
+    }
+    return settings->running
+               ? NULL
+               : "the TPM would never be started: --ctrl or --flags not-need-init is missing";
+}
+
 static bool check_task(const HfSettings *settings, GError **error)
 {
     bool needs_state = settings->task == HF_TASK_SERVE || settings->task == HF_TASK_PRINT_STATES;
@@ -870,15 +890,13 @@ static bool check_task(const HfSettings *settings, GError **error)
         settings->device_fd < 0 && !settings->vtpm_proxy) {
         return contradiction(error, "nothing to serve: --chardev, --fd or --vtpm-proxy is missing");
     }
-    if (settings->interface == HF_INTERFACE_SOCKET && !endpoint_given(&settings->control) &&
-        !endpoint_given(&settings->data)) {
-        return contradiction(error,
-                             "nothing to serve: --ctrl, --server, --port or --fd is missing");
+    const char *useless = why_useless(settings);
+    /* swtpm says nothing and waits for a signal. */
+    if (useless && settings->swtpm) {
+        hf_log(1, "%s", useless);
+        return true;
     }
-    bool startable = settings->running || settings->interface == HF_INTERFACE_CUSE ||
-                     endpoint_given(&settings->control);
-    return startable || contradiction(error, "the TPM would never be started: --ctrl or "
-                                             "--flags not-need-init is missing");
+    return !useless || contradiction(error, useless);
 }
 
 /* A descriptor is for one thing: the one who is done with it closes it, and its number may be that
@@ -945,7 +963,7 @@ HfSettings *hf_settings_parse(const HfProgram *program, int argc, char **argv, G
     settings->control = nowhere;
     settings->data = nowhere;
     settings->options = hf_options_parse_or_exit(program, argc, argv);
-    settings->log_dumps = strcmp(program->name, "swtpm") == 0;
+    settings->swtpm = strcmp(program->name, "swtpm") == 0;
     bool valid = read_task(settings, error) && read_state(settings, error) &&
                  read_keys(settings, error) && read_control(settings, error) &&
                  read_data(settings, error) && read_flags(settings, error) &&

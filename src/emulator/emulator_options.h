@@ -98,7 +98,7 @@ typedef struct {
     unsigned log_level;
     const char *log_prefix;
     bool log_truncate;
-    bool log_dumps; /* as swtpm: from level 2 on the traffic itself */
+    bool swtpm; /* called by that name: from log level 2 on the traffic itself */
 
     const char *pid_file;
     int pid_fd; /* -1 */

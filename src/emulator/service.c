@@ -87,7 +87,7 @@ static bool open_log(HfService *service, GError **error)
     const HfSettings *settings = service->settings;
     hf_log_set_level(settings->log_level);
     hf_log_set_prefix(settings->log_prefix);
-    hf_log_set_dumps(settings->log_dumps);
+    hf_log_set_dumps(settings->swtpm);
     if (settings->log_fd >= 0) {
         if (fcntl(settings->log_fd, F_SETFD, FD_CLOEXEC) != 0) {
             return hf_error_errno(error, errno, "--log: descriptor %d", settings->log_fd);

@@ -159,6 +159,22 @@ def test_timeouts():
         tap.equal(c.capability(), 0x1FFFF, "the stream is in step after each")
 
 
+def test_established():
+    """An error of 4 bytes, as from swtpm, but for virtual machine monitors."""
+    with Emulator() as e:
+        c = e.control()
+        for state in "before INIT", "after STOP":
+            tap.equal(c.plain(4), 10, f"GET_TPMESTABLISHED {state}")
+            tap.equal(c.capability(), 0x1FFFF, "nothing comes behind it")
+            tap.equal((c.init(), c.established(), c.stop()), (0, 0, 0), "it needs a running TPM")
+        tap.equal((c.plain(16), c.plain(4)), (3, 10), "SET_DATAFD without a descriptor changes nothing")
+        c.data()
+        tap.equal(c.established(), 0, "a monitor is told that nothing is established")
+        c.close()
+        c = e.control()
+        tap.equal(c.plain(4), 10, "the next client gets the error again")
+
+
 def test_before_init():
     with Emulator() as e:
         c = e.control()
@@ -171,7 +187,7 @@ def test_before_init():
             answer = vtpm.recv_exact(c.sock, size)
             tap.equal(answer, struct.pack(">I", 10) + bytes(size - 4),
                       f"command {number} needs a running TPM")
-        tap.equal(c.established(), 0, "GET_TPMESTABLISHED does not: nobody may wait for it")
+        tap.equal(c.established(), 0, "GET_TPMESTABLISHED does not for who has set a data channel: QEMU would wait")
         tap.equal(c.stop(), 0, "STOP of a stopped TPM")
         tap.equal(c.buffersize(0xF80), (0xF80, 2808, 4096), "SET_BUFFERSIZE")
         tap.equal(c.buffersize(1)[0], 2808, "SET_BUFFERSIZE below the minimum")
@@ -307,7 +323,7 @@ def test_locality():
         tap.ok(codes[0] != 0 and codes[1] == 0, "SET_LOCALITY applies to the next command", codes)
 
 
-for test in (test_every_split, test_timeouts, test_before_init, test_descriptors, test_two_clients,
-             test_cancel, test_hash, test_locality):
+for test in (test_every_split, test_timeouts, test_established, test_before_init, test_descriptors,
+             test_two_clients, test_cancel, test_hash, test_locality):
     tap.attempt(test)
 sys.exit(tap.finish())

@@ -54,7 +54,8 @@ def test_usage():
             (("--ctrl", "type=tcp,port=65536"), "65536"),
             (("--ctrl", "type=unixio,fd=2"), "2"),
             (("--ctrl", "type=unixio,path=/x,uid=nobody-of-this-name"), "nobody-of-this-name"),
-            (("--port", "0"), "--port"),
+            (("--port", "-1"), "--port"),
+            (("--log", "fd=0"), "fd in --log"),
             (("--port", "12x"), "12x"),
             (("--fd", "1"), "--fd"),
             (("--seccomp", "action=maybe"), "maybe"),
@@ -88,6 +89,10 @@ def test_usage():
             (("--ctrl", CTRL, "--pcap", "fd=5", "--log", "fd=5"), "5 twice"),
             (("--ctrl", CTRL, "--server", CTRL), "/c twice"),
             ((), "nothing to serve"),
+            (("--port", "0", "--locality", ""), "nothing to serve"),
+            (("--ctrl", ""), "type is missing"),
+            (("--ctrl", CTRL, "--key", ""), "pwdfd is missing"),
+            (("--ctrl", CTRL, "--pid", ""), "file or fd"),
             (("--server", "type=tcp,port=1"), "never be started")]:
         refuse(1, pattern, "--tpm2", *state, *options)
     refuse(1, "tpmstate", "--tpm2", "--ctrl", CTRL)

@@ -116,6 +116,35 @@ def test_descriptors():
     os.close(read)
 
 
+def test_nothing_to_do():
+    """What swtpm starts with, though it is of no use: a signal ends it."""
+    for what, options, said in (("no channel", ("--flags", "not-need-init,startup-clear"), "nothing to serve"),
+                                ("port 0", ("--port", "0", "--flags", "not-need-init"), "nothing to serve"),
+                                ("no way to INIT", ("--server", f"type=unixio,path={BASE}/d"), "never be started")):
+        state = tempfile.mkdtemp(dir=BASE)
+        pid = os.path.join(state, "pid")
+        with subprocess.Popen((SWTPM, "socket", "--tpm2", "--tpmstate", f"dir={state}", "--pid", f"file={pid}",
+                               "--locality", "", "--log", "", *options), stderr=subprocess.PIPE, text=True) as emulator:
+            wait_until(lambda path=pid: os.path.exists(path) and os.path.getsize(path) > 0, "the pid file")
+            if "--flags" in options:
+                wait_until(lambda path=state: "tpm2-00.permall" in os.listdir(path), "the TPM")
+            emulator.terminate()
+            tap.equal(emulator.wait(60), 0, f"{what}: runs until a signal comes")
+            tap.ok(said in emulator.stderr.read(), f"{what}: says so")
+            tap.ok(not os.path.exists(pid), f"{what}: the pid file goes")
+
+
+def test_standard_output():
+    """The log on standard output, as tpm2-tss has its emulator."""
+    state = tempfile.mkdtemp(dir=BASE)
+    with subprocess.Popen((SWTPM, "socket", "--tpm2", "--tpmstate", f"dir={state}", "--log", "fd=1,level=1000", "--ctrl",
+                           f"type=unixio,path={state}/c"), stdout=subprocess.PIPE, text=True) as emulator:
+        wait_until(lambda: os.path.exists(f"{state}/c"), "the socket")
+        control = vtpm.Control.unix(f"{state}/c")
+        tap.equal((control.init(), control.shutdown()), (0, 0), "--log fd=1: INIT, SHUTDOWN")
+        tap.ok("Ctrl Cmd: length" in emulator.stdout.read(), "what it does is told on standard output")
+
+
 def test_messages():
     """Sockets of messages, as swtpm takes them: a message is a command, another the response."""
     for kind in (socket.SOCK_DGRAM, socket.SOCK_SEQPACKET):
@@ -167,6 +196,8 @@ def test_init():
 test_log()
 test_server()
 test_descriptors()
+test_nothing_to_do()
+test_standard_output()
 test_messages()
 test_init()
 sys.exit(tap.finish())
