@@ -231,6 +231,12 @@ static uint32_t check_profile(HfEngine *engine, GError **error)
     return TPM_SUCCESS;
 }
 
+static uint32_t start_library(uint32_t unused)
+{
+    (void)unused;
+    return TPMLIB_MainInit();
+}
+
 /* Switches libtpms on with what was read ahead; says what it made of it. */
 static uint32_t main_init(HfEngine *engine, GError **error)
 {
@@ -240,8 +246,11 @@ static uint32_t main_init(HfEngine *engine, GError **error)
     uint32_t result;
 
     hf_trace_begin(&engine->trace);
-    result = TPMLIB_MainInit();
+    result = hf_engine_land(engine, start_library, 0);
     said = hf_trace_end(&engine->trace);
+    if (result == TPM_SUCCESS) {
+        hf_engine_store_set(engine);
+    }
     if (engine->storage_error) {
         g_propagate_prefixed_error(error, g_error_copy(engine->storage_error),
                                    "the TPM is not started: ");
@@ -265,7 +274,7 @@ static void blobs_consumed(HfEngine *engine, uint32_t result)
     memset(engine->set, 0, sizeof engine->set);
     engine->set_volatile = false;
     hf_engine_supply_end(engine);
-    if (had) {
+    if (had && engine->version == HF_TPM_1_2) {
         (void)malloc_trim(0); /* the copies that libtpms made of them */
     }
     if (had && result != TPM_SUCCESS) {

@@ -1,9 +1,12 @@
 /*
  * engine_blobs.c - state in and out of libtpms: what migration, snapshots and manufacture use.
  *
- * libtpms parses a blob when it is given, keeps it until the next power on, and on any refusal
- * forgets all of them; powered on after that it would quietly manufacture another TPM. So a refusal
- * is remembered here and power on fails until the caller makes up its mind.
+ * A TPM 2's blobs are kept here until the next power on; libtpms checks them when they are given
+ * and reads them then, both times from the callbacks (engine_callbacks.c), which put zeros behind them: TPMLIB_SetState
+ * would parse a copy of its own, of just the size of the state, and a damaged one leads it past the
+ * end of that. A TPM 1.2's are libtpms' until then. On any refusal all of them are forgotten; powered on
+ * after that libtpms would quietly manufacture another TPM. So a refusal is remembered here and
+ * power on fails until the caller makes up its mind.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -18,8 +21,7 @@
 #include "base/error.h"
 #include "engine/engine_private.h"
 
-#define PERMANENT_MAGIC 0xab364723u /* at its beginning and at its end */
-#define TPM2_RC_BAD_TAG 0x1eu
+#define PERMANENT_MAGIC 0xab364723u /* at the end of a TPM 2's */
 #define TPM2_RC_INSUFFICIENT 0x9au
 
 static enum TPMLIB_StateType state_type(HfBlobKind kind)
@@ -40,16 +42,13 @@ bool hf_engine_has_set_blobs(const HfEngine *engine)
 
 void hf_engine_forget_blobs(HfEngine *engine)
 {
-    TPMLIB_TPMVersion own =
-        engine->version == HF_TPM_2_0 ? TPMLIB_TPM_VERSION_2 : TPMLIB_TPM_VERSION_1_2;
-    TPMLIB_TPMVersion other =
-        engine->version == HF_TPM_2_0 ? TPMLIB_TPM_VERSION_1_2 : TPMLIB_TPM_VERSION_2;
     static const unsigned char refused[1] = { 0 };
 
     /* libtpms has no call for this: it forgets on a change of version, and when it refuses. */
-    if (TPMLIB_ChooseTPMVersion(other) == TPM_SUCCESS) {
-        (void)TPMLIB_ChooseTPMVersion(own);
-    } else {
+    if (engine->version == HF_TPM_1_2 &&
+        TPMLIB_ChooseTPMVersion(TPMLIB_TPM_VERSION_2) == TPM_SUCCESS) {
+        (void)TPMLIB_ChooseTPMVersion(TPMLIB_TPM_VERSION_1_2);
+    } else if (engine->version == HF_TPM_1_2) {
         (void)TPMLIB_SetState(TPMLIB_STATE_PERMANENT, refused, sizeof refused);
     }
     memset(engine->set, 0, sizeof engine->set);
@@ -78,7 +77,13 @@ GBytes *hf_engine_get_blob(HfEngine *engine, HfBlobKind kind, uint32_t *ret_resu
     uint32_t result = TPM_RETRY;
 
     g_assert(kind >= HF_BLOB_PERMANENT && kind <= HF_BLOB_SAVESTATE);
-    if (engine->running || engine->set[kind - 1]) {
+    if (!engine->running && engine->supply[kind - 1].blob) {
+        if (ret_result) {
+            *ret_result = TPM_SUCCESS;
+        }
+        return g_bytes_ref(engine->supply[kind - 1].blob);
+    }
+    if (engine->running || (engine->set[kind - 1] && engine->version == HF_TPM_1_2)) {
         result = TPMLIB_GetState(state_type(kind), &data, &size);
     }
     if (ret_result) {
@@ -108,53 +113,82 @@ static uint32_t refuse_blob(HfEngine *engine, uint32_t result, const GError *why
     return result;
 }
 
+typedef struct {
+    size_t size;
+    uint8_t data[];
+} Copy;
+
+static void wipe(void *user)
+{
+    Copy *copy = user;
+
+    explicit_bzero(copy->data, copy->size);
+    g_free(copy);
+}
+
+/* What libtpms is given when it asks for it, now and at power on: it must not see what the storage
+ * has. */
+static void supply_blob(HfSupply *supply, const uint8_t *data, size_t size)
+{
+    g_clear_pointer(&supply->blob, g_bytes_unref);
+    supply->from = size > 0 ? HF_SUPPLY_BLOB : HF_SUPPLY_ABSENT;
+    if (size > 0) {
+        Copy *copy = g_malloc(sizeof *copy + size);
+        copy->size = size;
+        memcpy(copy->data, data, size);
+        supply->blob = g_bytes_new_with_free_func(copy->data, size, wipe, copy);
+    }
+}
+
 static void accept_blob(HfEngine *engine, HfBlobKind kind, const uint8_t *data, size_t size)
 {
-    HfSupply *supply = &engine->supply[kind - 1];
-
     engine->set[kind - 1] = true;
     if (kind == HF_BLOB_VOLATILE) {
         engine->set_volatile = size > 0;
     }
     if (kind == HF_BLOB_PERMANENT) {
-        /* libtpms asks for it once more at power on: it must not see what the storage has. */
-        g_clear_pointer(&supply->blob, g_bytes_unref);
-        supply->blob = g_bytes_new(data, size);
-        supply->from = HF_SUPPLY_BLOB;
+        if (engine->version == HF_TPM_1_2) {
+            supply_blob(&engine->supply[kind - 1], data, size);
+        }
         g_clear_pointer(&engine->refusal, g_free);
     }
 }
 
-/* libtpms parses a copy of its own, of just the size of the state, and a damaged one leads it past
- * the end of that. A permanent state of a TPM 2 may be followed by anything, so it is tried first
- * with zeros behind it; with the others the checksum is over all there is. */
-static uint32_t try_state(const uint8_t *data, size_t size)
+static uint32_t validate(uint32_t kinds)
 {
-    unsigned char *padded = hf_engine_padded(data, size);
-    uint32_t result = TPM_SIZE;
-
-    if (padded) {
-        result = TPMLIB_SetState(TPMLIB_STATE_PERMANENT, padded, (uint32_t)size + HF_PADDING);
-        explicit_bzero(padded, size);
-        free(padded);
-    }
-    if (result == TPM_SUCCESS || result == TPM_SIZE || result == TPM2_RC_BAD_TAG) {
-        return result;
-    }
-    /* Where it ends too early libtpms has seen zeros: what is missing is the mark of its end. */
-    return size < 4 || hf_fetch_u32(data + size - 4) != PERMANENT_MAGIC ? TPM2_RC_INSUFFICIENT
-                                                                        : result;
+    return TPMLIB_ValidateState((enum TPMLIB_StateType)kinds, 0);
 }
 
-static uint32_t set_state(const HfEngine *engine, HfBlobKind kind, const uint8_t *data, size_t size)
+/* A TPM 2's. A volatile state is checked against the permanent one that libtpms has read last: the
+ * one that was set just before, or it is read now. */
+static uint32_t check_state(HfEngine *engine, HfBlobKind kind, const uint8_t *data, size_t size)
 {
-    if (kind == HF_BLOB_PERMANENT && engine->version == HF_TPM_2_0) {
-        uint32_t result = try_state(data, size);
-        if (result != TPM_SUCCESS) {
-            return result;
-        }
+    uint32_t kinds = (uint32_t)state_type(kind);
+    uint32_t result;
+
+    if (size == 0 || kind == HF_BLOB_SAVESTATE) {
+        supply_blob(&engine->supply[kind - 1], NULL, 0);
+        return size == 0 ? TPM_SUCCESS : TPM_BAD_TYPE;
     }
-    return TPMLIB_SetState(state_type(kind), size > 0 ? data : NULL, (uint32_t)size);
+    if (kind == HF_BLOB_VOLATILE &&
+        (!engine->set[HF_BLOB_PERMANENT - 1] || engine->set[HF_BLOB_VOLATILE - 1])) {
+        kinds |= TPMLIB_STATE_PERMANENT;
+    }
+    supply_blob(&engine->supply[kind - 1], data, size);
+    result = hf_engine_land(engine, validate, kinds);
+    /* Where a permanent state ends too early libtpms has seen zeros: what is missing is the mark of
+     * its end. */
+    return result != TPM_SUCCESS && kind == HF_BLOB_PERMANENT && result != TPM_SIZE &&
+                   (size < 4 || hf_fetch_u32(data + size - 4) != PERMANENT_MAGIC)
+               ? TPM2_RC_INSUFFICIENT
+               : result;
+}
+
+static uint32_t set_state(HfEngine *engine, HfBlobKind kind, const uint8_t *data, size_t size)
+{
+    return engine->version == HF_TPM_2_0
+               ? check_state(engine, kind, data, size)
+               : TPMLIB_SetState(state_type(kind), size > 0 ? data : NULL, (uint32_t)size);
 }
 
 uint32_t hf_engine_set_blob(HfEngine *engine, HfBlobKind kind, const uint8_t *data, size_t size,

@@ -38,6 +38,11 @@ const char *hf_blob_words(HfBlobKind kind)
     return words[kind - 1];
 }
 
+HfEngine *hf_engine_current(void)
+{
+    return the_engine;
+}
+
 HfSecret *hf_engine_rsa_cache(void)
 {
     return the_engine ? the_engine->rsa : NULL;
@@ -89,25 +94,16 @@ static GBytes *load_checked(HfEngine *engine, HfBlobKind kind, GError **error)
     return g_steal_pointer(&blob);
 }
 
-unsigned char *hf_engine_padded(const void *data, size_t size)
-{
-    unsigned char *copy = calloc(1, size + HF_PADDING_MAPPED);
-
-    if (copy) {
-        memcpy(copy, data, size);
-    }
-    return copy;
-}
-
 static TPM_RESULT hand_out(GBytes *blob, unsigned char **ret_data, uint32_t *ret_length)
 {
     size_t size;
     const void *data = g_bytes_get_data(blob, &size);
-    unsigned char *copy = hf_engine_padded(data, size);
+    unsigned char *copy = calloc(1, size + HF_PADDING_MAPPED);
 
     if (!copy) {
         return TPM_SIZE;
     }
+    memcpy(copy, data, size);
     *ret_data = copy;
     *ret_length = (uint32_t)size;
     return TPM_SUCCESS;
@@ -181,6 +177,17 @@ static TPM_RESULT nvram_store(const unsigned char *data, uint32_t length, uint32
     }
     hf_engine_remember(the_engine, error);
     return TPM_FAIL;
+}
+
+void hf_engine_store_set(HfEngine *engine)
+{
+    g_autoptr(GBytes) blob = NULL;
+
+    if (engine->version == HF_TPM_2_0 && engine->set[HF_BLOB_PERMANENT - 1]) {
+        blob = g_bytes_ref(engine->supply[HF_BLOB_PERMANENT - 1].blob);
+        (void)nvram_store(g_bytes_get_data(blob, NULL), (uint32_t)g_bytes_get_size(blob), 0,
+                          TPM_PERMANENT_ALL_NAME);
+    }
 }
 
 static TPM_RESULT nvram_delete(uint32_t number, const char *name, TPM_BOOL must_exist)
@@ -275,6 +282,9 @@ bool hf_engine_supply(HfEngine *engine, bool resume_volatile, GError **error)
     /* With a permanent blob set, its supply is that blob: what the storage has is replaced. */
     if (!engine->set[HF_BLOB_PERMANENT - 1] && !read_ahead(engine, HF_BLOB_PERMANENT, error)) {
         return false;
+    }
+    if (engine->set[HF_BLOB_VOLATILE - 1] && engine->version == HF_TPM_2_0) {
+        return true; /* its supply is that blob, too */
     }
     if (!resume_volatile || engine->set[HF_BLOB_PERMANENT - 1] ||
         engine->set[HF_BLOB_VOLATILE - 1]) {

@@ -3,7 +3,7 @@
  *
  * engine.c owns its life, engine_callbacks.c is what libtpms calls back, engine_blobs.c moves state
  * in and out while the TPM is off, engine_command.c runs commands and cancels them,
- * engine_seed.c patches a new TPM, engine_trace.c keeps libtpms' debug output off stderr. Nothing outside src/engine includes this.
+ * engine_landing.c is where libtpms ends up when it gives up on a state, engine_seed.c patches a new TPM, engine_trace.c keeps libtpms' debug output off stderr. Nothing outside src/engine includes this.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -91,6 +91,7 @@ struct HfEngine {
 
     HfTrace trace;
     HfCancel cancel;
+    struct HfLanding *landing; /* engine_landing.c: while libtpms reads state, or NULL */
 };
 
 /* The result that stands for "failed" in this TPM's language: 9 or 0x101. */
@@ -100,17 +101,17 @@ const char *hf_blob_words(HfBlobKind kind);
 
 /* engine_callbacks.c: the callbacks refer to `engine` until NULL is given. */
 void hf_engine_register(HfEngine *engine);
-/* A length in damaged state can lead libtpms past the end of it: after a skip of up to 64 KiB it
- * takes the rest, now negative, for a large number and reads on. It shall find zeros there, which
- * are the mark of nothing, and not memory that is not ours or not there. Zeros lead it no further:
- * 32 KiB are enough to read on in. libtpms copies all of it, page fault by page fault, in each
- * migration. */
-#define HF_PADDING (96u * 1024u)
+/* A length in damaged state can lead libtpms past the end of it: it skips up to 65,535 bytes (what a
+ * newer version has added) without a look at how many are left, takes the rest, now negative, for a
+ * large number and reads on. It shall find zeros there, which are the mark of nothing, and not
+ * memory that is not ours or not there. They end it soon: 26 bytes behind the longest skip were the
+ * most, with a guard page behind each of some millions of damaged permanent and volatile states with keys, sessions and
+ * NV indices in them. */
+#define HF_PADDING (65535u + 4096u)
 /* What libtpms takes and frees: larger than HF_MALLOC_MAPS, so that it is pages of its own, of
  * which only those with data are ever touched. */
 #define HF_PADDING_MAPPED (2 * HF_MALLOC_MAPS)
-/* A copy by malloc with HF_PADDING_MAPPED zeros after it; NULL: no memory. */
-unsigned char *hf_engine_padded(const void *data, size_t size);
+G_STATIC_ASSERT(HF_PADDING_MAPPED >= HF_PADDING);
 void hf_engine_remember(HfEngine *engine, GError *error); /* takes it */
 /* Reads ahead what the next power on needs, so that nothing unreadable reaches libtpms. */
 bool hf_engine_supply(HfEngine *engine, bool resume_volatile, GError **error);
@@ -118,6 +119,15 @@ bool hf_engine_supply(HfEngine *engine, bool resume_volatile, GError **error);
 void hf_engine_supply_end(HfEngine *engine);
 /* The next power on will restore a volatile state. */
 bool hf_engine_supplies_volatile(const HfEngine *engine);
+
+/* Stores what libtpms was given by hf_engine_set_blob and runs with; a failure is remembered. */
+void hf_engine_store_set(HfEngine *engine);
+/* The engine of this process, or NULL. */
+HfEngine *hf_engine_current(void);
+
+/* engine_landing.c: call(argument), which makes libtpms read state; its result, or that of failure
+ * mode when libtpms gave up on the state. */
+uint32_t hf_engine_land(HfEngine *engine, uint32_t (*call)(uint32_t), uint32_t argument);
 
 /* engine_blobs.c: forgets accepted blobs in libtpms and here; the refusal stays. */
 void hf_engine_forget_blobs(HfEngine *engine);

@@ -8,6 +8,7 @@ libengine_a_SOURCES = \
     src/engine/engine_blobs.c \
     src/engine/engine_callbacks.c \
     src/engine/engine_command.c \
+    src/engine/engine_landing.c \
     src/engine/engine_host.c src/engine/engine_host.h \
     src/engine/engine_profile.c src/engine/engine_profile.h \
     src/engine/engine_memory.c src/engine/engine_random.c src/engine/engine_shim.h \
