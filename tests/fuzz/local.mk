@@ -1,5 +1,6 @@
 # Fuzz targets. `make check` replays every corpus (replay-NAME: the target with a main of its own);
-# `make check-fuzz FUZZ_SECONDS=60 [FUZZ_TARGETS="control linear"]` has libFuzzer look for more.
+# `make check-fuzz FUZZ_SECONDS=60 [FUZZ_TARGETS="control linear"]` has libFuzzer look for more, so
+# long for all of them together; FUZZ_TARGET_SECONDS is the time of each.
 fuzz_targets = control frame state migration linear slots options config profile certificate crl request der \
     evidence ak vendor manifest public attest pcr credential engine eventlog enrolment \
     quote reference audit
@@ -120,6 +121,7 @@ tests_fuzz_replay_engine_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
 # UndefinedBehaviorSanitizer, below fuzz-build/ of the build directory.
 FUZZ_CC = clang
 FUZZ_SECONDS = 60
+FUZZ_TARGET_SECONDS =
 FUZZ_TARGETS = $(fuzz_targets)
 fuzz_cflags = -std=gnu11 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=undefined -UNDEBUG
 fuzz_cppflags = $(DEFS) $(AM_CPPFLAGS) -U_FORTIFY_SOURCE $(GLIB_CFLAGS) $(GIO_CFLAGS) $(JSON_CFLAGS) \
@@ -151,7 +153,7 @@ check-fuzz:
 	if $(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o fuzz-try fuzz-try.c >/dev/null 2>&1; then \
 	    rm -f fuzz-try fuzz-try.c; \
 	    $(MAKE) $(AM_MAKEFLAGS) $(FUZZ_TARGETS:%=fuzz-build/fuzz-%) && \
-	    $(BASH_PROG) $(top_srcdir)/tests/fuzz/run-fuzz $(top_srcdir)/tests/fuzz/corpus fuzz-build \
+	    FUZZ_TARGET_SECONDS='$(FUZZ_TARGET_SECONDS)' $(BASH_PROG) $(top_srcdir)/tests/fuzz/run-fuzz $(top_srcdir)/tests/fuzz/corpus fuzz-build \
 	        '$(FUZZ_SECONDS)' $(FUZZ_TARGETS); \
 	else \
 	    rm -f fuzz-try fuzz-try.c; \
