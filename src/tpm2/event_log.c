@@ -184,6 +184,7 @@ static bool read_event(HfReader *r, Replay *replay, unsigned number, GError **er
         return wrong(error, number, "a PCR from 0 to 15 expected");
     }
     for (uint32_t i = 0; i < replay->count; i++) {
+        g_assert(digests[i]); /* each has its own: as many as banks, none twice */
         const HfLogEvent event = { number, pcr, type, replay->banks[i].hash, digests[i] };
 
         extend(&replay->banks[i], pcr, digests[i]);

@@ -200,7 +200,7 @@ static void outline(void)
 
 int main(int argc, char **argv)
 {
-    g_test_init(&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
+    g_test_init(&argc, &argv, NULL);
     signal(SIGPIPE, SIG_IGN);
     g_test_add_func("/tpm12/ownership", ownership);
     g_test_add_func("/tpm12/nv", nv_memory);

@@ -309,8 +309,9 @@ HfCaAttested *hf_ca_attest(HfCaDir *ca, const HfCaAkRules *rules, GBytes *reques
     if (!check_all(&c, &local)) {
         hf_ca_act_refused(ca, HF_AUDIT_CERTIFY, NULL, c.ek_digest, &local);
         g_propagate_error(error, local);
-    } else if ((lock = hf_ca_act_begin(ca, error)) >= 0) {
-        attested = attest(&c, ca, error);
+    } else {
+        lock = hf_ca_act_begin(ca, error);
+        attested = lock >= 0 ? attest(&c, ca, error) : NULL;
     }
     check_clear(&c);
     return attested;

@@ -71,8 +71,8 @@ G_GNUC_NORETURN static void become(const char *const *argv, int out, int err, pi
     close_range(STDERR_FILENO + 1, ~0u, 0);
     execvp(argv[0], (char *const *)(uintptr_t)argv);
     const char *reason = strerror(errno);
-    ssize_t told = write(STDERR_FILENO, reason, strlen(reason));
-    _exit(told < 0 ? NOT_STARTED : NOT_STARTED);
+    (void)!write(STDERR_FILENO, reason, strlen(reason));
+    _exit(NOT_STARTED);
 }
 
 static bool start(Tool *tool, const char *const *argv, GError **error)
