@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Writable on purpose: the process has one log (named in the list of writable globals). */
@@ -85,11 +86,20 @@ void hf_log(unsigned level, const char *format, ...)
     write_line(the_log.fd, text);
 }
 
+/* Whether the log is where standard error goes, perhaps by another descriptor. */
+static bool log_is_stderr(void)
+{
+    struct stat log, standard;
+    return the_log.fd == STDERR_FILENO ||
+           (fstat(the_log.fd, &log) == 0 && fstat(STDERR_FILENO, &standard) == 0 &&
+            log.st_dev == standard.st_dev && log.st_ino == standard.st_ino);
+}
+
 void hf_log_error(const char *context, const GError *error)
 {
     g_autofree char *text = g_strdup_printf("%s: %s", context, error->message);
     write_line(the_log.fd, text);
-    if (the_log.fd != STDERR_FILENO) {
+    if (!log_is_stderr()) {
         write_line(STDERR_FILENO, text);
     }
 }

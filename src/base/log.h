@@ -25,8 +25,8 @@ void hf_log_set_prefix(const char *prefix);
 
 /* One line; a newline is added, control characters are shown as \xNN. Thread-safe, one write. */
 void hf_log(unsigned level, const char *format, ...) G_GNUC_PRINTF(2, 3);
-/* "CONTEXT: MESSAGE" of an error at level 1, on the log AND, when the log is not stderr, on stderr
- * too (libvirt shows a program's stderr when it dies). */
+/* "CONTEXT: MESSAGE" of an error at level 1, on the log AND, when that goes elsewhere, on stderr too
+ * (libvirt shows a program's stderr when it dies). */
 void hf_log_error(const char *context, const GError *error);
 /* GLib's own last words (no memory) come here, too: its handler would ask the kernel for things
  * that a sandbox refuses. GLib then ends the process. */

@@ -11,6 +11,7 @@
 #include <nss.h>
 #include <stdlib.h>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "emulator/emulator_options.h"
 #include "emulator/facts.h"
@@ -21,7 +22,7 @@
 static int failed(const HfProgram *program, const GError *error)
 {
     hf_log_error(program->name, error);
-    return EXIT_FAILURE;
+    return hf_error_is(error, HF_ERROR_USAGE) ? program->usage_exit : EXIT_FAILURE;
 }
 
 /* How this process uses the C library. */

@@ -72,7 +72,7 @@ static HfSecret *parse_hex(const HfSecret *text, size_t size, const char *label,
     for (size_t i = 0; i < left; i++) {
         if (digit_of(digits[i]) < 0) {
             hf_error_set(error, HF_ERROR_INVALID,
-                         "%s: expected hexadecimal digits, found something else at the %zuth",
+                         "%s: expected hexadecimal digits, found something else as digit %zu",
                          label, i + 1);
             return NULL;
         }

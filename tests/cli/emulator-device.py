@@ -236,10 +236,10 @@ def test_refusals():
     regular = os.path.join(BASE, "regular")
     with open(regular, "wb"):
         pass
-    refuse(1, "nothing to serve: --chardev, --fd or --vtpm-proxy", *init)
-    refuse(1, "never be started", "-c", "/dev/null")
-    refuse(1, "exclude each other", "-c", "/dev/null", "--fd", "7", *init)
-    refuse(1, "exclude each other", "-c", "/dev/null", "--vtpm-proxy", *init)
+    refuse(2, "nothing to serve: --chardev, --fd or --vtpm-proxy", *init)
+    refuse(2, "never be started", "-c", "/dev/null")
+    refuse(2, "exclude each other", "-c", "/dev/null", "--fd", "7", *init)
+    refuse(2, "exclude each other", "-c", "/dev/null", "--vtpm-proxy", *init)
     refuse(1, "No such file", "-c", "/dev/nothing-of-this-name", *init)
     refuse(1, "expected a character device, found a regular file", "-c", regular, *init)
     refuse(1, "directory", "-c", BASE, *init)
@@ -275,12 +275,12 @@ def test_capabilities():
         state = tempfile.mkdtemp(dir=BASE)
         for program, usage in ((PROGRAM, 2), (link, 1)):
             for options, wanted, pattern in [
-                    ((), 1, "--name NAME is missing"),
-                    (("-n", "a/b"), 1, "expected a name of letters"),
-                    (("-n", ".."), 1, "expected a name of letters"),
+                    ((), usage, "--name NAME is missing"),
+                    (("-n", "a/b"), usage, "expected a name of letters"),
+                    (("-n", ".."), usage, "expected a name of letters"),
                     (("-n", ""), usage, "--name"),
-                    (("-n", "x" * 101), 1, "expected a name of letters"),
-                    (("-n", "x\nDEVNAME=y"), 1, "expected a name of letters"),
+                    (("-n", "x" * 101), usage, "expected a name of letters"),
+                    (("-n", "x\nDEVNAME=y"), usage, "expected a name of letters"),
                     (("-n", "x", "--maj", "512"), usage, "--maj"),
                     (("-n", "x", "-M", "-1"), usage, "-M|--maj"),
                     (("-n", "x", "--min", "1048576"), usage, "--min"),

@@ -94,13 +94,14 @@ def test_usage():
             (("--ctrl", CTRL, "--key", ""), "pwdfd is missing"),
             (("--ctrl", CTRL, "--pid", ""), "file or fd"),
             (("--server", "type=tcp,port=1"), "never be started")]:
-        refuse(1, pattern, "--tpm2", *state, *options)
-    refuse(1, "tpmstate", "--tpm2", "--ctrl", CTRL)
-    refuse(1, "exclude each other", "--tpmstate", f"{DIR},backend-uri=dir://{STATE}", "--ctrl", CTRL)
+        refuse(2, pattern, "--tpm2", *state, *options)
+    refuse(2, "tpmstate", "--tpm2", "--ctrl", CTRL)
+    refuse(2, "exclude each other", "--tpmstate", f"{DIR},backend-uri=dir://{STATE}", "--ctrl", CTRL)
     swtpm = os.path.join(BASE, "swtpm")
     os.symlink(PROGRAM, swtpm)
     refuse(1, "nonsense", "--nonsense", program=swtpm)
     refuse(1, "Missing TPM interface type", program=swtpm, interface=())
+    refuse(1, "exclude each other", "--fd", "3", "--port", "1", program=swtpm)
     result = socket_run("--help")
     tap.ok(result.returncode == 0 and "--tpmstate" in result.stdout, "--help")
     result = run(PROGRAM, "--version")

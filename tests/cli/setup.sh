@@ -63,6 +63,9 @@ ok 'nothing else is left' test "$(find "$dir" -type f ! -name .lock | wc -l)" = 
 made=$(sum "$dir")
 refuses 1 'there is a TPM already' 'an existing TPM is not replaced' \
     "$setup" --tpm2 --tpm-state "$dir" --createek
+is "$(grep -c 'there is a TPM already' "$tap_dir/refuses.log")" 1 'that is told once where log and errors go to one place'
+"$setup" --tpm2 --tpm-state "$dir" --createek >"$tap_dir/out" 2>"$tap_dir/err" || true
+is "$(cat "$tap_dir/out" "$tap_dir/err" | grep -c 'there is a TPM already')" 2 'and in both where they go apart'
 same 'it is as it was' "$made"
 ok '--not-overwrite succeeds' "$setup" --tpm2 --tpm-state "$dir" --createek --not-overwrite
 same 'and does nothing' "$made"
