@@ -8,9 +8,13 @@
  */
 #include "hwtpm/connection.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <tss2/tss2_tctildr.h>
 
+#include "base/error.h"
+#include "base/file.h"
 #include "hwtpm/esys.h"
 #include "hwtpm/hwsession.h"
 
@@ -25,6 +29,20 @@ void hf_esys_cleanup(void *pointer_to_pointer)
 
     Esys_Free(*p);
     *p = NULL;
+}
+
+/* A device says itself why it cannot be opened; tpm2-tss does not pass that on. */
+static void set_unreachable(const char *tcti, TSS2_RC rc, GError **error)
+{
+    const char *device = g_str_has_prefix(tcti, "device:") ? tcti + strlen("device:") : "";
+    hf_autofd int fd = *device ? open(device, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) : -1;
+
+    if (*device && fd < 0) {
+        hf_error_set(error, HF_ERROR_IO, "host TPM not reachable over TCTI \"%s\": %s", tcti,
+                     g_strerror(errno));
+    } else {
+        hf_error_set(error, HF_ERROR_IO, "host TPM not reachable over TCTI \"%s\" (0x%x)", tcti, rc);
+    }
 }
 
 HfConnection *hf_connection_open(const char *tcti, GError **error)
@@ -43,16 +61,14 @@ HfConnection *hf_connection_open(const char *tcti, GError **error)
     rc = Tss2_TctiLdr_Initialize(connection->tcti_name, &connection->tcti);
     if (rc != TSS2_RC_SUCCESS) {
         connection->tcti = NULL;
-        hf_error_set(error, HF_ERROR_IO, "host TPM not reachable over TCTI \"%s\" (0x%x)",
-                     connection->tcti_name, rc);
+        set_unreachable(connection->tcti_name, rc, error);
         return NULL;
     }
     connection->watch = hf_watch_new(connection->tcti);
     rc = Esys_Initialize(&connection->esys, hf_watch_tcti(connection->watch), NULL);
     if (rc != TSS2_RC_SUCCESS) {
         connection->esys = NULL;
-        hf_error_set(error, HF_ERROR_IO, "host TPM not reachable over TCTI \"%s\" (0x%x)",
-                     connection->tcti_name, rc);
+        set_unreachable(connection->tcti_name, rc, error);
         return NULL;
     }
     return g_steal_pointer(&connection);

@@ -51,6 +51,8 @@ PY
 refuses 1 "no authority here|cannot open|No such file" "no directory" auth approve --approver-key x
 refuses 1 "not reachable over TCTI" "no TPM there" \
     "$authority" init --dir A --tcti "swtpm:path=$tap_dir/none" --make-approver approver.key
+refuses 1 "over TCTI .device:$tap_dir/no-device.: No such file" "a device that is not there" \
+    "$authority" init --dir A --tcti "device:$tap_dir/no-device" --make-approver approver.key
 is "$(ls -A A 2>/dev/null)" "" "and nothing is left of it"
 is "$(status_code)" "no-authority" "status says that there is no authority"
 refuses 2 "one of --approver-public and --make-approver" "no approver named" \
