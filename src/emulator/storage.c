@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "crypto/hash.h"
 
 /* After the state was handed out, its new owner may hold the lock for a moment: 300 x 10 ms. */
@@ -74,6 +75,10 @@ static GBytes *load(void *user, HfBlobKind kind, GError **error)
     }
     GBytes *blob = storage->store->class->load(storage->store, kind_of(kind), &failure);
     if (blob) {
+        g_autofree char *remark = g_steal_pointer(&storage->store->remark);
+        if (remark) {
+            hf_log(1, "%s", remark);
+        }
         storage->made |= kind == HF_BLOB_PERMANENT;
         return blob;
     }

@@ -41,7 +41,8 @@ static void set_unreachable(const char *tcti, TSS2_RC rc, GError **error)
         hf_error_set(error, HF_ERROR_IO, "host TPM not reachable over TCTI \"%s\": %s", tcti,
                      g_strerror(errno));
     } else {
-        hf_error_set(error, HF_ERROR_IO, "host TPM not reachable over TCTI \"%s\" (0x%x)", tcti, rc);
+        hf_error_set(error, HF_ERROR_IO, "host TPM not reachable over TCTI \"%s\" (0x%x)", tcti,
+                     rc);
     }
 }
 

@@ -53,11 +53,15 @@ typedef struct {
 
 struct HfStore {
     const HfStoreClass *class;
+    /* Of the last load, for a log: that an older state stands in for one that is damaged, and why.
+     * NULL: nothing of the kind. */
+    char *remark;
 };
 
 static inline void hf_store_free(HfStore *store)
 {
     if (store) {
+        g_free(store->remark);
         store->class->free(store);
     }
 }

@@ -109,6 +109,11 @@ static GBytes *dir_load(HfStore *store, HfStateKind kind, GError **error)
         g_autoptr(GError) other = NULL;
         blob = load_file(dir, backup, &other);
         dir->damaged = damaged && blob;
+        if (blob) {
+            g_free(store->remark);
+            store->remark = g_strdup_printf("%s: the state before it, %s, is used instead",
+                                            failure->message, backup);
+        }
         /* A backup that cannot be read is no reason to make a new TPM. */
         if (!blob && missing && !hf_error_is(other, HF_ERROR_NOT_FOUND)) {
             g_propagate_error(error, g_steal_pointer(&other));

@@ -29,6 +29,7 @@ typedef struct {
     unsigned current; /* the slot of the state, or NOTHING */
     HfSlotHead head;  /* of that; zeros for NOTHING */
     bool pair_full;   /* the other slot of its pair has a state too */
+    uint64_t broken;  /* the highest number of a slot that is not whole */
     /* Bytes at the beginning of each slot that may not be zero. */
     uint32_t used[HF_SLOTS];
 } Scene;
@@ -135,6 +136,7 @@ static bool consider(const HfStoreSlots *slots, unsigned index, const HfSlotHead
         return false;
     }
     if (!whole) {
+        scene->broken = MAX(scene->broken, head->number);
         return true;
     }
     if (scene->current != NOTHING && head->number == scene->head.number) {
@@ -164,6 +166,9 @@ static bool read_slots(const HfStoreSlots *slots, uint64_t size, Scene *scene, G
                                                  : hf_slot_span(&head);
         if (kind == HF_SLOT_HEAD && !consider(slots, i, &head, size, scene, error)) {
             return false;
+        }
+        if (kind == HF_SLOT_OTHER && i < 2) {
+            scene->broken = UINT64_MAX; /* the first pair was zeros when the file was made */
         }
     }
     return true;
@@ -257,6 +262,13 @@ static GBytes *slots_load(HfStore *store, HfStateKind kind, GError **error)
                         hf_slot_offset(slots->scene.current) + hf_slot_blob_at(head, kind), data,
                         head->size[kind], error)) {
         return NULL;
+    }
+    if (kind == HF_STATE_PERMANENT && slots->scene.broken > head->number) {
+        g_free(store->remark);
+        store->remark =
+            g_strdup_printf("%s: a newer slot is not whole (a write that was cut off, or "
+                            "damage): the state before it is used",
+                            hf_medium_path(slots->medium));
     }
     stored = g_bytes_new_take(g_steal_pointer(&data), head->size[kind]);
     blob = envelope->class->unwrap(envelope, stored, label, error);
@@ -466,6 +478,7 @@ static bool put_state(HfStoreSlots *slots, HfStateKind kind, GBytes *stored, GEr
     scene->pair_full = scene->current != NOTHING && scene->current / 2 == index / 2;
     scene->current = index;
     scene->head = head;
+    scene->broken = 0;
     scene->used[index] = hf_slot_span(&head);
     return true;
 }

@@ -85,11 +85,19 @@ def test_damage():
             tpm.nv_write(INDEX, b"valuable")
             e.kill()
         newer = max(FIRST, SECOND, key=lambda at: content(path)[at + 24:at + 32])
-        damage(path, newer + 300)
-        with Emulator(state="slots://" + path) as e:
-            _, tpm = e.start()
-            tap.equal(tpm.nv_read(INDEX, 8), b"precious", "the newer slot torn: the one before")
-            e.kill()
+        whole = content(path)
+        for offset in (0, 8, 24, 36, 70, 300):  # magic, id, number, length, digest, blob
+            with open(path, "wb") as f:
+                f.write(whole)
+            damage(path, newer + offset)
+            with Emulator(state="slots://" + path) as e:
+                control, tpm = e.start()
+                tap.equal(tpm.nv_read(INDEX, 8), b"precious", f"the newer slot torn at {offset}: the one before")
+                tap.equal(e.messages().count("a newer slot is not whole"), 1, "and the log says so")
+                tpm.nv_write(INDEX, b"valuable")
+                control.init()
+                tap.equal(e.messages().count("a newer slot is not whole"), 1, "until it was written over")
+                e.kill()
         damage(path, FIRST + 40, SECOND + 40)
         before = content(path)
         with Emulator(state="slots://" + path, wait=False) as e:

@@ -218,6 +218,8 @@ def test_backup():
             with Emulator(state=option) as e:
                 control, tpm = e.start()
                 tap.equal(tpm.nv_read(INDEX, 8), b"number 2", f"{name}: the backup counts")
+                tap.ok(e.messages().count("is used instead") == 1, f"{name}: and the log says so",
+                       e.messages())
                 tpm.nv_write(INDEX, b"number 4")
                 control.shutdown()
                 e.wait()
