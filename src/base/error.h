@@ -36,6 +36,7 @@ typedef enum {
     HF_ERROR_KEY,         /* a key has the wrong size */
     HF_ERROR_POLICY,      /* the policy of a key or of the fleet forbids it */
     HF_ERROR_TPM,         /* a TPM answered with a response code */
+    HF_ERROR_NO_HOST,     /* the name of a host leads to no address */
 } HfErrorCode;
 
 GQuark hf_error_quark(void);

@@ -145,12 +145,13 @@ static size_t reading_limit(int fd, size_t max)
 GBytes *hf_fd_read_all(int fd, size_t max, const char *label, GError **error)
 {
     size_t limit = reading_limit(fd, max);
-    g_autofree uint8_t *buffer = g_malloc(limit + 1);
+    uint8_t *buffer = g_malloc(limit + 1);
     size_t size = 0;
     if (!read_all(fd, buffer, limit, label, &size, error)) {
+        hf_secret_wipe_free(buffer, limit + 1);
         return NULL;
     }
-    return g_bytes_new_take(g_steal_pointer(&buffer), size);
+    return hf_secret_bytes_take(buffer, size); /* it may be the state of a TPM */
 }
 
 HfSecret *hf_fd_read_secret(int fd, size_t max, const char *label, GError **error)

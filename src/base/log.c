@@ -16,6 +16,7 @@
 /* Writable on purpose: the process has one log (named in the list of writable globals). */
 static struct {
     int fd;
+    bool output; /* fd is stdout, beside which errors have stderr */
     unsigned level;
     bool dumps;
     char *prefix;
@@ -24,6 +25,13 @@ static struct {
 void hf_log_to_fd(int fd)
 {
     the_log.fd = fd;
+    the_log.output = false;
+}
+
+void hf_log_to_output(void)
+{
+    the_log.fd = STDOUT_FILENO;
+    the_log.output = true;
 }
 
 void hf_log_set_level(unsigned level)
@@ -98,8 +106,10 @@ static bool log_is_stderr(void)
 void hf_log_error(const char *context, const GError *error)
 {
     g_autofree char *text = g_strdup_printf("%s: %s", context, error->message);
-    write_line(the_log.fd, text);
-    if (!log_is_stderr()) {
+    if (!the_log.output) {
+        write_line(the_log.fd, text);
+    }
+    if (the_log.output || !log_is_stderr()) {
         write_line(STDERR_FILENO, text);
     }
 }
@@ -110,7 +120,8 @@ static void write_bare(const char *text)
     char line[256];
     int n = g_snprintf(line, sizeof(line), "%s%s\n", the_log.prefix ? the_log.prefix : "", text);
     size_t size = MIN((size_t)n, sizeof(line) - 1);
-    int fds[] = { the_log.fd, the_log.fd == STDERR_FILENO ? -1 : STDERR_FILENO };
+    int fds[] = { the_log.output ? -1 : the_log.fd,
+                  the_log.fd == STDERR_FILENO ? -1 : STDERR_FILENO };
     for (size_t i = 0; i < G_N_ELEMENTS(fds); i++) {
         ssize_t ignored = fds[i] < 0 ? 0 : write(fds[i], line, size);
         (void)ignored;

@@ -18,6 +18,9 @@
 
 /* Sends messages to fd (kept open, not owned); -1: nowhere. Default: stderr, level 1, no prefix. */
 void hf_log_to_fd(int fd);
+/* Sends messages to stdout, and what hf_log_error says to stderr alone: who runs the program sees
+ * both. */
+void hf_log_to_output(void);
 void hf_log_set_level(unsigned level);
 unsigned hf_log_level(void);
 /* Copied; NULL: none. */

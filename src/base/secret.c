@@ -54,6 +54,48 @@ void hf_secret_truncate(HfSecret *secret, size_t size)
     secret->size = size;
 }
 
+typedef struct {
+    void *data;
+    size_t size;
+} Passing;
+
+static void passing_free(gpointer data)
+{
+    Passing *passing = data;
+    hf_secret_wipe_free(passing->data, passing->size);
+    g_free(passing);
+}
+
+void hf_secret_wipe_free(void *data, size_t size)
+{
+    if (data) {
+        explicit_bzero(data, size);
+        g_free(data);
+    }
+}
+
+GBytes *hf_secret_bytes_take(void *data, size_t size)
+{
+    Passing *passing = g_new(Passing, 1);
+    *passing = (Passing){ .data = data, .size = size };
+    return g_bytes_new_with_free_func(data, size, passing_free, passing);
+}
+
+GBytes *hf_secret_bytes(const void *data, size_t size)
+{
+    uint8_t *copy = g_malloc(size + 1); /* never NULL */
+    if (size > 0) {
+        memcpy(copy, data, size);
+    }
+    return hf_secret_bytes_take(copy, size);
+}
+
+GBytes *hf_secret_bytes_of_array(GByteArray *array)
+{
+    size_t size = array->len;
+    return hf_secret_bytes_take(g_byte_array_free(array, FALSE), size);
+}
+
 bool hf_secret_equal(const void *a, const void *b, size_t n)
 {
     const volatile uint8_t *x = a;

@@ -30,6 +30,15 @@ void hf_secret_free(HfSecret *secret);
 /* Forgets all but the first `size` bytes (wiped). size must not exceed secret->size. */
 void hf_secret_truncate(HfSecret *secret, size_t size);
 
+/* What passes through as GBytes and is as secret (the state of a TPM): in ordinary memory, wiped when
+ * the last reference goes. The first takes a copy, the others take over what g_malloc has given, or
+ * an array, of which nothing may have been left behind by growth. */
+GBytes *hf_secret_bytes(const void *data, size_t size);
+GBytes *hf_secret_bytes_take(void *data, size_t size);
+GBytes *hf_secret_bytes_of_array(GByteArray *array);
+/* Wipes and g_frees; NULL is allowed. */
+void hf_secret_wipe_free(void *data, size_t size);
+
 /* Constant time in the contents. */
 bool hf_secret_equal(const void *a, const void *b, size_t n);
 

@@ -185,7 +185,7 @@ int hf_socket_connect_tcp_within(const char *host, uint16_t port, unsigned secon
     g_autofree char *service = g_strdup_printf("%u", port);
     int rc = getaddrinfo(host, service, &hints, &list);
     if (rc != 0) {
-        hf_error_set(error, HF_ERROR_NOT_FOUND, "host '%s': %s", host, gai_strerror(rc));
+        hf_error_set(error, HF_ERROR_NO_HOST, "host '%s': %s", host, gai_strerror(rc));
         return -1;
     }
     int last = 0;

@@ -25,6 +25,8 @@
 #include "emulator/frontend.h"
 
 #define INPUT_SIZE 8192u
+/* A response without its tail is shorter. */
+#define RESPONSE_ROOM 64u
 /* A tail, or a client that reads its answer, must get on within this time. */
 #define PROGRESS_TIMEOUT_MS 2000
 #define LOCK_PAUSE_MS 10
@@ -97,6 +99,7 @@ static void consume(Server *server, size_t used)
 {
     server->have -= used;
     memmove(server->input, server->input + used, server->have);
+    explicit_bzero(server->input + server->have, used); /* it may be of a state blob */
     server->passed_until -= MIN(used, server->passed_until);
 }
 
@@ -133,15 +136,16 @@ static bool send_all(Server *server, const uint8_t *data, size_t size)
 
 static void respond(Server *server, HfControlResponse *response)
 {
-    g_autoptr(GByteArray) out = g_byte_array_new();
+    gsize tail_size = response->tail ? g_bytes_get_size(response->tail) : 0;
+    g_autoptr(GByteArray) out = g_byte_array_sized_new((guint)(RESPONSE_ROOM + tail_size));
     hf_control_response_put(out, &response->message);
     hf_log_dump(2, " Ctrl Rsp:", out->data, out->len); /* without a blob's seeds */
     if (response->tail) {
-        gsize size = 0;
-        const uint8_t *data = g_bytes_get_data(response->tail, &size);
-        g_byte_array_append(out, data, (guint)size);
+        const uint8_t *data = g_bytes_get_data(response->tail, NULL);
+        g_byte_array_append(out, data, (guint)tail_size);
     }
     bool sent = send_all(server, out->data, out->len);
+    explicit_bzero(out->data, out->len);
     hf_log(2, " CMD_%s: result 0x%x", response->message.row->name,
            (unsigned)response->message.value[HF_FIELD_RESULT]);
     hf_control_settle(&server->context, &server->request);

@@ -97,7 +97,7 @@ static uint32_t take_piece(HfDeviceControl *control, const uint8_t *piece)
 
     if (first) {
         end_transfer(control);
-        request->tail = g_byte_array_new();
+        request->tail = g_byte_array_sized_new(HF_CONTROL_BLOB_MAX); /* growth would leave copies */
     }
     control->transfer = TRANSFER_IN;
     control->type = type;

@@ -51,6 +51,7 @@ struct HfEmulator {
     bool storage_error_logged; /* of this power cycle; under the mutex */
     bool failure_logged;       /* the same */
     bool off_logged;           /* of this time of being off; under the mutex */
+    char *refused;             /* why the last command was not run, or NULL; under the mutex */
     bool volatile_spent;       /* what is stored was resumed already; the same */
     int end_fd;
     gint ending; /* 0: no; else exit code + 1 */
@@ -85,6 +86,7 @@ void hf_emulator_free(HfEmulator *emulator)
     hf_engine_free(emulator->engine);
     hf_storage_free(emulator->storage);
     hf_fd_close(&emulator->end_fd);
+    g_free(emulator->refused);
     g_mutex_clear(&emulator->engine_mutex);
     g_mutex_clear(&emulator->queue_mutex);
     g_free(emulator);
@@ -127,25 +129,30 @@ static void log_failure(const char *context, const GError *error)
     hf_log(1, "%s: %s", context, error ? error->message : "no reason given");
 }
 
-/* The TPM has done nothing since it was resumed from what is stored: that is whole without it. */
+/* The TPM has done nothing since it was resumed from what is stored: that is whole without it. (Of a
+ * state that is held back nothing is stored.) */
 static bool idle(const HfEmulator *emulator)
 {
-    return emulator->volatile_spent || hf_storage_held_back(emulator->storage);
+    return emulator->volatile_spent && !hf_storage_held_back(emulator->storage);
 }
 
-/* Under the mutex. A TPM whose state was handed over must not write it any more. */
+/* Under the mutex. A TPM whose state was handed over must not write it any more. What is held back
+ * stays so: a guest that is reset before its first command goes on with that. */
 static void power_off(HfEmulator *emulator)
 {
     g_autoptr(GError) error = NULL;
     if (!hf_engine_running(emulator->engine)) {
         return;
     }
-    if (!emulator->config.no_auto_shutdown && hf_storage_locked(emulator->storage) &&
-        !idle(emulator) && !hf_engine_auto_shutdown(emulator->engine, &error)) {
+    bool locked = hf_storage_locked(emulator->storage);
+    if (!emulator->config.no_auto_shutdown && locked && !idle(emulator) &&
+        !hf_engine_auto_shutdown(emulator->engine, &error)) {
         log_failure("shutting the TPM down", error);
     }
     hf_engine_power_off(emulator->engine);
-    hf_storage_drop_back(emulator->storage);
+    if (!locked) {
+        hf_storage_drop_back(emulator->storage);
+    }
     hf_storage_forget(emulator->storage);
 }
 
@@ -181,7 +188,7 @@ static void prepare_storage(HfEmulator *emulator)
     if (!hf_storage_locked(storage)) {
         hf_storage_remember(storage);
     } else if (emulator->incoming && hf_engine_has_set_blobs(emulator->engine) &&
-               hf_storage_has(storage, HF_BLOB_PERMANENT)) {
+               !hf_storage_lacks(storage, HF_BLOB_PERMANENT)) {
         hf_storage_hold_back(storage);
     }
 }
@@ -191,7 +198,7 @@ static void prepare_storage(HfEmulator *emulator)
 static uint32_t power_on(HfEmulator *emulator, uint32_t flags)
 {
     g_autoptr(GError) error = NULL;
-    bool stored = hf_storage_has(emulator->storage, HF_BLOB_VOLATILE);
+    bool stored = !hf_storage_lacks(emulator->storage, HF_BLOB_VOLATILE);
     bool replaced = hf_engine_has_set_blobs(emulator->engine);
 
     emulator->storage_error_logged = false;
@@ -201,7 +208,9 @@ static uint32_t power_on(HfEmulator *emulator, uint32_t flags)
     uint32_t result = hf_engine_power_on(emulator->engine, !emulator->volatile_spent, &error);
     if (result != HF_TPM_SUCCESS) {
         log_failure("the TPM cannot start", error);
-        hf_storage_drop_back(emulator->storage);
+        if (replaced) {
+            hf_storage_drop_back(emulator->storage); /* the engine wants all of it again */
+        }
         return result;
     }
     bool again = emulator->volatile_spent;
@@ -221,7 +230,8 @@ uint32_t hf_emulator_init(HfEmulator *emulator, uint32_t flags)
 
     enter_to_end(emulator);
     power_off(emulator);
-    bool ready = emulator->incoming || hf_storage_lock(emulator->storage, 0, &error);
+    bool only_looks = emulator->incoming && !hf_engine_has_set_blobs(emulator->engine);
+    bool ready = only_looks || hf_storage_lock(emulator->storage, 0, &error);
     if (ready) {
         result = power_on(emulator, flags);
     } else {
@@ -340,9 +350,14 @@ void hf_emulator_hand_over(HfEmulator *emulator)
     g_autoptr(GError) error = NULL;
     /* Under the mutex, so that no command is between its check of the lock and its store. The next
      * owner removes a volatile state that was resumed, and this one would find something changed. */
-    hf_emulator_enter(emulator);
-    if (hf_storage_locked(emulator->storage) && !go_on(emulator, &error)) {
+    HfEngine *engine = hf_emulator_enter(emulator);
+    bool running = hf_engine_running(engine);
+    bool held = hf_storage_held_back(emulator->storage);
+    if (running && !held && hf_storage_locked(emulator->storage) && !go_on(emulator, &error)) {
         log_failure("handing the TPM's state out", error);
+    }
+    if (!running) {
+        hf_storage_drop_back(emulator->storage); /* it could not be held against what is stored */
     }
     hf_storage_release(emulator->storage);
     hf_emulator_leave(emulator);
@@ -351,8 +366,12 @@ void hf_emulator_hand_over(HfEmulator *emulator)
 bool hf_emulator_enter_to_change(HfEmulator *emulator, HfEngine **ret_engine)
 {
     g_autoptr(GError) error = NULL;
+    if (!hf_storage_regain(emulator->storage, &error)) {
+        log_failure("the storage cannot be used", error);
+        return false;
+    }
     HfEngine *engine = hf_emulator_enter(emulator);
-    if (hf_storage_locked(emulator->storage) && !go_on(emulator, &error)) {
+    if (!go_on(emulator, &error)) {
         hf_emulator_leave(emulator);
         log_failure("the TPM's state cannot be stored", error);
         return false;
@@ -429,8 +448,20 @@ static void note_seeds(HfEmulator *emulator, const uint8_t *command, size_t size
     uint32_t code = size >= HEADER_SIZE ? hf_fetch_u32(command + 6) : 0;
     if (emulator->config.version == HF_TPM_2_0 &&
         (code == CC_2_0_CHANGE_EPS || code == CC_2_0_CHANGE_PPS || code == CC_2_0_CLEAR)) {
-        emulator->volatile_spent = hf_storage_has(emulator->storage, HF_BLOB_VOLATILE);
+        emulator->volatile_spent = !hf_storage_lacks(emulator->storage, HF_BLOB_VOLATILE);
     }
+}
+
+/* The guest's answer to a command that is not run; the next one tries again. Under the mutex. */
+static size_t refuse_to_run(HfEmulator *emulator, const GError *why, uint8_t *response)
+{
+    if (g_strcmp0(emulator->refused, why->message) != 0) {
+        log_failure("the TPM's state could not be stored, the command is not run", why);
+        g_free(emulator->refused);
+        emulator->refused = g_strdup(why->message);
+    }
+    return hf_emulator_refuse(
+        emulator, emulator->config.version == HF_TPM_2_0 ? RC_2_0_FAILURE : RC_1_2_FAIL, response);
 }
 
 /* Under the mutex, with the storage locked. */
@@ -440,11 +471,9 @@ static size_t run(HfEmulator *emulator, const uint8_t *command, size_t size, uin
     g_autoptr(GError) error = NULL;
     note_seeds(emulator, command, size);
     if (!go_on(emulator, &error)) {
-        log_failure("the TPM's state could not be stored, the command is not run", error);
-        return hf_emulator_refuse(
-            emulator, emulator->config.version == HF_TPM_2_0 ? RC_2_0_FAILURE : RC_1_2_FAIL,
-            response);
+        return refuse_to_run(emulator, error, response);
     }
+    g_clear_pointer(&emulator->refused, g_free);
     uint8_t locality = (uint8_t)g_atomic_int_get(&emulator->locality);
     size_t n = hf_engine_process(emulator->engine, command, size, locality, &answer);
     g_assert(n <= HF_TPM_BUFFER_MAX);
@@ -479,6 +508,21 @@ static size_t run_off(HfEmulator *emulator, const uint8_t *command, size_t size,
     return hf_emulator_refuse(emulator, code, response);
 }
 
+/* 0: somebody else has the TPM, or has gone on with it, and this process ends. With another reason the
+ * command is not run, and the next one tries again. */
+static size_t not_regained(HfEmulator *emulator, const GError *why, uint8_t *response)
+{
+    size_t n = 0;
+    if (hf_error_is(why, HF_ERROR_BUSY) || hf_error_is(why, HF_ERROR_STATE)) {
+        log_failure("the storage cannot be used again, so the TPM ends", why);
+        return 0;
+    }
+    hf_emulator_enter(emulator);
+    n = refuse_to_run(emulator, why, response);
+    hf_emulator_leave(emulator);
+    return n;
+}
+
 static size_t execute(HfEmulator *emulator, const uint8_t *command, size_t size, uint8_t *response)
 {
     size_t n = set_locality_command(emulator, command, size, response);
@@ -494,9 +538,11 @@ static size_t execute(HfEmulator *emulator, const uint8_t *command, size_t size,
         }
         hf_emulator_leave(emulator);
         if (running && !locked && !hf_storage_regain(emulator->storage, &error)) {
-            log_failure("the storage cannot be used again, so the TPM ends", error);
-            hf_emulator_end(emulator, 1);
-            return 0;
+            n = not_regained(emulator, error, response);
+            if (n == 0) {
+                hf_emulator_end(emulator, 1);
+                return 0;
+            }
         }
     }
     return n;

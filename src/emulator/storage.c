@@ -33,7 +33,7 @@ struct HfStorage {
     Identity identity;
 
     bool hold_back;
-    GBytes *held_back; /* or NULL */
+    GBytes *held_back; /* the newest permanent state, not stored, or NULL */
 };
 
 static HfStateKind kind_of(HfBlobKind kind)
@@ -104,20 +104,29 @@ static bool may_write(HfStorage *storage, HfBlobKind kind, GError **error)
                         hf_state_kind_name(kind_of(kind)));
 }
 
-static bool save(void *user, HfBlobKind kind, const uint8_t *data, size_t size, GError **error)
+/* With the storage locked. */
+static bool store_blob(HfStorage *storage, HfBlobKind kind, const uint8_t *data, size_t size,
+                       GError **error)
 {
-    HfStorage *storage = user;
-    if (storage->hold_back && kind == HF_BLOB_PERMANENT && may_write(storage, kind, error)) {
-        g_clear_pointer(&storage->held_back, g_bytes_unref);
-        storage->held_back = g_bytes_new(data, size);
-        return true;
-    }
-    if (!may_write(storage, kind, error) ||
-        !storage->store->class->save(storage->store, kind_of(kind), data, size, error)) {
+    if (!storage->store->class->save(storage->store, kind_of(kind), data, size, error)) {
         return false;
     }
     storage->made = storage->made || kind == HF_BLOB_PERMANENT;
     return true;
+}
+
+static bool save(void *user, HfBlobKind kind, const uint8_t *data, size_t size, GError **error)
+{
+    HfStorage *storage = user;
+    if (!may_write(storage, kind, error)) {
+        return false;
+    }
+    if (storage->hold_back && kind == HF_BLOB_PERMANENT) {
+        g_clear_pointer(&storage->held_back, g_bytes_unref);
+        storage->held_back = hf_secret_bytes(data, size);
+        return true;
+    }
+    return store_blob(storage, kind, data, size, error);
 }
 
 static bool drop(void *user, HfBlobKind kind, GError **error)
@@ -236,10 +245,10 @@ bool hf_storage_regain(HfStorage *storage, GError **error)
     return hf_storage_locked(storage) || hf_storage_lock(storage, REGAIN_RETRIES, error);
 }
 
-bool hf_storage_has(HfStorage *storage, HfBlobKind kind)
+bool hf_storage_lacks(HfStorage *storage, HfBlobKind kind)
 {
-    int64_t size = -1;
-    return storage->store->class->stat(storage->store, kind_of(kind), &size, NULL) && size >= 0;
+    int64_t size = 0;
+    return storage->store->class->stat(storage->store, kind_of(kind), &size, NULL) && size < 0;
 }
 
 void hf_storage_hold_back(HfStorage *storage)
@@ -257,11 +266,11 @@ bool hf_storage_flush(HfStorage *storage, GError **error)
     gsize size = 0;
     const uint8_t *data = storage->held_back ? g_bytes_get_data(storage->held_back, &size) : NULL;
 
-    storage->hold_back = false;
-    if (data && !save(storage, HF_BLOB_PERMANENT, data, size, error)) {
+    if (data && (!may_write(storage, HF_BLOB_PERMANENT, error) ||
+                 !store_blob(storage, HF_BLOB_PERMANENT, data, size, error))) {
         return false;
     }
-    g_clear_pointer(&storage->held_back, g_bytes_unref);
+    hf_storage_drop_back(storage);
     return true;
 }
 

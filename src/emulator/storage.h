@@ -43,11 +43,12 @@ void hf_storage_forget(HfStorage *storage);
 /* Takes the lock with as many attempts as a hand-over deserves (3 s). */
 bool hf_storage_regain(HfStorage *storage, GError **error);
 
-/* Whether a blob is stored. */
-bool hf_storage_has(HfStorage *storage, HfBlobKind kind);
+/* A blob is certainly not stored. */
+bool hf_storage_lacks(HfStorage *storage, HfBlobKind kind);
 
-/* From now on the permanent blob is kept back when it is saved, until hf_storage_flush stores it or
- * hf_storage_drop_back gives it up. All three: by who is in the engine. */
+/* From now on the permanent blob is kept back when it is saved, the newest one, until
+ * hf_storage_flush has stored it or hf_storage_drop_back gives it up. A flush that fails changes
+ * nothing: it can be tried again. All three: by who is in the engine. */
 void hf_storage_hold_back(HfStorage *storage);
 bool hf_storage_held_back(const HfStorage *storage); /* there is one that is not stored */
 bool hf_storage_flush(HfStorage *storage, GError **error);

@@ -90,7 +90,10 @@ GBytes *hf_engine_get_blob(HfEngine *engine, HfBlobKind kind, uint32_t *ret_resu
         *ret_result = result;
     }
     if (result == TPM_SUCCESS && data && size > 0) {
-        return g_bytes_new_with_free_func(data, size, free, data);
+        GBytes *blob = hf_secret_bytes(data, size);
+        explicit_bzero(data, size);
+        free(data);
+        return blob;
     }
     free(data);
     if (result == TPM_SUCCESS || result == TPM_RETRY) {
@@ -113,19 +116,6 @@ static uint32_t refuse_blob(HfEngine *engine, uint32_t result, const GError *why
     return result;
 }
 
-typedef struct {
-    size_t size;
-    uint8_t data[];
-} Copy;
-
-static void wipe(void *user)
-{
-    Copy *copy = user;
-
-    explicit_bzero(copy->data, copy->size);
-    g_free(copy);
-}
-
 /* What libtpms is given when it asks for it, now and at power on: it must not see what the storage
  * has. */
 static void supply_blob(HfSupply *supply, const uint8_t *data, size_t size)
@@ -133,10 +123,7 @@ static void supply_blob(HfSupply *supply, const uint8_t *data, size_t size)
     g_clear_pointer(&supply->blob, g_bytes_unref);
     supply->from = size > 0 ? HF_SUPPLY_BLOB : HF_SUPPLY_ABSENT;
     if (size > 0) {
-        Copy *copy = g_malloc(sizeof *copy + size);
-        copy->size = size;
-        memcpy(copy->data, data, size);
-        supply->blob = g_bytes_new_with_free_func(copy->data, size, wipe, copy);
+        supply->blob = hf_secret_bytes(data, size);
     }
 }
 

@@ -170,7 +170,7 @@ static TPM_RESULT nvram_store(const unsigned char *data, uint32_t length, uint32
         supply = &the_engine->supply[kind - 1];
         if (supply->from != HF_SUPPLY_STORAGE) {
             g_clear_pointer(&supply->blob, g_bytes_unref);
-            supply->blob = g_bytes_new(data, length);
+            supply->blob = hf_secret_bytes(data, length);
             supply->from = HF_SUPPLY_BLOB;
         }
         return TPM_SUCCESS;

@@ -78,16 +78,6 @@ static GBytes *plain_to_bytes(Plain *plain)
     return g_bytes_new_with_free_func(plain->data, plain->size, plain_free, plain);
 }
 
-GBytes *hf_plain_copy(const void *data, size_t size)
-{
-    Plain *plain = plain_new(size);
-
-    if (size > 0) {
-        memcpy(plain->data, data, size);
-    }
-    return plain_to_bytes(plain);
-}
-
 uint16_t hf_cipher_layer_flags(const HfCipherLayer *layer, const HfSecret *key)
 {
     if (!key) {

@@ -33,6 +33,9 @@ typedef struct {
     uint16_t tag_ciphertext, tag_iv; /* the MAC's is HF_FORMAT_MAC */
 } HfCipherLayer;
 
+/* A layer is at most so much longer than what is in it. */
+#define HF_CIPHER_LAYER_ROOM 256u
+
 extern const HfCipherLayer hf_cipher_layer_state;
 extern const HfCipherLayer hf_cipher_layer_migration;
 
@@ -57,8 +60,5 @@ void hf_cipher_layer_put(GByteArray *out, const HfCipherLayer *layer, const HfSe
 GBytes *hf_cipher_layer_open(const HfFormat *format, HfReader body, const HfCipherLayer *layer,
                              const HfSecret *key, const char *label, HfCipherFault *ret_fault,
                              GError **error);
-
-/* A copy that is wiped with its last reference. */
-GBytes *hf_plain_copy(const void *data, size_t size);
 
 #endif

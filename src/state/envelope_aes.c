@@ -35,7 +35,8 @@ static GBytes *aes_wrap(HfEnvelope *envelope, const uint8_t *data, size_t size, 
     if (!check_size(size, label, error)) {
         return NULL;
     }
-    out = hf_format_begin(hf_cipher_layer_flags(&hf_cipher_layer_state, key));
+    out = hf_format_begin(hf_cipher_layer_flags(&hf_cipher_layer_state, key),
+                          size + HF_CIPHER_LAYER_ROOM);
     hf_cipher_layer_put(out, &hf_cipher_layer_state, key, data, size);
     return hf_format_end(out);
 }

@@ -25,7 +25,7 @@ static GBytes *plain_wrap(HfEnvelope *envelope, const uint8_t *data, size_t size
                      label, HF_STATE_BLOB_MAX, size);
         return NULL;
     }
-    out = hf_format_begin(0);
+    out = hf_format_begin(0, HF_FORMAT_RECORD_HEADER + size);
     hf_format_put(out, HF_FORMAT_DATA, data, size);
     return hf_format_end(out);
 }

@@ -10,9 +10,9 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/secret.h"
 #include "state/format.h"
 
-#define RECORD_HEADER 6u
 #define TOTLEN_AT 6u
 
 /* What a stranger's file looks like, when it is one that people mistake for a state file. */
@@ -149,9 +149,9 @@ bool hf_format_find(HfReader records, uint16_t tag, const char *what, const char
     return true;
 }
 
-GByteArray *hf_format_begin(uint16_t flags)
+GByteArray *hf_format_begin(uint16_t flags, size_t room)
 {
-    GByteArray *out = g_byte_array_new();
+    GByteArray *out = g_byte_array_sized_new((guint)(HF_FORMAT_HEADER_SIZE + room));
 
     hf_put_u8(out, HF_FORMAT_VERSION);
     hf_put_u8(out, 1);
@@ -163,7 +163,7 @@ GByteArray *hf_format_begin(uint16_t flags)
 
 void hf_format_put(GByteArray *out, uint16_t tag, const void *data, size_t size)
 {
-    g_assert(size <= G_MAXUINT32 - RECORD_HEADER - out->len);
+    g_assert(size <= G_MAXUINT32 - HF_FORMAT_RECORD_HEADER - out->len);
     hf_put_u16(out, tag);
     hf_put_u32(out, (uint32_t)size);
     hf_put_bytes(out, data, size);
@@ -172,5 +172,5 @@ void hf_format_put(GByteArray *out, uint16_t tag, const void *data, size_t size)
 GBytes *hf_format_end(GByteArray *out)
 {
     hf_set_u32_at(out, TOTLEN_AT, out->len);
-    return g_byte_array_free_to_bytes(out);
+    return hf_secret_bytes_of_array(out);
 }

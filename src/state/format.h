@@ -28,6 +28,7 @@
 #include "base/bytes.h"
 
 #define HF_FORMAT_VERSION 2u
+#define HF_FORMAT_RECORD_HEADER 6u
 #define HF_FORMAT_HEADER_SIZE 10u
 #define HF_STATE_BLOB_MAX (512u * 1024u)              /* of libtpms */
 #define HF_STATE_FILE_MAX (HF_STATE_BLOB_MAX + 1024u) /* with header, padding, IV and MAC */
@@ -82,8 +83,10 @@ bool hf_format_find(HfReader records, uint16_t tag, const char *what, const char
 bool hf_format_look(HfReader records, uint16_t tag, const char *what, const char *label,
                     HfReader *ret_value, bool *ret_found, GError **error);
 
-/* Writing: begin, put records, end (which fills in totlen and takes the array). */
-GByteArray *hf_format_begin(uint16_t flags);
+/* Writing: begin, put records, end (which fills in totlen and takes the array; wiped when it is
+ * freed). `room`: at most so many bytes will be put, so that the array does not grow, which would
+ * leave a copy behind. */
+GByteArray *hf_format_begin(uint16_t flags, size_t room);
 void hf_format_put(GByteArray *out, uint16_t tag, const void *data, size_t size);
 GBytes *hf_format_end(GByteArray *out);
 

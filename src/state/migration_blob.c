@@ -27,8 +27,8 @@ GBytes *hf_migration_blob_wrap(const HfStateKeys *keys, bool decrypted, const ui
     const HfSecret *key = decrypted ? NULL : keys->state;
     uint16_t flags = HF_FORMAT_MIGRATION | hf_cipher_layer_flags(&hf_cipher_layer_state, key) |
                      hf_cipher_layer_flags(&hf_cipher_layer_migration, keys->migration);
-    GByteArray *inner = g_byte_array_sized_new((guint)size + 256);
-    GByteArray *out = hf_format_begin(flags);
+    GByteArray *inner = g_byte_array_sized_new((guint)(size + HF_CIPHER_LAYER_ROOM));
+    GByteArray *out = hf_format_begin(flags, size + 2 * HF_CIPHER_LAYER_ROOM);
 
     g_assert(size > 0 && size <= HF_STATE_BLOB_MAX);
     hf_cipher_layer_put(inner, &hf_cipher_layer_state, key, data, size);
@@ -126,7 +126,7 @@ static uint32_t unwrap(const HfStateKeys *keys, const uint8_t *data, size_t size
                      HF_STATE_BLOB_MAX, hf_reader_left(&body));
         return RESULT_FAIL;
     }
-    *ret_blob = hf_plain_copy(body.data ? body.data + body.offset : NULL, hf_reader_left(&body));
+    *ret_blob = hf_secret_bytes(body.data ? body.data + body.offset : NULL, hf_reader_left(&body));
     return 0;
 }
 

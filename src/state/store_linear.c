@@ -94,7 +94,7 @@ static GBytes *linear_load(HfStore *store, HfStateKind kind, GError **error)
     HfStoreLinear *linear = self(store);
     g_autofree char *label = label_of(linear, kind);
     g_autoptr(GBytes) stored = NULL;
-    g_autofree uint8_t *data = NULL;
+    uint8_t *data;
     const HfLinearSection *section;
     HfLinearMap map;
     bool blank = false;
@@ -113,10 +113,10 @@ static GBytes *linear_load(HfStore *store, HfStateKind kind, GError **error)
         return NULL;
     }
     data = g_malloc(section->used + 1);
+    stored = hf_secret_bytes_take(data, section->used);
     if (!hf_medium_read(linear->medium, section->offset, data, section->used, error)) {
         return NULL;
     }
-    stored = g_bytes_new_take(g_steal_pointer(&data), section->used);
     return envelope_of(linear)->class->unwrap(envelope_of(linear), stored, label, error);
 }
 
@@ -166,11 +166,14 @@ static bool write_section(HfStoreLinear *linear, const HfLinearSection *section,
 {
     size_t size;
     const void *data = g_bytes_get_data(stored, &size);
-    g_autofree uint8_t *buffer = g_malloc0(section->room);
+    uint8_t *buffer = g_malloc0(section->room);
+    bool written;
 
     memcpy(buffer, data, size);
-    return hf_medium_write(linear->medium, section->offset, buffer, section->room, error) &&
-           hf_medium_sync(linear->medium, error);
+    written = hf_medium_write(linear->medium, section->offset, buffer, section->room, error) &&
+              hf_medium_sync(linear->medium, error);
+    hf_secret_wipe_free(buffer, section->room);
+    return written;
 }
 
 static bool linear_save(HfStore *store, HfStateKind kind, const uint8_t *data, size_t size,

@@ -100,23 +100,23 @@ static bool read_header(const HfStoreSlots *slots, uint64_t size, Scene *scene, 
                         slots->config.tpm2 ? "2.0" : "1.2", scene->header.tpm2 ? "2.0" : "1.2");
 }
 
-/* Head and blobs of a slot, or NULL with *ret_whole false when they are not whole. */
-static uint8_t *read_slot(const HfStoreSlots *slots, unsigned index, const HfSlotHead *head,
-                          uint64_t size, bool *ret_whole, GError **error)
+/* Whether head and blobs of a slot are whole. */
+static bool check_slot(const HfStoreSlots *slots, unsigned index, const HfSlotHead *head,
+                       uint64_t size, bool *ret_whole, GError **error)
 {
     uint32_t span = hf_slot_span(head);
-    g_autofree uint8_t *data = NULL;
+    uint8_t *data;
+    bool read;
 
     *ret_whole = hf_slot_offset(index) + span <= size;
     if (!*ret_whole) {
-        return NULL;
+        return true;
     }
     data = g_malloc(span);
-    if (!hf_medium_read(slots->medium, hf_slot_offset(index), data, span, error)) {
-        return NULL;
-    }
-    *ret_whole = hf_slot_intact(head, data);
-    return *ret_whole ? g_steal_pointer(&data) : NULL;
+    read = hf_medium_read(slots->medium, hf_slot_offset(index), data, span, error);
+    *ret_whole = read && hf_slot_intact(head, data);
+    hf_secret_wipe_free(data, span);
+    return read;
 }
 
 /* Looks whether slot `index` holds a state that is newer than the one found so far. */
@@ -124,15 +124,12 @@ static bool consider(const HfStoreSlots *slots, unsigned index, const HfSlotHead
                      uint64_t size, Scene *scene, GError **error)
 {
     bool whole = false;
-    GError *failure = NULL;
 
     if (scene->current != NOTHING && head->number < scene->head.number) {
         scene->pair_full = scene->pair_full || scene->current / 2 == index / 2;
         return true;
     }
-    g_autofree uint8_t *data = read_slot(slots, index, head, size, &whole, &failure);
-    if (failure) {
-        g_propagate_error(error, failure);
+    if (!check_slot(slots, index, head, size, &whole, error)) {
         return false;
     }
     if (!whole) {
@@ -241,7 +238,7 @@ static GBytes *slots_load(HfStore *store, HfStateKind kind, GError **error)
     const HfSlotHead *head = &slots->scene.head;
     HfEnvelope *envelope = envelope_of(slots);
     g_autofree char *label = label_of(slots, kind);
-    g_autofree uint8_t *data = NULL;
+    uint8_t *data;
     g_autoptr(GBytes) stored = NULL;
     g_autoptr(GBytes) blob = NULL;
 
@@ -258,6 +255,7 @@ static GBytes *slots_load(HfStore *store, HfStateKind kind, GError **error)
         return NULL;
     }
     data = g_malloc(head->size[kind]);
+    stored = hf_secret_bytes_take(data, head->size[kind]);
     if (!hf_medium_read(slots->medium,
                         hf_slot_offset(slots->scene.current) + hf_slot_blob_at(head, kind), data,
                         head->size[kind], error)) {
@@ -270,7 +268,6 @@ static GBytes *slots_load(HfStore *store, HfStateKind kind, GError **error)
                             "damage): the state before it is used",
                             hf_medium_path(slots->medium));
     }
-    stored = g_bytes_new_take(g_steal_pointer(&data), head->size[kind]);
     blob = envelope->class->unwrap(envelope, stored, label, error);
     if (blob && !hf_slot_authentic(head, envelope)) {
         hf_error_set(error, HF_ERROR_AUTH,
@@ -328,16 +325,16 @@ static bool begin(HfStoreSlots *slots, GError **error)
 static bool renew(HfStoreSlots *slots, GError **error)
 {
     const Scene *scene = &slots->scene;
-    g_autofree uint8_t *data = NULL;
-    uint32_t span;
 
     if (scene->current != NOTHING) {
         uint64_t offset = hf_slot_offset(scene->current);
+        uint32_t span = hf_slot_span(&scene->head);
+        uint8_t *data = g_malloc(span);
+        bool done = hf_medium_read(slots->medium, offset, data, span, error) &&
+                    hf_medium_write(slots->medium, offset, data, span, error);
 
-        span = hf_slot_span(&scene->head);
-        data = g_malloc(span);
-        if (!hf_medium_read(slots->medium, offset, data, span, error) ||
-            !hf_medium_write(slots->medium, offset, data, span, error)) {
+        hf_secret_wipe_free(data, span);
+        if (!done) {
             return false;
         }
     }
@@ -405,15 +402,17 @@ static uint32_t extent_of(const HfStoreSlots *slots, unsigned index, uint32_t sp
     return MIN(room, MAX(whole, slots->scene.used[index]));
 }
 
-/* A state, but for its number: all blobs in their stored form, with `stored` (NULL: none) for
- * `kind`. The others are read from the current slot. */
-static uint8_t *compose(const HfStoreSlots *slots, HfStateKind kind, GBytes *stored,
-                        unsigned *ret_index, uint32_t *ret_extent, HfSlotHead *ret_head,
-                        GError **error)
+/* What is written for a state, without its head: all blobs in their stored form, with `stored` (NULL:
+ * none) for `kind`. The others are read from the current slot. *ret_data is what is in it. */
+static GBytes *compose(const HfStoreSlots *slots, HfStateKind kind, GBytes *stored,
+                       unsigned *ret_index, HfSlotHead *ret_head, uint8_t **ret_data,
+                       GError **error)
 {
     const HfSlotHead *old = &slots->scene.head;
     HfSlotHead head = { .number = slots->tried + 1 };
-    g_autofree uint8_t *data = NULL;
+    g_autoptr(GBytes) keeper = NULL;
+    uint8_t *data;
+    uint32_t extent;
     uint64_t size = 0;
 
     memcpy(head.size, old->size, sizeof head.size);
@@ -422,8 +421,9 @@ static uint8_t *compose(const HfStoreSlots *slots, HfStateKind kind, GBytes *sto
         !hf_medium_size(slots->medium, &size, error)) {
         return NULL;
     }
-    *ret_extent = extent_of(slots, *ret_index, hf_slot_span(&head), size);
-    data = g_malloc0(*ret_extent);
+    extent = extent_of(slots, *ret_index, hf_slot_span(&head), size);
+    data = g_malloc0(extent);
+    keeper = hf_secret_bytes_take(data, extent);
     for (unsigned i = 0; i < HF_STATE_COUNT; i++) {
         uint8_t *to = data + hf_slot_blob_at(&head, (HfStateKind)i);
 
@@ -437,7 +437,8 @@ static uint8_t *compose(const HfStoreSlots *slots, HfStateKind kind, GBytes *sto
         }
     }
     *ret_head = head;
-    return g_steal_pointer(&data);
+    *ret_data = data;
+    return g_steal_pointer(&keeper);
 }
 
 /* Nothing of `old` may follow into a state that vouches for it with our key. */
@@ -453,10 +454,10 @@ static bool check_authentic(const HfStoreSlots *slots, GError **error)
 static bool put_state(HfStoreSlots *slots, HfStateKind kind, GBytes *stored, GError **error)
 {
     Scene *scene = &slots->scene;
-    g_autofree uint8_t *data = NULL;
+    g_autoptr(GBytes) keeper = NULL;
+    uint8_t *data = NULL;
     HfSlotHead head;
     unsigned index = NOTHING;
-    uint32_t extent = 0;
 
     if (slots->tried == UINT64_MAX) {
         return hf_error_set(error, HF_ERROR_INVALID,
@@ -464,13 +465,14 @@ static bool put_state(HfStoreSlots *slots, HfStateKind kind, GBytes *stored, GEr
                             "its state",
                             hf_medium_path(slots->medium));
     }
-    data = compose(slots, kind, stored, &index, &extent, &head, error);
-    if (!data) {
+    keeper = compose(slots, kind, stored, &index, &head, &data, error);
+    if (!keeper) {
         return false;
     }
     hf_slot_seal(&head, scene->header.id, envelope_of(slots), data);
     slots->tried = head.number;
-    if (!hf_medium_write(slots->medium, hf_slot_offset(index), data, extent, error) ||
+    if (!hf_medium_write(slots->medium, hf_slot_offset(index), data, g_bytes_get_size(keeper),
+                         error) ||
         !hf_medium_sync(slots->medium, error)) {
         forget(slots);
         return false;

@@ -99,6 +99,17 @@ echo "create_certs_tool = /nonexistent/tool" >none.conf
 refuses 1 'cannot run "/nonexistent/tool"' "one that is not there" setup --tpm-state state --overwrite --create-ek-cert --config none.conf
 refuses 1 "cannot read config file" "a configuration that is not there" setup --tpm-state state --overwrite --create-ek-cert --config nowhere.conf
 is "$(sha256sum state/tpm2-00.permall)" "$before" "the TPM that was there is there"
+
+# A refusal is one line, on stderr; with a log file it is there, too.
+for arguments in "--tpm-state state" "--tpm-state /nonexistent/dir" "--tpm-state state --overwrite --pcr-banks sm3-256" \
+    "--tpm-state state --overwrite --keyfile /nonexistent/key" "--tpm-state state --reconfigure --createek"; do
+    read -r -a words <<<"$arguments"
+    setup "${words[@]}" >refused.out 2>refused.err
+    is "$(grep -c . refused.err)" 1 "one line on stderr: $arguments"
+    is "$(grep -cF -f refused.err refused.out)" 0 "and not on stdout, too: $arguments"
+done
+refuses 1 "Found existing TPM state" "with a log file stderr has it" setup --tpm-state state --logfile refused.log
+like "$(cat refused.log)" "Found existing TPM state" "and the log file"
 is "$(ls tmp)" "" "and nothing is left in the temporary directory"
 
 # --- Debian's programs
@@ -117,6 +128,14 @@ if [ -x /usr/bin/swtpm_setup ] && [ -x /usr/bin/swtpm_localca ]; then
         setup "${words[@]}" >/dev/null 2>&1 || ours=$?
         /usr/bin/swtpm_setup --tpm2 "${words[@]}" >/dev/null 2>&1 || theirs=$?
         is "$ours" "$theirs" "the exit code is Debian's: $arguments"
+        case "$arguments" in
+        --help | --bogus) ;;
+        *)
+            setup "${words[@]}" 2>&1 >/dev/null | grep -c . >ours.lines
+            /usr/bin/swtpm_setup --tpm2 "${words[@]}" 2>&1 >/dev/null | grep -c . >theirs.lines
+            is "$(cat ours.lines)" "$(cat theirs.lines)" "so is the number of lines on stderr: $arguments"
+            ;;
+        esac
     done
 else
     skip "beside Debian's swtpm_setup" "it is not installed"

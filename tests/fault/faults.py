@@ -244,6 +244,145 @@ def test_volatile():
         served.end()
 
 
+class Moved:
+    """A migration over shared storage: a source that has handed its TPM out, and a target, under the
+    interposer, that holds it back until its guest's first command."""
+
+    def __init__(self, uri, options=()):
+        self.state = new_place()
+        uri = uri.replace("%s", self.state)
+        if uri.startswith("file://"):
+            options = (*options, "--tpmstate", f"backend-uri={uri},lock")
+        self.options, self.uri = options, uri
+        self.source = Emulator(*options, state=uri)
+        self.control, self.tpm = self.source.start()
+        self.tpm.nv_define(INDEX, 8)
+        self.value = 1
+        write(self.tpm, self.value)
+        self.pcr = self.tpm.pcr_read(0)
+        blobs = [self.control.get_blob(kind)[3] for kind in (1, 2, 3)]
+        self.trace = Trace(f"{self.state}.trace", self.state)
+        self.target = Emulator("--migration", "release-lock-outgoing,incoming", *options, state=uri,
+                               env=self.trace.environment())
+        control = self.target.control()
+        codes = [control.stop(), control.set_blob(1, blobs[0]), control.set_blob(2, blobs[1]),
+                 control.init(1)]
+        if any(codes):
+            raise OSError(f"{codes}: {self.target.messages()}")
+        self.twin = control.data()
+
+    def first_command(self):
+        """An NV write of the target's guest: its response code, or None."""
+        return write(self.twin, self.value + 1)
+
+    def stored(self):
+        """The counter that another emulator finds, when both are gone."""
+        for emulator in (self.source, self.target):
+            if emulator.process.poll() is None:
+                emulator.kill()
+        with Emulator(*self.options, state=self.uri) as e:
+            _, tpm = e.start()
+            return counter(tpm)
+
+    def end(self):
+        self.source.end()
+        self.target.end()
+        self.trace.close()
+
+
+def source_goes_on(moved):
+    """What is wrong, or None. It may not when the target's command has changed what is stored."""
+    if moved.control.lock_storage(300) == 0:
+        answer, found = write(moved.tpm, 7), moved.stored()
+        return None if (answer, found) == (0, 7) else f"the source: {answer}, then found {found}"
+    said, found = moved.source.messages(), moved.stored()
+    return None if "out of date" in said and found == moved.value + 1 else f"found {found}: {said!r}"
+
+
+def target_goes_on(moved, said):
+    if "failure mode" in said:  # the engine's own store failed: it wants a power cycle
+        found = moved.stored()
+        return None if found in (moved.value, moved.value + 1) else f"found {found}"
+    answer, found = moved.first_command(), moved.stored()
+    return None if (answer, found) == (0, moved.value + 1) else f"again: {answer}, then found {found}"
+
+
+def fails_at_flush(uri, options, action, code, back):
+    """Each call of the first command at a target fails: problems, calls tried. With `back` the
+    source goes on then, otherwise the target."""
+    problems, at = [], 0
+    while True:
+        at += 1
+        moved = Moved(uri, options)
+        before = len(moved.target.messages())
+        moved.trace.arm(FILES, action, code, at)
+        answer = moved.first_command()
+        _, fired, call = moved.trace.disarm()
+        said = moved.target.messages()[before:]
+        if not fired:
+            moved.end()
+            return problems, at - 1
+        problem = None
+        if answer is None and action != KILL:
+            problem = "no answer"
+        elif answer and not said:
+            problem = f"answered {answer:#x}, and the log says nothing"
+        elif answer != 0 and back:
+            moved.target.kill()
+            problem = source_goes_on(moved)
+        elif answer != 0:
+            problem = target_goes_on(moved, said)
+        moved.end()
+        if problem:
+            problems.append(f"{call} (call {at}): {problem}; log: {said!r}")
+
+
+def test_incoming():
+    """The first command where a TPM has come to: it stores what was held back, and the source can
+    take the TPM back as long as it is not answered."""
+    key = f"{BASE}/key"
+    with open(key, "w") as f:
+        f.write("0f" * 32)
+    encrypted = ("--key", f"file={key},mode=aes-256-cbc")
+    everything = [("ENOSPC", FAIL, errno.ENOSPC, False), ("ENOSPC", FAIL, errno.ENOSPC, True),
+                  ("EIO", FAIL, errno.EIO, True), ("EDQUOT", FAIL, errno.EDQUOT, False),
+                  ("SIGKILL", KILL, 0, True)]
+    for name, uri in STORES:
+        for what, options, faults in (("", (), everything),
+                                      (", encrypted", encrypted, everything[1:2] + everything[4:])):
+            for fault, action, code, back in faults:
+                problems, tried = fails_at_flush(uri, options, action, code, back)
+                tap.ok(not problems and tried > 2,
+                       f"{name}{what}: a target's first command, {fault} at each of {tried} calls, then "
+                       f"the {'source' if back else 'target'} goes on", "\n".join(problems))
+
+
+def test_incoming_persistent():
+    """A disk that stays broken, and a store that vanishes, before a target's first command."""
+    for name, uri in STORES:
+        moved = Moved(uri)
+        moved.trace.arm(FILES, FAIL, errno.ENOSPC, 1, stays=True)
+        codes = [moved.first_command(), moved.twin.pcr_extend(16), moved.twin.startup()]
+        said = moved.target.messages()
+        moved.trace.disarm()
+        tap.equal(codes, [0x101] * 3, f"{name}: a full disk: no command is run")
+        tap.equal(said.count("is not run: "), 1, f"{name}: and that is said once")
+        tap.ok(os.strerror(errno.ENOSPC) in said, f"{name}: with its reason", said)
+        code = moved.first_command()
+        tap.equal((code, moved.twin.pcr_read(16), counter(moved.twin)), (0, bytes(32), 2),
+                  f"{name}: with room again it goes on from where it was")
+        moved.end()
+        moved = Moved(uri)
+        for path, _, names in os.walk(moved.state):
+            for n in names:
+                os.unlink(os.path.join(path, n))
+        os.rmdir(moved.state)
+        code = moved.first_command()
+        tap.ok(code == 0x101 and "is not run: " in moved.target.messages(),
+               f"{name}: the store was removed: the command is not run", moved.target.messages())
+        moved.end()
+
+
 def digest(state):
     return {name: open(f"{state}/{name}", "rb").read() for name in sorted(os.listdir(state))
             if name not in (".lock",) and not name.startswith("TMP")}
@@ -418,7 +557,7 @@ def test_setup():
 REASON = reason_not_here(vtpm.emulator_program())
 only = sys.argv[1:]
 for test in (test_service, test_persistent, test_interrupted, test_killed, test_volatile,
-             test_start, test_memory, test_setup):
+             test_incoming, test_incoming_persistent, test_start, test_memory, test_setup):
     if only and test.__name__ not in only:
         continue
     if REASON:

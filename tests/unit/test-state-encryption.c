@@ -275,7 +275,7 @@ static GBytes *make_file(const HfSecret *key, const uint8_t *ciphertext, size_t 
                          const uint8_t *iv, size_t iv_size)
 {
     g_autoptr(HfHmac) hmac = hf_hmac_new(HF_HASH_SHA256, key->data, key->size);
-    GByteArray *out = hf_format_begin(hf_cipher_layer_flags(&hf_cipher_layer_state, key));
+    GByteArray *out = hf_format_begin(hf_cipher_layer_flags(&hf_cipher_layer_state, key), size);
     uint8_t mac[32];
 
     hf_hmac_update(hmac, ciphertext, size);

@@ -85,7 +85,7 @@ static int open_tpm(const Bios *bios)
     }
     if (bios->host) {
         int fd = hf_socket_connect_tcp(bios->host, bios->port, &cause);
-        if (fd < 0 && g_str_has_prefix(cause->message, "host '")) {
+        if (fd < 0 && hf_error_is(cause, HF_ERROR_NO_HOST)) {
             fprintf(stderr, "getaddrinfo failed on %s\n", cause->message);
         } else if (fd < 0) {
             fputs("Could not connect using TCP socket.\n", stderr);

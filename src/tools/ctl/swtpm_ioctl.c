@@ -383,7 +383,7 @@ static HfControlClient *connect_tcp(const char *target, GError **error)
         return NULL;
     }
     HfControlClient *client = hf_control_client_connect_tcp(host, port, &cause);
-    if (!client && g_str_has_prefix(cause->message, "host '")) {
+    if (!client && hf_error_is(cause, HF_ERROR_NO_HOST)) {
         hf_error_set(error, HF_ERROR_IO, "getaddrinfo failed on %s", cause->message);
     } else if (!client) {
         hf_error_set(error, HF_ERROR_IO,

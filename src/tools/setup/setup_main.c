@@ -52,7 +52,7 @@ static int fail(const HfProgram *program, const GError *error)
 static bool open_log(const char *path, GError **error)
 {
     if (!path) {
-        hf_log_to_fd(STDOUT_FILENO);
+        hf_log_to_output();
         return true;
     }
     int fd = hf_file_open_output(path, HF_OUTPUT_APPEND, 0640, error);
