@@ -5,6 +5,8 @@ EXTRA_DIST += contrib/packages contrib/install-packages contrib/build.sh \
     contrib/debian/holdfast-swtpm.install contrib/debian/holdfast-swtpm.sysusers contrib/debian/holdfast-swtpm.tmpfiles \
     contrib/debian/source/format contrib/debian/etc/swtpm_setup.conf contrib/debian/etc/swtpm-localca.conf \
     contrib/debian/etc/swtpm-localca.options \
-    contrib/apparmor/usr.bin.holdfast contrib/selinux/holdfast.te contrib/selinux/holdfast.fc contrib/selinux/holdfast.if \
+    contrib/apparmor/usr.bin.holdfast contrib/apparmor/local/abstractions/libvirt-qemu contrib/apparmor/local/usr.sbin.libvirtd \
+    contrib/selinux/holdfast.te contrib/selinux/holdfast.fc contrib/selinux/holdfast.if \
+    contrib/selinux/holdfast_device.te contrib/selinux/holdfast_device.fc contrib/selinux/holdfast_virt.te contrib/selinux/holdfast_virt.if \
     contrib/systemd/holdfast@.service contrib/systemd/holdfast-ca.service contrib/systemd/holdfast-ca.socket \
     contrib/systemd/sysusers.d/holdfast-ca.conf contrib/systemd/sysusers.d/holdfast.conf contrib/systemd/tmpfiles.d/holdfast.conf

@@ -68,8 +68,9 @@ void hf_leftovers_free(HfLeftovers *leftovers)
 bool hf_leftovers_add(HfLeftovers *leftovers, const char *path, GError **error)
 {
     g_autofree char *parent = g_path_get_dirname(path);
-    /* The way to it may lead over symbolic links; the file itself may not. */
-    hf_autofd int dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    /* The way to it may lead over symbolic links; the file itself may not. O_PATH: a directory that may be written to,
+     * but not read, will do, and libvirt's AppArmor profiles have it so. */
+    hf_autofd int dir = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0) {
         return hf_error_errno(error, errno, "cannot open directory %s", parent);
     }

@@ -305,7 +305,11 @@ def test_confinement():
             os.mkdir(state, 0o700)
             os.chown(directory, 65534, 65534)
             os.chown(state, 65534, 65534)
-            path = os.path.join(directory, "c")
+            sockets = os.path.join(directory, "sockets")
+            os.mkdir(sockets)
+            os.chown(sockets, 65534, 65534)
+            os.chmod(sockets, 0o300)  # it may make names there, and not read them
+            path = os.path.join(sockets, "c")
             with Emulator("--runas", "nobody", state=state, control=f"type=unixio,path={path}",
                           wait=False) as e:
                 def connected():
@@ -323,7 +327,7 @@ def test_confinement():
                           "state belongs to the user")
                 control.shutdown()
                 e.wait()
-                tap.ok(not os.path.exists(path), "and the socket is removed")
+                tap.ok(not os.path.exists(path), "and the socket is removed, from a directory that it cannot read")
     else:
         tap.skip("--runas", "not root, or no user nobody")
 

@@ -1,24 +1,48 @@
 #!/bin/bash
 # The emulator under its AppArmor profile, enforced by the kernel of a guest: it works in every place and with
-# every front end that the profile names, without one denial, and is refused whatever lies elsewhere.
+# every front end that the profile names, without one denial, and is refused whatever lies elsewhere. And under
+# libvirt's profiles with the lines of contrib/apparmor/local: those of a machine are what virt-aa-helper makes.
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck source=tests/guest/vm.sh
 . "${top_srcdir:=.}/tests/guest/vm.sh" || exit 1
 PATH=$PATH:/usr/sbin:/sbin
-need apparmor_parser setpriv
+need apparmor_parser aa-exec setpriv
 [ -d /etc/apparmor.d/abstractions ] || skip_all "AppArmor's abstractions are not installed"
 
 guest_extra=$tap_dir/extra
 mkdir -p "$guest_extra"/{etc/apparmor.d/local,usr/libexec/holdfast/swtpm}
-guest_add "$emulator" "$top_builddir/holdfast-ctl" "$(type -P apparmor_parser)" "$(type -P setpriv)"
-guest_add_fuse
-cp -r /etc/apparmor.d/{abi,abstractions,tunables} "$guest_extra/etc/apparmor.d/"
-cp "$top_srcdir/contrib/apparmor/usr.bin.holdfast" "$guest_extra/etc/apparmor.d/"
-ln -s ../../../bin/holdfast "$guest_extra/usr/libexec/holdfast/swtpm/swtpm"
 guest_add_module fuse cuse tpm_vtpm_proxy || {
     echo "1..0 # SKIP the guest's kernel has no modules fuse, cuse and tpm_vtpm_proxy"
     exit 0
 }
+probe=$top_builddir/tests/guest/probe
+[ -x "$probe" ] || bail "$probe is not there"
+guest_add "$emulator" "$top_builddir/holdfast-ctl" "$(type -P apparmor_parser)" "$(type -P setpriv)" "$(type -P aa-exec)" "$probe"
+guest_add_fuse
+cp -r /etc/apparmor.d/{abi,abstractions,tunables} "$guest_extra/etc/apparmor.d/"
+cp "$top_srcdir/contrib/apparmor/usr.bin.holdfast" "$guest_extra/etc/apparmor.d/"
+# libvirt's, and of two machines, as virt-aa-helper writes them.
+helper=/usr/lib/libvirt/virt-aa-helper
+first=11111111-1111-4111-8111-111111111111
+second=22222222-2222-4222-8222-222222222222
+if [ -x "$helper" ] && [ -e /etc/apparmor.d/usr.sbin.libvirtd ]; then
+    cp /etc/apparmor.d/usr.sbin.libvirtd "$guest_extra/etc/apparmor.d/"
+    cp -r "$top_srcdir/contrib/apparmor/local" "$guest_extra/etc/apparmor.d/"
+    mkdir -p "$guest_extra/etc/apparmor.d/libvirt" "$guest_extra/etc/apparmor.d/local-empty/abstractions"
+    : >"$guest_extra/etc/apparmor.d/local-empty/abstractions/libvirt-qemu"
+    for uuid in $first $second; do
+        "$helper" -c -d -u "libvirt-$uuid" <<END_OF_XML >"$tap_dir/helper" 2>&1 || bail "virt-aa-helper: $(cat "$tap_dir/helper")"
+<domain type="qemu"><name>vm-${uuid%%-*}</name><uuid>$uuid</uuid><memory>65536</memory>
+<os><type arch="x86_64" machine="pc">hvm</type></os>
+<devices><tpm model="tpm-crb"><backend type="emulator" version="2.0"/></tpm></devices></domain>
+END_OF_XML
+        sed -n 's/^  "/&/p' "$tap_dir/helper" >"$guest_extra/etc/apparmor.d/libvirt/libvirt-$uuid.files"
+        like "$(cat "$guest_extra/etc/apparmor.d/libvirt/libvirt-$uuid.files")" "swtpm/$uuid/tpm2/" "virt-aa-helper knows of the TPM"
+        printf '#include <tunables/global>\nprofile libvirt-%s flags=(attach_disconnected) {\n  #include <abstractions/libvirt-qemu>\n  #include <libvirt/libvirt-%s.files>\n}\n' \
+            "$uuid" "$uuid" >"$guest_extra/etc/apparmor.d/libvirt/libvirt-$uuid"
+    done
+fi
+ln -s ../../../bin/holdfast "$guest_extra/usr/libexec/holdfast/swtpm/swtpm"
 printf 'root:x:0:0::/root:/bin/sh\ntss:x:100:100::/:/bin/sh\n' >"$guest_extra/etc/passwd"
 printf 'root:x:0:\ntss:x:100:\n' >"$guest_extra/etc/group"
 
@@ -47,6 +71,7 @@ serve() {
     denials
 }
 mkdir -p -m 755 /var/lib /run /var/log
+echo 'root:hash' >/etc/shadow
 mkdir -p /var/lib/holdfast/one /var/lib/holdfast/two /var/lib/holdfast/root /run/holdfast /run/qemu-server /var/lib/incus/vm \
     /var/lib/libvirt/swtpm/u/tpm2 /run/libvirt/qemu/swtpm /var/log/swtpm/libvirt/qemu /srv/tpm
 chown tss:tss /var/lib/libvirt/swtpm/u/tpm2 /run/libvirt/qemu/swtpm /var/log/swtpm/libvirt/qemu
@@ -107,8 +132,100 @@ check "refused: a socket elsewhere" fails 'etc/s.*Permission denied' holdfast so
 check "refused: a pid file elsewhere" fails 'etc/pid.*Permission denied' holdfast socket --tpm2 --tpmstate dir=/var/lib/holdfast/one --ctrl type=unixio,path=$own --pid file=/etc/pid
 check "refused: a device that is not its own" fails "dev/ttyS1.*Permission denied" holdfast chardev --chardev /dev/ttyS1 --tpm2 --tpmstate dir=/var/lib/holdfast/one --flags not-need-init
 check "nothing was left of them" sh -c '! ls /etc/log /etc/s /etc/pid /srv/tpm/linear /srv/tpm/tpm2-00.permall /srv/tpm/.lock 2>/dev/null | grep .'
+check "refused: what is not the emulator's" fails 'Permission denied' probe --profile holdfast read /etc/shadow
+check "but not what is" probe --profile holdfast read /etc/passwd
+check "refused: another program" fails 'Permission denied' probe --profile holdfast run /bin/true
 say denials "$(denials | wc -l)"
-check "the profile is taken away" /usr/bin/apparmor_parser -R $profile
+
+# A machine of libvirt: its profile, and what starts in it. Without the lines of ours the program is not known.
+if [ -e /etc/apparmor.d/usr.sbin.libvirtd ]; then
+    first=11111111-1111-4111-8111-111111111111
+    second=22222222-2222-4222-8222-222222222222
+    load() { /usr/bin/apparmor_parser --skip-cache -r "/etc/apparmor.d/$1"; }
+    # denied TEXT COMMAND...: as fails; the command may be a function.
+    denied() {
+        text=$1
+        shift
+        "$@" >/tmp/denied.log 2>&1 && {
+            cat /tmp/denied.log
+            return 1
+        }
+        cat /tmp/denied.log
+        grep -q "$text" /tmp/denied.log
+    }
+    places=/run/libvirt/qemu/swtpm
+    for uuid in $first $second; do
+        mkdir -p /var/lib/libvirt/swtpm/$uuid/tpm2
+    done
+    chown -R tss:tss /var/lib/libvirt/swtpm
+    program=/usr/libexec/holdfast/swtpm/swtpm
+    # emulate UUID STATE: by libvirt's command line. It stays in the foreground.
+    emulate() {
+        exec /usr/bin/setpriv --reuid tss --regid tss --clear-groups --bounding-set=-all /usr/bin/aa-exec -i -p "libvirt-$1" -- "$program" \
+            socket --tpm2 --ctrl "type=unixio,path=$places/-1-vm-${1%%-*}-swtpm.sock,mode=0600" --terminate \
+            --tpmstate "dir=/var/lib/libvirt/swtpm/$2/tpm2,mode=0600" --log "file=/var/log/swtpm/libvirt/qemu/vm-${1%%-*}-swtpm.log"
+    }
+    serves() {
+        (emulate $first $first >/tmp/emulator.log 2>&1 3>&-) &
+        pid=$!
+        until_true test -S $socket || cat /tmp/emulator.log
+    }
+    ends() {
+        until_true gone $pid
+        wait $pid
+        missing $socket
+    }
+    state=/var/lib/libvirt/swtpm/$first/tpm2/tpm2-00.permall
+    socket=$places/-1-vm-11111111-swtpm.sock
+    machine() { /usr/bin/setpriv --reuid tss --regid tss --clear-groups probe --profile "libvirt-$1" "$2" "$3"; }
+    runs_in() { [ "$(cat "/proc/$pid/attr/current")" = "$1 (enforce)" ]; }
+    denials() { dmesg | grep 'apparmor="DENIED".*profile="\(holdfast\|libvirt\)'; }
+    seen=$(denials | wc -l)
+    silent() {
+        [ "$(denials | wc -l)" -le "$seen" ] || {
+            denials | tail -n +$((seen + 1))
+            false
+        }
+    }
+    mv /etc/apparmor.d/local /etc/apparmor.d/local-ours
+    mv /etc/apparmor.d/local-empty /etc/apparmor.d/local
+    load libvirt/libvirt-$first
+    check "libvirt: its profile alone does not know the program" denied 'Permission denied' eval "(emulate $first $first)"
+    seen=$(denials | wc -l)
+    cp /usr/bin/holdfast /usr/bin/swtpm
+    program=/usr/bin/swtpm
+    check "libvirt: a program of swtpm's name and place, as Debian's package has it, needs nothing of ours" serves
+    check "libvirt: it is in its machine's profile" runs_in libvirt-$first
+    check "libvirt: its machine uses it" machine $first tpm $socket
+    check "libvirt: and it ends with the machine" ends
+    check "libvirt: nothing was denied" silent
+    program=/usr/libexec/holdfast/swtpm/swtpm
+    rm -r /etc/apparmor.d/local /usr/bin/swtpm
+    mv /etc/apparmor.d/local-ours /etc/apparmor.d/local
+    check "libvirt: its profiles take the lines" sh -c "for name in usr.sbin.libvirtd libvirt/libvirt-$first libvirt/libvirt-$second; do
+        /usr/bin/apparmor_parser --skip-cache -r /etc/apparmor.d/\$name || exit 1
+    done"
+    seen=$(denials | wc -l)
+    check "libvirt: the emulator is asked what it can do" /usr/bin/aa-exec -i -p libvirtd -- /usr/libexec/holdfast/swtpm/swtpm socket --print-capabilities
+    for domain in holdfast libvirt-$first; do
+        [ $domain = holdfast ] || check "libvirt: the profile is taken away" /usr/bin/apparmor_parser -R $profile
+        check "libvirt, $domain: it starts" serves
+        check "libvirt, $domain: it is in this profile" runs_in $domain
+        check "libvirt, $domain: its machine uses it" machine $first tpm $socket
+        check "libvirt, $domain: and it ends with the machine" ends
+        check "libvirt, $domain: it starts again" serves
+        check "libvirt, $domain: libvirt may end it" probe --profile libvirtd signal $pid
+        check "libvirt, $domain: it ends" ends
+        check "libvirt, $domain: nothing was denied" silent
+        check "libvirt, $domain: another machine may not read the state" denied 'Permission denied' machine $second read $state
+        check "libvirt, $domain: but its own may" machine $first read $state
+        seen=$(denials | wc -l)
+    done
+    check "libvirt: in its machine's profile, another's state is refused" denied "swtpm/$first/tpm2.*Permission denied" eval "(emulate $second $first)"
+    check "libvirt: the machine's profile alone" fails 'Permission denied' probe --profile libvirt-$first read /etc/shadow
+else
+    check "the profile is taken away" /usr/bin/apparmor_parser -R $profile
+fi
 check "without it, state elsewhere is fine" sh -c "holdfast socket --tpm2 --daemon --tpmstate dir=/srv/tpm --ctrl type=unixio,path=$own &&
     holdfast-ctl --unix $own init && holdfast-ctl --unix $own shutdown"
 END
@@ -121,7 +238,7 @@ is "$words" 0 "$vm_name: vtpm-proxy ends when it is told"
 vm_expect exit
 is "$words" 0 "$vm_name: cuse ends when it is told"
 vm_expect denials
-ok "$vm_name: the kernel has written every refusal down ($words)" test "$words" -ge 7
+ok "$vm_name: the kernel has written every refusal down ($words)" test "$words" -ge 9
 vm_expect end
 ok "$vm_name: the VM powers off" guest_wait 20
 finish

@@ -96,23 +96,36 @@ else
 fi
 
 if has checkmodule && has semodule_package; then
-    ok "SELinux' compiler takes the policy" checkmodule -M -m -o holdfast.mod "$contrib/selinux/holdfast.te"
-    ok "a package is made, with the contexts of files" semodule_package -o holdfast.pp -m holdfast.mod -f "$contrib/selinux/holdfast.fc"
+    for name in holdfast holdfast_device holdfast_virt; do
+        ok "SELinux' compiler takes $name" checkmodule -M -m -o $name.mod "$contrib/selinux/$name.te"
+        contexts=()
+        [ ! -e "$contrib/selinux/$name.fc" ] || contexts=(-f "$contrib/selinux/$name.fc")
+        ok "a package is made, with the contexts of files" semodule_package -o $name.pp -m $name.mod "${contexts[@]}"
+    done
     sed '/^type holdfast_var_lib_t;/d' "$contrib/selinux/holdfast.te" >holdfast.te
     refuses any holdfast_var_lib_t "a type that does not exist would be found" checkmodule -M -m -o wrong.mod holdfast.te
     # A context without a type of the module labels nothing.
-    for type in $(grep -o 'holdfast_[a-z_]*_t' "$contrib/selinux/holdfast.fc" | sort -u); do
-        ok "the type $type of the contexts is the module's" grep -q "^type $type;" "$contrib/selinux/holdfast.te"
+    for name in holdfast holdfast_device; do
+        for type in $(grep -o 'holdfast_[a-z_]*_t' "$contrib/selinux/$name.fc" | sort -u); do
+            ok "the type $type of the contexts is the module's" grep -q "^type $type;" "$contrib/selinux/$name.te"
+        done
     done
 else
     skip "SELinux' compiler takes the policy" "checkmodule and semodule_package are not installed"
 fi
 if [ -e /usr/share/selinux/devel/Makefile ]; then
     mkdir policy
-    cp "$contrib"/selinux/holdfast.* policy
-    printf 'policy_module(hfprobe, 1.0)\ngen_require(`type init_t;'"'"')\nholdfast_stream_connect(init_t)\n' >policy/hfprobe.te
-    ok "another module can use the interface" make -s -C policy -f /usr/share/selinux/devel/Makefile hfprobe.pp
+    cp "$contrib"/selinux/holdfast* policy
+    cat >policy/hfprobe.te <<'END'
+policy_module(hfprobe, 1.0)
+gen_require(`type init_t;')
+holdfast_domtrans(init_t)
+holdfast_stream_connect(init_t)
+holdfast_manage_state(init_t)
+holdfast_virt_domtrans(init_t)
+END
+    ok "another module can use the interfaces" make -s -C policy -f /usr/share/selinux/devel/Makefile hfprobe.pp
 else
-    skip "another module can use the interface" "selinux-policy-dev is not installed"
+    skip "another module can use the interfaces" "selinux-policy-dev is not installed"
 fi
 finish
