@@ -29,6 +29,7 @@
 extern char **environ;
 
 #define MAX_SUBJECTS 8u
+#define RC_CANCELED 0x909u
 
 typedef struct {
     const char *base;
@@ -496,9 +497,60 @@ static void busy(Run *run)
     print_samples(run, "control_during_rsa_create");
 }
 
-/* SUBJECTs are commands here, LABEL@COMMAND@-; each is run to its end under a prompt reaper. %s
- * in the command: a fresh directory below BASE. */
-static void commands(Run *run)
+/* CANCEL while the primes of an RSA-3072 primary key are searched for: how long the request takes,
+ * until the command is answered, and whether with "cancelled". The engine looks once a prime. */
+static void cancel(Run *run)
+{
+    GArray *until[MAX_SUBJECTS], *share[MAX_SUBJECTS];
+    g_autoptr(HfSecret) command = bench_rsa_primary();
+
+    for (size_t i = 0; i < run->count; i++) {
+        until[i] = g_array_new(FALSE, FALSE, sizeof(double));
+        share[i] = g_array_new(FALSE, FALSE, sizeof(double));
+    }
+    for (unsigned round = 0; round < run->rounds; round++) {
+        for (size_t k = 0; k < run->count; k++) {
+            size_t i = turn(run, round, k);
+            uint8_t response[4096] = { 0 };
+            g_autoptr(GError) error = NULL;
+            BenchSubject *subject = bench_subject_ready(&run->specs[i], run->base);
+            bool sent = write(subject->data, command->data, command->size) > 0;
+            g_usleep(10000); /* it runs for 30 ms at least */
+            double start = bench_now_us();
+            if (!sent || !hf_control_client_cancel(subject->control, &error)) {
+                bench_fail("cancel: %s", error ? error->message : g_strerror(errno));
+            }
+            add(run, i, bench_now_us() - start);
+            if (read(subject->data, response, sizeof(response)) < 10) {
+                bench_fail("the process is gone");
+            }
+            double took = bench_now_us() - start;
+            double percent = hf_fetch_u32(response + 6) == RC_CANCELED ? 100 : 0;
+            g_array_append_val(until[i], took);
+            g_array_append_val(share[i], percent);
+            bench_subject_end(subject);
+        }
+    }
+    print_samples(run, "cancel_during_rsa_create_primary");
+    for (size_t i = 0; i < run->count; i++) {
+        print_one("cancel_until_answer", run->specs[i].label, until[i]);
+        print_one("cancelled_percent", run->specs[i].label, share[i]);
+        g_array_unref(until[i]);
+        g_array_unref(share[i]);
+    }
+}
+
+/* All children that have ended; the directory of one that has not is still its own. */
+static void reap(void)
+{
+    while (waitpid(-1, NULL, 0) > 0) {
+    }
+}
+
+/* SUBJECTs are commands here, LABEL@COMMAND@-; each is run to its end. `lazy`: nobody reaps what it
+ * leaves behind before it has ended, as where the first process of a container does not. %s in the
+ * command: a fresh directory below BASE. */
+static void run_commands(Run *run, bool lazy)
 {
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     for (unsigned round = 0; round < run->rounds; round++) {
@@ -519,9 +571,10 @@ static void commands(Run *run)
             if (posix_spawnp(&child, argv[0], &quiet, NULL, argv, environ) != 0) {
                 bench_fail("cannot run %s", argv[0]);
             }
-            while ((ended = waitpid(-1, &status, 0)) != child) {
+            while ((ended = waitpid(lazy ? child : -1, &status, 0)) != child) {
             }
             add(run, i, bench_now_us() - start);
+            reap();
             (void)posix_spawn_file_actions_destroy(&quiet);
             if (status != 0) {
                 bench_fail("%s ended with status 0x%x", whole, (unsigned)status);
@@ -530,6 +583,16 @@ static void commands(Run *run)
         }
     }
     print_samples(run, "commands");
+}
+
+static void commands(Run *run)
+{
+    run_commands(run, false);
+}
+
+static void commands_lazy(Run *run)
+{
+    run_commands(run, true);
 }
 
 /* ROUNDS GetRandom and so on, for who counts system calls or instructions from outside. */
@@ -577,7 +640,9 @@ static const struct {
     { "hold", hold },
     { "migrate", migrate },
     { "busy", busy },
+    { "cancel", cancel },
     { "commands", commands },
+    { "commands-lazy", commands_lazy },
     { "count-getrandom", count_getrandom },
     { "count-pcr-read", count_pcr_read },
     { "count-pcr-extend", count_pcr_extend },

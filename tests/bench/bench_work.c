@@ -233,6 +233,14 @@ GByteArray *bench_rsa_create(BenchSubject *subject)
     return create(subject, HF_TEMPLATE_SRK_RSA2048);
 }
 
+HfSecret *bench_rsa_primary(void)
+{
+    HfPublic public;
+
+    hf_template_public(HF_TEMPLATE_EK_RSA3072, &public);
+    return hf_tpm_create_primary_bytes(TPM2_RH_ENDORSEMENT, NULL, &public);
+}
+
 /* TPM2_RSA_Decrypt of what TPM2_RSA_Encrypt made. */
 static GByteArray *decrypt(BenchSubject *subject, uint32_t key)
 {

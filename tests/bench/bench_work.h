@@ -33,5 +33,7 @@ uint32_t bench_rsa_key(BenchSubject *subject, unsigned number,
                        GByteArray *ret_commands[BENCH_RSA_COMMANDS]);
 /* TPM2_Create of an RSA-2048 key under a P-256 parent: seconds of work at times. */
 GByteArray *bench_rsa_create(BenchSubject *subject);
+/* TPM2_CreatePrimary of an RSA-3072 key. */
+HfSecret *bench_rsa_primary(void);
 
 #endif

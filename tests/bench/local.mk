@@ -13,7 +13,7 @@ tests_bench_bench_minimal_LDADD = $(LIBTPMS_LIBS)
 tests_bench_bench_forked_SOURCES = tests/bench/bench-forked.c
 tests_bench_bench_forked_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
 tests_bench_bench_forked_LDADD = $(ENGINE_LIBS)
-EXTRA_DIST += tests/bench/bench.py
+EXTRA_DIST += tests/bench/bench.py tests/bench/goals.py
 
 .PHONY: bench bench-quick
 bench: all $(bench_programs)
