@@ -74,6 +74,7 @@ static void *worker_thread(void *user)
         }
         g_mutex_unlock(&worker->mutex);
         run(worker);
+        hf_emulator_rest(worker->emulator);
         g_mutex_lock(&worker->mutex);
         worker->state = worker->discarded ? STATE_IDLE : STATE_DONE;
         if (worker->awaited) {

@@ -137,6 +137,7 @@ static bool answer(HfDataChannel *channel, const HfCommandFrame *frame)
     } else if (size > 0) {
         sent = write_all(channel, response, size);
     }
+    hf_emulator_rest(channel->emulator);
     channel->have -= frame->used;
     memmove(channel->input, channel->input + frame->used, channel->have);
     /* The vTPM proxy refuses an answer for which nobody waits any more; that is not its end. */

@@ -53,6 +53,7 @@ struct HfEmulator {
     bool off_logged;           /* of this time of being off; under the mutex */
     char *refused;             /* why the last command was not run, or NULL; under the mutex */
     bool volatile_spent;       /* what is stored was resumed already; the same */
+    gint untidy;               /* powered on since hf_emulator_rest */
     int end_fd;
     gint ending; /* 0: no; else exit code + 1 */
 };
@@ -213,6 +214,7 @@ static uint32_t power_on(HfEmulator *emulator, uint32_t flags)
         }
         return result;
     }
+    g_atomic_int_set(&emulator->untidy, 1);
     bool again = emulator->volatile_spent;
     emulator->volatile_spent = stored;
     bool gone = replaced || again || (flags & HF_CONTROL_INIT_DELETE_VOLATILE) != 0;
@@ -559,6 +561,16 @@ size_t hf_emulator_execute(HfEmulator *emulator, const uint8_t *command, size_t 
         hf_log_dump(2, " SWTPM_IO_Write:", response, n);
     }
     return n;
+}
+
+void hf_emulator_rest(HfEmulator *emulator)
+{
+    if (g_atomic_int_get(&emulator->untidy) != 0) {
+        hf_emulator_enter(emulator);
+        hf_engine_release_zeros();
+        g_atomic_int_set(&emulator->untidy, 0);
+        hf_emulator_leave(emulator);
+    }
 }
 
 void hf_emulator_end(HfEmulator *emulator, int exit_code)

@@ -2,10 +2,10 @@
  * emulator.h - one virtual TPM in service: engine, storage, locality, and the lock around them.
  *
  * The owner object of the process. Two threads use it: the data thread only calls
- * hf_emulator_execute and hf_emulator_end; everything that powers the TPM on or off or moves its
- * state is called by the control thread. What says "any thread" never waits for a running command.
- * Refusals are results for the control channel (include/holdfast/control.h); their reasons are
- * logged here, once.
+ * hf_emulator_execute, hf_emulator_rest and hf_emulator_end; everything that powers the TPM on or
+ * off or moves its state is called by the control thread. What says "any thread" never waits for a
+ * running command. Refusals are results for the control channel (include/holdfast/control.h); their
+ * reasons are logged here, once.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -85,6 +85,8 @@ uint32_t hf_emulator_cancel(HfEmulator *emulator);
  */
 size_t hf_emulator_execute(HfEmulator *emulator, const uint8_t *command, size_t size,
                            uint8_t *response);
+/* When a command was answered: after the first since a power on, memory is given back. Data thread. */
+void hf_emulator_rest(HfEmulator *emulator);
 /* The answer to a command that is not run: header and response code. Returns its size. */
 size_t hf_emulator_refuse(const HfEmulator *emulator, uint32_t code, uint8_t *response);
 

@@ -12,6 +12,7 @@ libengine_a_SOURCES = \
     src/engine/engine_host.c src/engine/engine_host.h \
     src/engine/engine_profile.c src/engine/engine_profile.h \
     src/engine/engine_memory.c src/engine/engine_random.c src/engine/engine_shim.h \
+    src/engine/engine_pages.c \
     src/engine/engine_seed.c \
     src/engine/engine_trace.c \
     src/engine/permanent_layout.c src/engine/permanent_layout.h

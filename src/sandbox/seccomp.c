@@ -128,7 +128,9 @@ static const Row rows[] = {
     { CALL(mprotect), ALL, "malloc: growing an arena that is not the first", NOT_EXECUTABLE },
     { CALL(mremap), ALL, "malloc: realloc of a large block", ANY },
     { CALL(munmap), ALL, "malloc: large blocks; secrets", ANY },
-    { CALL(madvise), ALL, "malloc: trimming; stack of a thread that ends", ONLY(2, MADV_DONTNEED) },
+    { CALL(madvise), ALL,
+      "malloc: trimming; stack of a thread that ends; what libtpms only cleared",
+      ONLY(2, MADV_DONTNEED) },
     { CALL(madvise), MANUFACTURE | CA, "secrets: out of core dumps", ONLY(2, MADV_DONTDUMP) },
     { CALL(mlock), MANUFACTURE | CA, "secrets: not swapped out", ANY },
 

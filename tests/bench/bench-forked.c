@@ -73,6 +73,7 @@ G_GNUC_NORETURN static void child(HfEngine *engine, int fd)
     uint8_t byte = 0;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (start(engine) && write(fd, &byte, 1) == 1) {
+        hf_engine_release_zeros();
         ssize_t n = read(fd, &byte, 1); /* idle */
         (void)n;
     }

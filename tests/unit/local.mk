@@ -142,6 +142,11 @@ tests_unit_test_tpm12_SOURCES = tests/unit/test-tpm12.c
 tests_unit_test_tpm12_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
 tests_unit_test_tpm12_LDADD = $(SETUP_LIBS)
 
+unit_tests += tests/unit/test-engine-pages
+tests_unit_test_engine_pages_SOURCES = tests/unit/test-engine-pages.c $(live_tpm_sources)
+tests_unit_test_engine_pages_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
+tests_unit_test_engine_pages_LDADD = $(live_tpm_libs)
+
 unit_tests += tests/unit/test-engine-seed
 tests_unit_test_engine_seed_SOURCES = tests/unit/test-engine-seed.c $(live_tpm_sources)
 tests_unit_test_engine_seed_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
