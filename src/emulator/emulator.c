@@ -194,6 +194,41 @@ static void prepare_storage(HfEmulator *emulator)
     }
 }
 
+/* What the engine says of the permanent state that is stored. */
+static uint32_t judge(HfEmulator *emulator, GError **error)
+{
+    g_autoptr(GBytes) blob = hf_storage_look(emulator->storage, error);
+    gsize size = 0;
+    const uint8_t *data = blob ? g_bytes_get_data(blob, &size) : NULL;
+    if (!blob) {
+        return HF_TPM_SUCCESS; /* the store has said what there is to say */
+    }
+    uint32_t result = hf_engine_set_blob(emulator->engine, HF_BLOB_PERMANENT, data, size, error);
+    hf_engine_drop_blobs(emulator->engine);
+    return result;
+}
+
+/* The engine is off and did not start from what is stored. Whether that was because the permanent
+ * state is damaged inside, and the one before it, kept with `backup`, is not. What a later libtpms
+ * has made, or another key encrypted, is not damaged. */
+static bool fall_back(HfEmulator *emulator)
+{
+    g_autoptr(GError) why = NULL;
+    g_autoptr(GError) other = NULL;
+    HfStorage *storage = emulator->storage;
+    if (!hf_storage_locked(storage) || hf_storage_held_back(storage) ||
+        !hf_storage_use_backup(storage, NULL) || !hf_engine_result_damaged(judge(emulator, &why))) {
+        return false;
+    }
+    (void)hf_storage_use_backup(storage, why->message);
+    if (judge(emulator, &other) == HF_TPM_SUCCESS && !other) {
+        return true;
+    }
+    (void)hf_storage_use_backup(storage, NULL);
+    log_failure("nor can the TPM start from the state before its last one", other);
+    return false;
+}
+
 /* Under the mutex. A stored volatile state is resumed once: were it resumed by a later INIT again,
  * a guest that reboots would find its old PCRs. It stays until the TPM goes on. */
 static uint32_t power_on(HfEmulator *emulator, uint32_t flags)
@@ -207,6 +242,10 @@ static uint32_t power_on(HfEmulator *emulator, uint32_t flags)
     emulator->off_logged = false;
     prepare_storage(emulator);
     uint32_t result = hf_engine_power_on(emulator->engine, !emulator->volatile_spent, &error);
+    if (result != HF_TPM_SUCCESS && !replaced && fall_back(emulator)) {
+        g_clear_error(&error);
+        result = hf_engine_power_on(emulator->engine, !emulator->volatile_spent, &error);
+    }
     if (result != HF_TPM_SUCCESS) {
         log_failure("the TPM cannot start", error);
         if (replaced) {

@@ -66,6 +66,14 @@ void hf_storage_free(HfStorage *storage)
     }
 }
 
+/* Without a word in the log of what stands in for what. */
+static GBytes *load_quietly(HfStorage *storage, HfStateKind kind, GError **error)
+{
+    GBytes *blob = storage->store->class->load(storage->store, kind, error);
+    g_clear_pointer(&storage->store->remark, g_free);
+    return blob;
+}
+
 static GBytes *load(void *user, HfBlobKind kind, GError **error)
 {
     HfStorage *storage = user;
@@ -154,8 +162,7 @@ static bool identify(HfStorage *storage, Identity *ret_identity, GError **error)
 
     for (unsigned i = 0; i < HF_STATE_COUNT; i++) {
         GError *failure = NULL;
-        g_autoptr(GBytes) blob =
-            storage->store->class->load(storage->store, (HfStateKind)i, &failure);
+        g_autoptr(GBytes) blob = load_quietly(storage, (HfStateKind)i, &failure);
 
         if (blob) {
             identity.there[i] = true;
@@ -249,6 +256,16 @@ bool hf_storage_lacks(HfStorage *storage, HfBlobKind kind)
 {
     int64_t size = 0;
     return storage->store->class->stat(storage->store, kind_of(kind), &size, NULL) && size < 0;
+}
+
+GBytes *hf_storage_look(HfStorage *storage, GError **error)
+{
+    return load_quietly(storage, HF_STATE_PERMANENT, error);
+}
+
+bool hf_storage_use_backup(HfStorage *storage, const char *why)
+{
+    return hf_store_dir_use_backup(storage->store, why);
 }
 
 void hf_storage_hold_back(HfStorage *storage)

@@ -46,6 +46,11 @@ bool hf_storage_regain(HfStorage *storage, GError **error);
 /* A blob is certainly not stored. */
 bool hf_storage_lacks(HfStorage *storage, HfBlobKind kind);
 
+/* The permanent blob as it is stored. */
+GBytes *hf_storage_look(HfStorage *storage, GError **error);
+/* hf_store_dir_use_backup. */
+bool hf_storage_use_backup(HfStorage *storage, const char *why);
+
 /* From now on the permanent blob is kept back when it is saved, the newest one, until
  * hf_storage_flush has stored it or hf_storage_drop_back gives it up. A flush that fails changes
  * nothing: it can be tried again. All three: by who is in the engine. */

@@ -71,6 +71,11 @@ const char *hf_engine_result_words(uint32_t result)
     return "libtpms refuses it";
 }
 
+bool hf_engine_result_damaged(uint32_t result)
+{
+    return result != TPM_SUCCESS && result != TPM_BAD_VERSION && result != TPM_SIZE;
+}
+
 bool hf_engine_supports(HfTpmVersion version)
 {
     return TPMLIB_ChooseTPMVersion(library_version(version)) == TPM_SUCCESS;

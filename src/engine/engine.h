@@ -138,6 +138,9 @@ GBytes *hf_engine_get_blob(HfEngine *engine, HfBlobKind kind, uint32_t *ret_resu
 uint32_t hf_engine_set_blob(HfEngine *engine, HfBlobKind kind, const uint8_t *data, size_t size,
                             GError **error);
 void hf_engine_drop_blobs(HfEngine *engine);
+/* Whether such a result says that the bytes are damaged: not that a later libtpms has made them, or
+ * that there is no memory. */
+bool hf_engine_result_damaged(uint32_t result);
 /* Some wait for the next power on. */
 bool hf_engine_has_set_blobs(const HfEngine *engine);
 

@@ -76,7 +76,8 @@ typedef struct {
     HfEnvelope *envelope; /* borrowed, outlives the store; NULL: plain */
     /* Of a directory: the permanent state before the last one stays as "permall.bak", as swtpm 0.11
      * has it, and counts where "permall" is damaged, or missing: then somebody was interrupted
-     * between two renames. */
+     * between two renames. Without it such a file is an error where "permall" is missing, and is
+     * removed with the first save: it would become older and older. */
     bool backup;
 
     /* Of stores in one file; a directory is always locked, and never made. */
@@ -89,6 +90,10 @@ typedef struct {
 /* swtpm's directory backend. The directory must exist (HF_ERROR_NOT_FOUND otherwise) and stays
  * open; nothing is created or locked yet. */
 HfStore *hf_store_dir_open(const char *path, const HfStoreConfig *config, GError **error);
+/* Of a directory with `backup`: who knows what is inside the permanent state has found the last one
+ * damaged, for this reason; until the next save load gives the one before it. NULL: the last one
+ * again. False: not such a store. */
+bool hf_store_dir_use_backup(HfStore *store, const char *why);
 /* The same for "dir://PATH" or a plain path; for "file://PATH" as store_linear.h says, for
  * "slots://PATH" as store_slots.h. */
 HfStore *hf_store_open_uri(const char *uri, const HfStoreConfig *config, GError **error);

@@ -30,8 +30,10 @@ typedef struct {
     HfEnvelope *own_envelope; /* when the caller gave none */
     char *path;               /* for messages */
     int dir;
-    int lock;     /* open while locked, else -1 */
-    bool damaged; /* the permanent state came from its backup */
+    int lock;      /* open while locked, else -1 */
+    bool damaged;  /* the permanent state came from its backup */
+    char *refused; /* why it does, although the last one can be read; or NULL */
+    bool alone;    /* no backup lies beside a permanent state that was saved without one */
 } HfStoreDir;
 
 static HfStoreDir *self(HfStore *store)
@@ -58,6 +60,14 @@ static char *backup_name(const HfStoreDir *dir)
 {
     g_autofree char *name = file_name(dir, HF_STATE_PERMANENT);
     return g_strconcat(name, ".bak", NULL);
+}
+
+/* Where a damaged permanent state goes when its backup takes its place: it is not read any more, but
+ * somebody may know how to repair it. */
+static char *damaged_name(const HfStoreDir *dir)
+{
+    g_autofree char *name = file_name(dir, HF_STATE_PERMANENT);
+    return g_strconcat(name, ".damaged", NULL);
 }
 
 static char *temporary_name(const HfStoreDir *dir, HfStateKind kind)
@@ -92,13 +102,66 @@ static GBytes *load_file(const HfStoreDir *dir, const char *name, GError **error
     return stored ? envelope_of(dir)->class->unwrap(envelope_of(dir), stored, label, error) : NULL;
 }
 
+/* The permanent state is missing, and nobody asked for its backup: an older state is not taken
+ * unasked, nor may a new TPM be made in its place. */
+static bool check_no_backup(const HfStoreDir *dir, GError **error)
+{
+    g_autofree char *name = file_name(dir, HF_STATE_PERMANENT);
+    g_autofree char *backup = backup_name(dir);
+    struct stat st;
+
+    if (fstatat(dir->dir, backup, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+        return errno == ENOENT ||
+               hf_error_errno(error, errno, "cannot examine %s in %s", backup, dir->path);
+    }
+    return hf_error_set(error, HF_ERROR_STATE,
+                        "%s: %s is missing, but the state before it, %s, is there: expected "
+                        "\"backup\", which starts from that, or that it is taken away",
+                        dir->path, name, backup);
+}
+
+static GBytes *load_last(const HfStoreDir *dir, HfStateKind kind, GError **error)
+{
+    g_autofree char *name = file_name(dir, kind);
+
+    if (kind == HF_STATE_PERMANENT && dir->refused) {
+        hf_error_set(error, HF_ERROR_INVALID, "%s/%s: %s", dir->path, name, dir->refused);
+        return NULL;
+    }
+    return load_file(dir, name, error);
+}
+
+/* In place of the last one, which is missing, or damaged as `why` says; *error is set also when the
+ * backup cannot be used. */
+static GBytes *load_backup(HfStoreDir *dir, bool missing, const GError *why, GError **error)
+{
+    g_autofree char *backup = backup_name(dir);
+    g_autoptr(GError) other = NULL;
+    g_autoptr(GBytes) blob = load_file(dir, backup, &other);
+
+    dir->damaged = !missing && blob;
+    if (blob) {
+        g_free(dir->store.remark);
+        dir->store.remark =
+            g_strdup_printf("%s: the state before it, %s, is used instead", why->message, backup);
+        return g_steal_pointer(&blob);
+    }
+    if (dir->refused) {
+        hf_error_set(error, HF_ERROR_INVALID, "%s", other->message);
+    } else if (missing && !hf_error_is(other, HF_ERROR_NOT_FOUND)) {
+        /* A backup that cannot be read is no reason to make a new TPM. */
+        g_propagate_error(error, g_steal_pointer(&other));
+    } else {
+        g_propagate_error(error, g_error_copy(why));
+    }
+    return NULL;
+}
+
 static GBytes *dir_load(HfStore *store, HfStateKind kind, GError **error)
 {
     HfStoreDir *dir = self(store);
-    g_autofree char *name = file_name(dir, kind);
-    g_autofree char *backup = backup_name(dir);
     g_autoptr(GError) failure = NULL;
-    g_autoptr(GBytes) blob = load_file(dir, name, &failure);
+    g_autoptr(GBytes) blob = load_last(dir, kind, &failure);
     bool missing = !blob && hf_error_is(failure, HF_ERROR_NOT_FOUND);
     bool damaged = !blob && hf_error_is(failure, HF_ERROR_INVALID);
 
@@ -106,19 +169,10 @@ static GBytes *dir_load(HfStore *store, HfStateKind kind, GError **error)
         return NULL;
     }
     if (has_backup(dir, kind) && (missing || damaged)) {
-        g_autoptr(GError) other = NULL;
-        blob = load_file(dir, backup, &other);
-        dir->damaged = damaged && blob;
-        if (blob) {
-            g_free(store->remark);
-            store->remark = g_strdup_printf("%s: the state before it, %s, is used instead",
-                                            failure->message, backup);
-        }
-        /* A backup that cannot be read is no reason to make a new TPM. */
-        if (!blob && missing && !hf_error_is(other, HF_ERROR_NOT_FOUND)) {
-            g_propagate_error(error, g_steal_pointer(&other));
-            return NULL;
-        }
+        return load_backup(dir, missing, failure, error);
+    }
+    if (missing && kind == HF_STATE_PERMANENT && !check_no_backup(dir, error)) {
+        return NULL;
     }
     if (!blob) {
         g_propagate_error(error, g_steal_pointer(&failure));
@@ -184,15 +238,48 @@ static bool sync_directory(const HfStoreDir *dir, GError **error)
 /* What is there becomes the backup; a damaged file does not take the place of a good one. */
 static bool keep_backup(HfStoreDir *dir, HfStateKind kind, const char *name, GError **error)
 {
-    g_autofree char *backup = backup_name(dir);
+    g_autofree char *kept = dir->damaged ? damaged_name(dir) : backup_name(dir);
 
     if (!has_backup(dir, kind)) {
         return true;
     }
-    if (!dir->damaged && renameat(dir->dir, name, dir->dir, backup) != 0 && errno != ENOENT) {
-        return hf_error_errno(error, errno, "cannot keep %s in %s as %s", name, dir->path, backup);
+    if (renameat(dir->dir, name, dir->dir, kept) != 0 && errno != ENOENT) {
+        return hf_error_errno(error, errno, "cannot keep %s in %s as %s", name, dir->path, kept);
     }
     dir->damaged = false;
+    g_clear_pointer(&dir->refused, g_free);
+    return true;
+}
+
+/* Removes what is there under that name; not there: fine. */
+static bool remove_beside(const HfStoreDir *dir, const char *name, bool *ret_removed,
+                          GError **error)
+{
+    struct stat st;
+
+    if (fstatat(dir->dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT) {
+        return true;
+    }
+    if (unlinkat(dir->dir, name, 0) != 0 && errno != ENOENT) {
+        return hf_error_errno(error, errno, "cannot remove %s in %s", name, dir->path);
+    }
+    *ret_removed = true;
+    return true;
+}
+
+/* A backup is the state before the last one, or it is nothing: beside a state that was saved without
+ * one it would be of any age, or of another TPM. */
+static bool drop_backup(HfStoreDir *dir, GError **error)
+{
+    g_autofree char *backup = backup_name(dir);
+    g_autofree char *damaged = damaged_name(dir);
+    bool removed = false;
+
+    if (!remove_beside(dir, backup, &removed, error) ||
+        !remove_beside(dir, damaged, &removed, error) || (removed && !sync_directory(dir, error))) {
+        return false;
+    }
+    dir->alone = true;
     return true;
 }
 
@@ -219,7 +306,8 @@ static bool dir_save(HfStore *store, HfStateKind kind, const uint8_t *data, size
         (void)unlinkat(dir->dir, temporary, 0);
         return false;
     }
-    return sync_directory(dir, error);
+    return sync_directory(dir, error) && (kind != HF_STATE_PERMANENT || dir->config.backup ||
+                                          dir->alone || drop_backup(dir, error));
 }
 
 static bool dir_remove(HfStore *store, HfStateKind kind, GError **error)
@@ -227,10 +315,9 @@ static bool dir_remove(HfStore *store, HfStateKind kind, GError **error)
     HfStoreDir *dir = self(store);
     g_autofree char *name = file_name(dir, kind);
     g_autofree char *label = label_of(dir, name);
-    g_autofree char *backup = backup_name(dir);
 
-    if (has_backup(dir, kind) && unlinkat(dir->dir, backup, 0) != 0 && errno != ENOENT) {
-        return hf_error_errno(error, errno, "cannot remove %s in %s", backup, dir->path);
+    if (kind == HF_STATE_PERMANENT && !drop_backup(dir, error)) {
+        return false;
     }
     if (unlinkat(dir->dir, name, 0) != 0) {
         if (errno == ENOENT) {
@@ -250,7 +337,7 @@ static bool dir_stat(HfStore *store, HfStateKind kind, int64_t *ret_size, GError
     struct stat st;
 
     if (fstatat(dir->dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0 &&
-        !(errno == ENOENT && has_backup(dir, kind) &&
+        !(errno == ENOENT && kind == HF_STATE_PERMANENT &&
           fstatat(dir->dir, backup, &st, AT_SYMLINK_NOFOLLOW) == 0)) {
         if (errno != ENOENT) {
             return hf_error_errno(error, errno, "cannot examine %s", label);
@@ -324,6 +411,7 @@ static void dir_free(HfStore *store)
     hf_fd_close(&dir->dir);
     hf_envelope_free(dir->own_envelope);
     g_free(dir->path);
+    g_free(dir->refused);
     g_free(dir);
 }
 
@@ -360,6 +448,18 @@ HfStore *hf_store_dir_open(const char *path, const HfStoreConfig *config, GError
     dir->dir = hf_fd_steal(&fd);
     dir->lock = -1;
     return &dir->store;
+}
+
+bool hf_store_dir_use_backup(HfStore *store, const char *why)
+{
+    HfStoreDir *dir = store->class == &dir_class ? self(store) : NULL;
+
+    if (!dir || !dir->config.backup) {
+        return false;
+    }
+    g_free(dir->refused);
+    dir->refused = g_strdup(why);
+    return true;
 }
 
 int hf_store_dir_fd(const HfStore *store)

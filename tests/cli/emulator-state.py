@@ -20,6 +20,7 @@ tap = Tap()
 INDEX = 0x01500010
 PERMALL = "tpm2-00.permall"
 BACKUP = PERMALL + ".bak"
+DAMAGED = PERMALL + ".damaged"
 VOLATILE = "tpm2-00.volatilestate"
 
 
@@ -236,6 +237,90 @@ def test_backup():
         os.unlink(os.path.join(directory, PERMALL))
         with Emulator(state=option) as e:
             tap.equal(e.control().init(), 0x101, "a damaged backup alone makes no new TPM")
+
+
+def test_backup_inside():
+    """A permanent state that can be read and that libtpms refuses: with backup the one before it, and
+    loudly; but not for another reason than damage."""
+    with tempfile.TemporaryDirectory() as directory:
+        option = f"{directory},backup"
+        with Emulator(state=option) as e:
+            control, tpm = e.start()
+            tpm.nv_define(INDEX, 8)
+            tpm.nv_write(INDEX, b"number 1")
+            tpm.nv_write(INDEX, b"number 2")
+            e.kill()
+        last, before = (content(directory, name) for name in (PERMALL, BACKUP))
+
+        def changed(data, at, new):
+            return data[:at] + new + data[at + len(new):]
+
+        damages = {"its mark": changed(last, 18, b"\0"), "its middle": changed(last, 200, b"\xff" * 900),
+                   "its end": changed(last, len(last) - 40, b"\xee" * 40)}
+        for name, data in damages.items():
+            write(directory, PERMALL, data)
+            write(directory, BACKUP, before)
+            refused(directory, f"{name} damaged, backup not asked for", data)
+            tap.equal(content(directory, BACKUP), before, f"{name}: and the backup is left alone")
+            with Emulator(state=option) as e:
+                control, tpm = e.start()
+                tap.equal(tpm.nv_read(INDEX, 8), b"number 1", f"{name}: the backup counts")
+                said = e.messages()
+                tap.ok(said.count("is refused: ") == 1 and said.count(f"{BACKUP}, is used instead") == 1,
+                       f"{name}: and the log says so, once", said)
+                tap.equal(content(directory, DAMAGED), data, f"{name}: what was damaged is kept aside")
+                tpm.nv_write(INDEX, b"number 3")
+                tap.equal((control.init(), tpm.startup(), tpm.nv_read(INDEX, 8)), (0, 0, b"number 3"),
+                          f"{name}: it goes on from there")
+                tap.equal(e.messages(), said, f"{name}: and nothing more is said")
+                e.kill()
+            tap.ok(content(directory, BACKUP) not in (data, b""), f"{name}: there is a new backup")
+        both = damages["its mark"]
+        newer = changed(last, 22, b"\xff\xff")  # the oldest version that can read it
+        for name, data, backup in (("both are damaged", both, both), ("no backup", both, None),
+                                   ("a later libtpms has made it", newer, before)):
+            write(directory, PERMALL, data)
+            if backup:
+                write(directory, BACKUP, backup)
+            else:
+                os.unlink(os.path.join(directory, BACKUP))
+            with Emulator(state=option) as e:
+                results = [e.control().init() for _ in range(2)]
+                tap.ok(results == [0x101] * 2 and "is used instead" not in e.messages(),
+                       f"{name}: no TPM", f"{results} {e.messages()}")
+            tap.equal(content(directory, PERMALL), data, f"{name}: and nothing is changed")
+        write(directory, PERMALL, last)
+        write(directory, BACKUP, before)
+        write(directory, VOLATILE, before)  # not a volatile state
+        with Emulator(state=option) as e:
+            tap.equal((e.control().init(), content(directory, PERMALL)), (0x101, last),
+                      "a damaged volatile state is no reason for an older permanent one")
+
+
+def test_backup_alone():
+    """What is left of a backup when nobody asks for one: no new TPM beside it, no older one later."""
+    with tempfile.TemporaryDirectory() as directory:
+        option = f"{directory},backup"
+        with Emulator(state=option) as e:
+            _, tpm = e.start()
+            tpm.nv_define(INDEX, 8)
+            tpm.nv_write(INDEX, b"number 1")
+            e.kill()
+        os.rename(os.path.join(directory, PERMALL), os.path.join(directory, "elsewhere"))
+        with Emulator(state=directory) as e:
+            results = [e.control().init() for _ in range(2)]
+            tap.ok(results == [0x101] * 2 and 'expected "backup"' in e.messages(),
+                   "interrupted between two renames, then without backup: no new TPM", e.messages())
+            tap.ok(PERMALL not in e.files() and BACKUP in e.files(), "and the backup stays", e.files())
+        os.rename(os.path.join(directory, "elsewhere"), os.path.join(directory, PERMALL))
+        write(directory, DAMAGED, b"old")
+        with Emulator(state=directory) as e:
+            c = e.control()
+            tap.ok(c.init() == 0 and BACKUP in e.files(), "started without backup it stays")
+            tpm = c.data()
+            tpm.startup()
+            tap.equal([n for n in e.files() if n in (BACKUP, DAMAGED)], [],
+                      "until something is stored: it is not the state before the last one then")
 
 
 def mount_small(directory):
@@ -468,7 +553,7 @@ def test_names():
             tap.equal(tpm.command(startup).hex(), "00c40000000a00000009", "switched off: FAIL")
 
 
-for test in (test_kill, test_kill_at_init, test_corrupt, test_backup, test_full_disk, test_directory, test_lock,
+for test in (test_kill, test_kill_at_init, test_corrupt, test_backup, test_backup_inside, test_backup_alone, test_full_disk, test_directory, test_lock,
              test_migration, test_volatile, test_auto_shutdown, test_names):
     tap.attempt(test)
 sys.exit(tap.finish())
