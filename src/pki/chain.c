@@ -48,6 +48,23 @@ static const struct {
                          true },
 };
 
+bool hf_chain_leaf_kind(const HfCertificate *leaf, HfLeafKind *ret_kind)
+{
+    for (size_t i = 0; leaf->purposes && i < G_N_ELEMENTS(leaf_kinds); i++) {
+        if (g_strv_length(leaf->purposes) == 1 &&
+            strcmp(leaf->purposes[0], leaf_kinds[i].purpose) == 0) {
+            *ret_kind = (HfLeafKind)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *hf_chain_kind_text(HfLeafKind kind)
+{
+    return leaf_kinds[kind].name;
+}
+
 static bool is_empty_name(GBytes *name)
 {
     return g_bytes_get_size(name) == 2;

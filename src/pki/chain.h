@@ -24,6 +24,12 @@
 
 typedef enum { HF_LEAF_EK, HF_LEAF_PLATFORM, HF_LEAF_IAK, HF_LEAF_IDEVID } HfLeafKind;
 
+/* The kind that the leaf's one extended key usage is for; false when it has another one, or several.
+ * Nothing is verified by this. */
+bool hf_chain_leaf_kind(const HfCertificate *leaf, HfLeafKind *ret_kind);
+/* "EK certificate", "platform certificate", "IAK certificate", "IDevID certificate" */
+const char *hf_chain_kind_text(HfLeafKind kind);
+
 typedef struct {
     HfLeafKind kind;
     gint64 at;                   /* the time it must be valid at, seconds since 1970 */

@@ -284,7 +284,9 @@ static HfCertificate *identity(const HfEndorsement *in, const char *purpose, HfS
         !check_rooted(in, signer->rooted, issuer, error)) {
         return NULL;
     }
-    g_autoptr(GBytes) subject = hf_name_new_serial(in->vmid ? in->vmid : in->tpm_serial);
+    g_autoptr(GBytes) subject = in->subject
+                                    ? g_bytes_ref(in->subject)
+                                    : hf_name_new_serial(in->vmid ? in->vmid : in->tpm_serial);
     g_autoptr(HfBuilder) b = begin(in, subject, purpose, HF_USAGE_SIGNATURE, issuer);
     hf_builder_add(b, HF_OID_SUBJECT_ALT_NAME, false, hf_extension_hardware_module(in->tpm_serial));
     if (!add_holding(b, in, signer->rooted, error)) {

@@ -38,6 +38,7 @@ typedef struct {
     /* AK, IAK and IDevID: hf_spki_digest of the EK it was proved, or made, to be with; AK: or NULL */
     GBytes *ak_endorsement;
     const char *tpm_serial; /* IAK and IDevID: the TPM's, hf_extension_check_serial */
+    GBytes *subject; /* IAK and IDevID: DER Name in place of what follows from vmid, or NULL */
     /* AK certificate only. */
     const char *const *ak_policies; /* dotted OIDs that the CA has verified, or NULL */
     const char *crl_url;            /* the issuer's revocation list, or NULL */

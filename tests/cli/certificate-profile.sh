@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every field of every certificate that a fleet makes, in a host TPM's authority: root, vMA, endorsement
-# keys RSA-2048, RSA-3072, P-256 and P-384, platform; attestation keys, by a privacy CA; and those of an
-# authority in a virtual TPM. Read by a decoder of its own (der-profile.py), out
+# keys RSA-2048, RSA-3072, P-256 and P-384, platform; attestation keys, by a privacy CA; those of an
+# authority in a virtual TPM; IAK and IDevID. Read by a decoder of its own (der-profile.py), out
 # of the virtual TPM's NV memory; OpenSSL and GnuTLS verify what they are given.
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck disable=SC2317  # functions are called by ok and refuses
@@ -137,6 +137,39 @@ ok "nested p384: every field" nested ek-p384 deep/ek-secp384r1.crt
 refuses 1 "certificatePolicies" "which does not pass as hardware-rooted" \
     profile --host-ek "$(fact host-ek)" --tcb "$(fact approved-policy)" --vma inner.der ek-p384 deep/ek-secp384r1.crt
 stop "$started"
+
+### IAK and IDevID
+identity() {
+    "$authority" request --dir A --nonce "$("$ca" nonce --dir C)" --out request &&
+        "$ca" delegate --dir C --request request --out identity.pem --approver-public approver.key.pub --approved-pcrs values \
+            --allow-unproved-ek --organization Fleet --crl-url "$crl" --name-constraints --identity-keys &&
+        "$authority" install-certificate --dir A identity.pem
+}
+ok "the authority's right to them" identity
+openssl x509 -in identity.pem -outform DER -out identity.der
+ok "the delegation, every field" profile --identity-keys vma identity.der
+refuses 1 "extKeyUsage" "which is another one than without" profile vma identity.der
+refuses 1 "extKeyUsage" "and the other way round" profile --identity-keys vma vma.der
+devices() { # DIR IAK IDEVID
+    mkdir "$1" && "$setup" --tpm2 --tpm-state "$1" --create-ek-cert --create-platform-cert --authority A --vmid "vm:$1" \
+        --iakkeyalgo "$2" --idevidkeyalgo "$3" --write-ek-cert-files "$1"
+}
+ok "a TPM with IAK RSA-2048 and IDevID P-256" devices device1 rsa2048 ecc_nist_p256
+ok "one with IAK P-384 and IDevID RSA-3072" devices device2 ecc_nist_p384 rsa3072
+for row in "device1 iak rsa2048 rsa2048" "device1 idevid secp256r1 p256" "device2 iak secp384r1 p384" "device2 idevid rsa3072 rsa3072"; do
+    read -r dir kind file short <<<"$row"
+    ok "$kind $short: every field" profile --vma identity.der --ek "$dir/ek-rsa2048.crt" --vmid "vm:$dir" "$kind-$short" "$dir/$kind-$file.crt"
+    openssl x509 -inform DER -in "$dir/$kind-$file.crt" -out one.pem
+    ok "$kind $short: OpenSSL verifies it strictly" openssl verify -x509_strict -check_ss_sig -purpose any \
+        -CAfile C/root.pem -untrusted identity.pem one.pem
+done
+for row in "ek-rsa2048 ek-rsa2048" "ek-p384 ek-secp384r1"; do
+    read -r kind file <<<"$row"
+    ok "$kind beside them: every field" profile --vma identity.der "$kind" "device1/$file.crt"
+done
+refuses 1 "extKeyUsage" "an IDevID is no IAK" profile --vma identity.der --ek device1/ek-rsa2048.crt --vmid vm:device1 iak-p256 device1/idevid-secp256r1.crt
+refuses 1 "bond|hwSerialNum" "one of another TPM" profile --vma identity.der --ek device2/ek-rsa2048.crt --vmid vm:device1 idevid-p256 device1/idevid-secp256r1.crt
+refuses 1 "subject" "one of another machine" profile --vma identity.der --ek device1/ek-rsa2048.crt --vmid vm:device2 idevid-p256 device1/idevid-secp256r1.crt
 
 # The decoder sees what is wrong: one of another kind, another host, a byte elsewhere.
 refuses 1 "authorityKeyIdentifier" "the decoder refuses the certificate of another issuer" profile ek-p256 vma.der

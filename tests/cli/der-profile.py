@@ -3,6 +3,7 @@
     der-profile.py [FACTS] root|vma|platform|ek-rsa2048|ek-rsa3072|ek-p256|ek-p384 FILE.der
     der-profile.py [FACTS] --nested vma|platform|ek-... FILE.der       of an authority in a virtual TPM
     der-profile.py [FACTS] --ek EK.der ak-p256|ak-p384|ak-rsa2048 FILE.der
+    der-profile.py [FACTS] --ek EK.der --vmid TEXT iak-...|idevid-... FILE.der
     der-profile.py serials FILE.der...
 
 Written from the TCG's profile and RFC 5280, not from the sources: what is not listed here, an
@@ -61,13 +62,13 @@ def oid(content):
 
 
 def name(content):
-    """[(oid, text)] of the RDNs, each with one attribute, a UTF8String."""
+    """[(oid, text)] of the RDNs, each with one attribute, a UTF8String; of a serialNumber a PrintableString."""
     out = []
     for tag, rdn, _ in items(content):
         expect("name: RDN", tag, 0x31)
         (attribute,) = items(rdn)
         kind, value = items(attribute[1])
-        expect("name: string type", value[0], 0x0C)
+        expect("name: string type", value[0], 0x13 if oid(kind[1]) == "2.5.4.5" else 0x0C)
         out.append((oid(kind[1]), value[1].decode("utf-8")))
     return out
 
@@ -227,7 +228,8 @@ def check_vma(c, facts):
     check_basic(c, True, 0)
     check_usage(c, {5})
     expect("extKeyUsage", oids(c.take("2.5.29.37", "extKeyUsage", False)),
-           ["2.23.133.8.1", "2.23.133.8.2"])
+           ["2.23.133.8.1", "2.23.133.8.2"] +
+           (["2.23.133.8.3", facts.arc + ".3.1"] if facts.identity_keys else []))
     # The TCG's two are said of keys in hardware alone.
     check_policies(c, [facts.arc + ".1.3"] if facts.nested else
                    ["2.23.133.11.1.1", "2.23.133.11.1.2", facts.arc + ".1.1"])
@@ -288,6 +290,31 @@ def check_ek(c, facts, kind):
     check_tpm(c, properties(facts.properties), True)
 
 
+def check_bond(c, facts):
+    version, bond = items(sequence(c.take(facts.arc + ".2.3", "own extension (bond)", False)))
+    expect("bond: version", version[1], b"\x01")
+    expect("bond: endorsement key", bond[1].hex(), hashlib.sha256(Certificate(facts.ek).spki).hexdigest())
+
+
+def check_identity(c, facts, kind, purpose):
+    """IAK and IDevID, by the manufacturer: RFC 4108 has the name, the TCG its hwType."""
+    ek = Certificate(facts.ek)
+    check_leaf(c, facts, purpose, {0})
+    check_key(c, kind)
+    expect("subject: a serial number", c.subject, [("2.5.4.5", facts.vmid)])
+    ((tag, other, _),) = items(sequence(c.take("2.5.29.17", "subjectAltName", False)))
+    expect("subjectAltName: one otherName", tag, 0xA0)
+    kind_of, value = items(other)
+    expect("subjectAltName: hardwareModuleName", (kind_of[0], oid(kind_of[1]), value[0]), (6, "1.3.6.1.5.5.7.8.4", 0xA0))
+    hardware, number = items(sequence(value[1]))
+    expect("hardwareModuleName: hwType", (hardware[0], oid(hardware[1])), (6, "2.23.133.1.2"))
+    maker = properties(facts.properties)["TPM2_PT_MANUFACTURER"].to_bytes(4, "big").rstrip(b"\0").decode()
+    issuer = one(Certificate(facts.vma).extensions["2.5.29.14"][1])[1]
+    expect("hardwareModuleName: hwSerialNum", (number[0], number[1].decode()),
+           (4, "%s:%s:%s" % (maker, issuer.hex(), ek.serial.hex())))
+    check_bond(c, facts)
+
+
 def check_ak(c, facts, kind):
     """By a privacy CA, whose root is the issuer: what is in the EK certificate, and which EK that was."""
     check_authority(c, Certificate(facts.root))
@@ -301,9 +328,7 @@ def check_ak(c, facts, kind):
     bits = items(sequence(c.spki))[1][1][1:]
     expect("subject: named after the key", c.subject,
            [("2.5.4.3", "AK " + hashlib.sha256(bits).hexdigest()[:40])])
-    version, bond = items(sequence(c.take(facts.arc + ".2.3", "own extension (bond)", False)))
-    expect("bond: version", version[1], b"\x01")
-    expect("bond: endorsement key", bond[1].hex(), hashlib.sha256(Certificate(facts.ek).spki).hexdigest())
+    check_bond(c, facts)
     if facts.crl.encode() not in c.take("2.5.29.31", "cRLDistributionPoints", False):
         fail("cRLDistributionPoints: %s expected" % facts.crl)
     if not c.not_after < "2100":
@@ -326,9 +351,10 @@ def check_serial(c):
 
 def main():
     parser = argparse.ArgumentParser()
-    for option in "arc", "aia", "crl", "host-ek", "tcb", "properties", "vma", "root", "ek":
+    for option in "arc", "aia", "crl", "host-ek", "tcb", "properties", "vma", "root", "ek", "vmid":
         parser.add_argument("--" + option)
     parser.add_argument("--nested", action="store_true")
+    parser.add_argument("--identity-keys", action="store_true")
     parser.add_argument("kind")
     parser.add_argument("files", nargs="+")
     facts = parser.parse_args()
@@ -344,6 +370,10 @@ def main():
     expect("signature algorithm", c.algorithm, "1.2.840.10045.4.3.2")
     if facts.kind.startswith("ek-"):
         check_ek(c, facts, facts.kind[3:])
+    elif facts.kind.startswith("iak-"):
+        check_identity(c, facts, facts.kind[4:], "2.23.133.8.3")
+    elif facts.kind.startswith("idevid-"):
+        check_identity(c, facts, facts.kind[7:], facts.arc + ".3.1")
     elif facts.kind.startswith("ak-"):
         check_ak(c, facts, facts.kind[3:])
     else:

@@ -61,9 +61,9 @@ head -c 300 files/ek-rsa2048.crt >short
 refused "short" "one that is cut off" short
 refused "expected the certificate of an endorsement key, found those of CAs only" "a CA's" vma-only.pem
 as_pem others/ek-rsa2048.crt >other.pem
-refused "of its 1 EK certificates 0 are for endorsement keys of this TPM" "another TPM's" other.pem
+refused "of its 1 certificates of keys 0 are for keys of this TPM" "another TPM's" other.pem
 cat rsa2048.pem other.pem >both.pem
-refused "of its 2 EK certificates 1 are" "one that is this TPM's, one that is not" both.pem
+refused "of its 2 certificates of keys 1 are" "one that is this TPM's, one that is not" both.pem
 cat rsa2048.pem rsa2048.ask >twice.pem
 refused "certificate 3 is for the same key as one before it" "two for one key" twice.pem
 openssl x509 -in rsa2048.pem -noout -pubkey >ek.pub

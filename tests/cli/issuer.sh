@@ -42,7 +42,7 @@ ask=$(basename "$rsa").pem
 cat vma-only.pem >>"$ask"
 
 ### The straight path
-refuses 1 "this CA issues no EK certificates" "no issuer" issue "$ask"
+refuses 1 "this CA issues no certificates of TPMs" "no issuer" issue "$ask"
 ok "the fleet's issuer" "$ca" issuer --dir C
 like "$(cat ok.log)" "issuer made, CN=holdfast fleet issuer [0-9a-f]{40}" "has a name"
 is "$(stat -c %a C/issuer C/issuer/root.key | tr '\n' ' ')" "700 600 " "and a key of its own"
@@ -204,7 +204,7 @@ like "$("$ca" audit --dir C --event refuse | tail -n 1)" "refuse  user [0-9]+, p
 serving_start --dir C --allow-software || bail "the CA does not serve"
 ok "where such are delegated to" register S soft-ek.pem
 serving_start --dir P --allow-software || bail "the privacy CA does not serve"
-refuses 1 "server refuses: this CA issues no EK certificates" "a CA without an issuer" register A "$ecc"
+refuses 1 "server refuses: this CA issues no certificates of TPMs" "a CA without an issuer" register A "$ecc"
 "$ca" issuer --dir P >/dev/null
 refuses 1 "server refuses: .*not one of the trusted roots" "one of another fleet" register A "$ecc"
 

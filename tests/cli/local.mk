@@ -39,6 +39,6 @@ cli_tests += tests/cli/attack-bus.py
 cli_tests += tests/cli/attack-inside.py tests/cli/attack-ca.py
 EXTRA_DIST += tests/cli/taken.py
 cli_tests += tests/cli/attack-paths.py
-cli_tests += tests/cli/audit.sh tests/cli/ca-signers.sh tests/cli/issuer.sh
+cli_tests += tests/cli/audit.sh tests/cli/ca-signers.sh tests/cli/issuer.sh tests/cli/identity.sh
 cli_tests += tests/cli/attack-cve.py
 cli_tests += tests/cli/attack-secrets.py

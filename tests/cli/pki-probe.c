@@ -4,7 +4,7 @@
  *
  *     pki-probe write DIR KEYKIND EK.der     keys and certificates of a fleet into DIR; the EK's
  *                                            public key is DER SubjectPublicKeyInfo
- *     pki-probe verify ek|platform LEAF VMA ROOT SECONDS
+ *     pki-probe verify ek|platform|iak|idevid LEAF VMA ROOT SECONDS
  *     pki-probe signer KEY                   the kind of signature a key file makes
  *     pki-probe request FILE                 the subject of a certification request
  *
@@ -126,8 +126,15 @@ static bool run_verify(char **argv, GError **error)
         g_ptr_array_add(chain, certificate);
     }
     g_autoptr(GPtrArray) roots = hf_certificate_load_bundle(argv[3], error);
-    HfChainRules rules = { .kind = strcmp(argv[0], "ek") == 0 ? HF_LEAF_EK : HF_LEAF_PLATFORM,
-                           .at = g_ascii_strtoll(argv[4], NULL, 10) };
+    static const char *const kinds[] = { [HF_LEAF_EK] = "ek",
+                                         [HF_LEAF_PLATFORM] = "platform",
+                                         [HF_LEAF_IAK] = "iak",
+                                         [HF_LEAF_IDEVID] = "idevid" };
+    unsigned kind = 0;
+    while (kind < HF_LEAF_IDEVID && strcmp(argv[0], kinds[kind]) != 0) {
+        kind++;
+    }
+    HfChainRules rules = { .kind = (HfLeafKind)kind, .at = g_ascii_strtoll(argv[4], NULL, 10) };
     HfChainProof proof = { 0 };
     if (!roots || !hf_chain_verify(chain, roots, &rules, &proof, error)) {
         return false;

@@ -1,5 +1,5 @@
 /*
- * authority_register.c - `holdfast-authority register`: an EK certificate that this authority has signed
+ * authority_register.c - `holdfast-authority register`: a TPM's certificate that this authority has signed
  * is issued by the fleet's issuer, over a connection.
  *
  * What comes back is held against what was asked before it counts: it is for the same key, says the
@@ -49,10 +49,17 @@ static bool same_holding(const HfCertificate *a, const HfCertificate *b)
            memcmp(first->data, second->data, first->len) == 0;
 }
 
+/* What a device identity says of its TPM; an EK certificate has nothing of it. */
+static bool same_tpm(const HfCertificate *a, const HfCertificate *b)
+{
+    return g_strcmp0(a->tpm_serial, b->tpm_serial) == 0 && !a->bond == !b->bond &&
+           (!a->bond || (g_bytes_equal(a->bond, b->bond) && g_bytes_equal(a->subject, b->subject)));
+}
+
 static bool check_answer(GPtrArray *answer, const HfCertificate *asked, GPtrArray *chain,
                          GError **error)
 {
-    const HfChainRules rules = { .kind = HF_LEAF_EK, .at = g_get_real_time() / G_USEC_PER_SEC };
+    HfChainRules rules = { .kind = HF_LEAF_EK, .at = g_get_real_time() / G_USEC_PER_SEC };
     g_autoptr(GPtrArray) roots =
         g_ptr_array_new_with_free_func((GDestroyNotify)hf_certificate_unref);
     HfCertificate *root =
@@ -63,11 +70,13 @@ static bool check_answer(GPtrArray *answer, const HfCertificate *asked, GPtrArra
         return false;
     }
     g_ptr_array_add(roots, root);
+    (void)hf_chain_leaf_kind(asked, &rules.kind); /* whatever it was, the answer is */
     if (!hf_chain_verify(answer, roots, &rules, &proof, error)) {
         g_prefix_error(error, "the server's answer: ");
         return false;
     }
-    return (g_bytes_equal(proof.leaf->spki, asked->spki) && same_holding(proof.leaf, asked)) ||
+    return (g_bytes_equal(proof.leaf->spki, asked->spki) && same_holding(proof.leaf, asked) &&
+            same_tpm(proof.leaf, asked)) ||
            hf_error_set(error, HF_ERROR_AUTH,
                         "the server's answer: it is not the certificate that was asked for");
 }
@@ -77,6 +86,7 @@ bool hf_authority_command_register(const HfOptions *options, GError **error)
     const char *path = hf_options_string(options, "ek-certificate");
     const char *out = hf_options_string(options, "out");
     const HfKeyWish wish = hf_authority_wish(options);
+    HfLeafKind kind = HF_LEAF_EK;
     g_autoptr(HfAuthorityDir) authority =
         hf_authority_open(hf_options_string(options, "dir"), NULL, &wish, error);
     GPtrArray *chain = authority ? hf_authority_chain(authority, error) : NULL;
@@ -91,6 +101,7 @@ bool hf_authority_command_register(const HfOptions *options, GError **error)
         !hf_file_replace(out, g_bytes_get_data(told, NULL), g_bytes_get_size(told), 0644, error)) {
         return false;
     }
-    printf("%s: the EK certificate, issued by the fleet\n", out);
+    (void)hf_chain_leaf_kind(ek, &kind);
+    printf("%s: the %s, issued by the fleet\n", out, hf_chain_kind_text(kind));
     return true;
 }

@@ -13,6 +13,7 @@
 #include "hwtpm/hwquote.h"
 #include "hwtpm/hwendorsement.h"
 #include "pki/crl_set.h"
+#include "pki/delegation.h"
 #include "tools/authority/authority_advice.h"
 #include "tools/authority/authority_commands.h"
 #include "tools/authority/authority_files.h"
@@ -336,6 +337,8 @@ static void put_key(JsonBuilder *builder, const HfAuthorityDir *authority)
 
         hf_fields_put(builder, "certificate", subject);
         hf_fields_put_number(builder, "certificate-not-after", authority->certificate->not_after);
+        hf_fields_put_flag(builder, "identity-keys",
+                           hf_delegation_has_identity_keys(authority->certificate));
     }
 }
 
@@ -432,11 +435,12 @@ static void print_words(const HfStatus *status, const char *dir, bool several)
 
     if (status->problems->len == 0) {
         g_assert(authority); /* that it cannot be opened would be a problem */
-        printf("%s: works (%s%s, %s%s)\n", dir,
-               authority->manifest->host_tpm ? authority->manifest->host_tpm_text
-                                             : "software-rooted",
-               authority->facts.rooted == HF_ROOTED_NESTED ? ", nested" : "",
-               key ? "key " : "migration policy ", key ? key : authority->entry->migration_policy);
+        printf(
+            "%s: works (%s%s, %s%s%s)\n", dir,
+            authority->manifest->host_tpm ? authority->manifest->host_tpm_text : "software-rooted",
+            authority->facts.rooted == HF_ROOTED_NESTED ? ", nested" : "",
+            key ? "key " : "migration policy ", key ? key : authority->entry->migration_policy,
+            hf_delegation_has_identity_keys(authority->certificate) ? ", also IAK and IDevID" : "");
     }
     print_array(status->problems, key, "does not work");
     print_array(status->notes, key, "note");

@@ -15,7 +15,8 @@
 
 #define FORMAT "holdfast-ca-audit"
 #define HEAD_FORMAT "holdfast-ca-audit-head"
-#define FORMAT_VERSION 1
+#define FORMAT_VERSION 2
+#define HEAD_VERSION 1
 #define SIGNATURE_MAX 1024
 #define SIZE_MAX_BYTES (INT64_C(1) << 50)
 
@@ -222,7 +223,7 @@ char *hf_audit_head_write(const HfAuditHead *head, HfSigner *signer, GError **er
         g_prefix_error(error, "the head of the audit log: ");
         return NULL;
     }
-    builder = hf_fields_begin(HEAD_FORMAT, FORMAT_VERSION, 1);
+    builder = hf_fields_begin(HEAD_FORMAT, HEAD_VERSION, 1);
     hf_fields_put_number(builder, "sequence", head->sequence);
     hf_fields_put_number(builder, "size", head->size);
     hf_fields_put_hex(builder, "line", head->line, HF_AUDIT_DIGEST);
@@ -233,7 +234,7 @@ char *hf_audit_head_write(const HfAuditHead *head, HfSigner *signer, GError **er
 bool hf_audit_head_read(GBytes *file, const char *label, const HfCertificate *root,
                         HfAuditHead *ret_head, GError **error)
 {
-    g_autoptr(HfFields) fields = hf_fields_parse(file, label, HEAD_FORMAT, FORMAT_VERSION, error);
+    g_autoptr(HfFields) fields = hf_fields_parse(file, label, HEAD_FORMAT, HEAD_VERSION, error);
     g_autoptr(GBytes) signature = NULL;
     g_autoptr(GBytes) part = NULL;
     HfSignAlgorithm algorithm;

@@ -166,6 +166,8 @@ static bool commit(HfCaDir *ca, const HfEvidence *evidence, const HfCaVerdict *v
                                 g_bytes_get_size(verdict->ek_digest));
     }
     entry->ek_proof = ek_proof(verdict, nonce);
+    entry->identity_keys =
+        hf_delegation_has_identity_keys(certificate) ? g_strdup(HF_ISSUED_YES) : NULL;
     entry->environment = g_strdup(verdict->environment ? verdict->environment->name : SOFTWARE);
     return hf_ca_act_commit(ca, act, error);
 }
@@ -194,6 +196,7 @@ static HfCertificate *issue(const HfCaRules *rules, HfCaDir *ca, const HfEvidenc
         .model_unit = model,
         .organization = rules->organization,
         .name_constraints = rules->name_constraints,
+        .identity_keys = rules->identity_keys,
         .crl_url = rules->crl_url,
         .not_before = g_get_real_time() / G_USEC_PER_SEC,
         .days = rules->days,

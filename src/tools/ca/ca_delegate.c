@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: BSD-3-Clause
  */
 #include "base/file.h"
+#include "pki/delegation.h"
 #include "tools/ca/ca_commands.h"
 #include "tools/ca/ca_core.h"
 #include "tools/common/parcel.h"
@@ -12,10 +13,11 @@ static void report(const char *out, const HfCaDelegated *delegated)
 {
     g_autofree char *subject = hf_certificate_subject_text(delegated->certificate);
 
-    printf("%s: %s to %s (%s%s%s)\n", out, delegated->renewal ? "delegation renewed" : "delegated",
-           subject, hf_rooted_text(delegated->rooted),
-           delegated->environment ? ", environment " : "",
-           delegated->environment ? delegated->environment : "");
+    printf("%s: %s to %s (%s%s%s%s)\n", out,
+           delegated->renewal ? "delegation renewed" : "delegated", subject,
+           hf_rooted_text(delegated->rooted), delegated->environment ? ", environment " : "",
+           delegated->environment ? delegated->environment : "",
+           hf_delegation_has_identity_keys(delegated->certificate) ? ", also IAK and IDevID" : "");
     if (delegated->rooted == HF_ROOTED_HARDWARE && !delegated->ek_challenged) {
         printf("note: nothing proves that the host's attestation key is in the TPM of its "
                "endorsement key\n");

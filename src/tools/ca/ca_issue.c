@@ -37,7 +37,7 @@ bool hf_ca_command_issue(const HfOptions *options, GError **error)
         !hf_file_replace(out, g_bytes_get_data(pem, NULL), g_bytes_get_size(pem), 0644, error)) {
         return false;
     }
-    printf("%s: EK certificate of a %s TPM%s\n", out, hf_rooted_text(ek->rooted),
+    printf("%s: %s of a %s TPM%s\n", out, hf_chain_kind_text(ek->kind), hf_rooted_text(ek->rooted),
            ek->again ? ", issued before" : "");
     return true;
 }

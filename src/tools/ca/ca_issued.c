@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define FORMAT "holdfast-ca-issued"
-#define FORMAT_VERSION 3
+#define FORMAT_VERSION 4
 
 static const struct {
     const char *name;
@@ -27,6 +27,7 @@ static const struct {
     { "host-ek", offsetof(HfIssued, host_ek), false },
     { "ek-proof", offsetof(HfIssued, ek_proof), false },
     { "environment", offsetof(HfIssued, environment), false },
+    { "identity-keys", offsetof(HfIssued, identity_keys), false },
 };
 
 static char **text_of(const HfIssued *entry, unsigned i)

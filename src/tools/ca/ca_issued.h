@@ -12,6 +12,8 @@
 
 #include "tools/common/fields.h"
 
+#define HF_ISSUED_YES "yes"
+
 typedef struct {
     char *time;
     char *serial;
@@ -25,6 +27,7 @@ typedef struct {
     char *host_ek;  /* or NULL */
     char *ek_proof; /* or NULL */
     char *environment;
+    char *identity_keys; /* HF_ISSUED_YES: of a delegation that is for these, too; or NULL */
     int64_t not_after;
 } HfIssued;
 

@@ -1,5 +1,5 @@
 /*
- * ca_issuer.c - EK certificates that vMAs have asked for.
+ * ca_issuer.c - EK, IAK and IDevID certificates that vMAs have asked for.
  *
  * Order: verify, sign, record, keep, hand out. What is kept is only so that the same request gets
  * the same answer: after a crash between record and file it is issued once more.
@@ -12,7 +12,6 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "pki/chain.h"
 #include "pki/endorsement.h"
 #include "pki/oid.h"
 #include "pki/spki.h"
@@ -30,6 +29,7 @@ typedef struct {
     char *path;
     HfSigner *signer;
     GPtrArray *chain; /* EK, vMA */
+    HfLeafKind kind;
     HfChainProof proof;
     gint64 now;
 } Issue;
@@ -112,13 +112,13 @@ static bool open_issuer(Issue *issue, GError **error)
     issue->dir = hf_dir_open_at(issue->ca->fd, HF_CA_ISSUER, NULL);
     if (issue->dir < 0) {
         return hf_error_set(error, HF_ERROR_STATE,
-                            "this CA issues no EK certificates (holdfast-ca issuer)");
+                            "this CA issues no certificates of TPMs (holdfast-ca issuer)");
     }
     issue->signer = hf_ca_key_open(issue->dir, issue->path, issue->ca->pin, error);
     return issue->signer != NULL;
 }
 
-/* The EK certificate, and the vMA's from the request or from those that are known. */
+/* The TPM's certificate, and the vMA's from the request or from those that are known. */
 static bool read_request(Issue *issue, GBytes *request, const char *label, GPtrArray *vmas,
                          GError **error)
 {
@@ -133,6 +133,9 @@ static bool read_request(Issue *issue, GBytes *request, const char *label, GPtrA
         g_ptr_array_add(above, hf_certificate_ref(given->pdata[i]));
     }
     issue->chain = hf_chain_arrange(given->pdata[0], vmas, above);
+    if (!hf_chain_leaf_kind(given->pdata[0], &issue->kind) || issue->kind == HF_LEAF_PLATFORM) {
+        issue->kind = HF_LEAF_EK; /* as which it will be refused */
+    }
     return true;
 }
 
@@ -183,7 +186,7 @@ static bool check_kept(const Issue *issue, GError **error)
 static bool check_request(Issue *issue, bool hardware_only, GError **error)
 {
     const HfChainRules rules = {
-        .kind = HF_LEAF_EK,
+        .kind = issue->kind,
         .at = issue->now,
         .hardware_only = hardware_only,
     };
@@ -194,16 +197,16 @@ static bool check_request(Issue *issue, bool hardware_only, GError **error)
     g_ptr_array_add(roots, hf_certificate_ref(issue->ca->root));
     if (!hf_chain_verify(issue->chain, roots, &rules, &issue->proof, error) ||
         !hf_ca_revoked_chain(issue->ca, &issue->proof, error) ||
-        !hf_spki_algorithm(issue->proof.leaf->spki, "endorsement key", &algorithm, error)) {
+        !hf_spki_algorithm(issue->proof.leaf->spki, "the TPM's key", &algorithm, error)) {
         return false;
     }
     if (!issue->proof.leaf->holding) {
-        return hf_error_set(error, HF_ERROR_INVALID,
-                            "the EK certificate does not say to what its TPM holds");
+        return hf_error_set(error, HF_ERROR_INVALID, "the %s does not say to what its TPM holds",
+                            hf_chain_kind_text(issue->kind));
     }
     if (hf_certificate_has_policy(issue->proof.vma, HF_OID_POLICY_ISSUER)) {
-        return hf_error_set(error, HF_ERROR_STATE,
-                            "the EK certificate is one of the issuer's already");
+        return hf_error_set(error, HF_ERROR_STATE, "the %s is one of the issuer's already",
+                            hf_chain_kind_text(issue->kind));
     }
     return check_kept(issue, error);
 }
@@ -231,7 +234,10 @@ static HfAuditEntry *begin_record(const Issue *issue, HfAuditEvent event,
     facts->key = hf_audit_digest_text(certificate->spki);
     facts->migration_policy = g_strdup(holding->migration_policy);
     facts->device_model = g_strdup(holding->model_name);
-    facts->platform = g_strdup(issue->proof.leaf->tpm_model);
+    facts->platform = g_strdup(issue->kind == HF_LEAF_EK ? issue->proof.leaf->tpm_model
+                                                         : issue->proof.leaf->tpm_serial);
+    facts->identity_keys =
+        hf_delegation_has_identity_keys(certificate) ? g_strdup(HF_ISSUED_YES) : NULL;
     if (holding->host_ek) {
         facts->host_ek =
             hf_hex(g_bytes_get_data(holding->host_ek, NULL), g_bytes_get_size(holding->host_ek));
@@ -252,6 +258,7 @@ static HfCertificate *certify_issuer(const Issue *issue, GError **error)
         .spki = issue->signer->spki,
         .rooted = issue->proof.rooted,
         .fleet_issuer = true,
+        .identity_keys = hf_delegation_has_identity_keys(vma),
         .common_name = name,
         .crl_url = vma->crl_url,
         .not_before = issue->now,
@@ -286,8 +293,14 @@ static HfCertificate *find_issuer(const Issue *issue, GError **error)
                : NULL;
 }
 
-static HfCertificate *certify_ek(const Issue *issue, const HfCertificate *issuer, GError **error)
+static HfCertificate *certify(const Issue *issue, const HfCertificate *issuer, GError **error)
 {
+    static HfCertificate *(*const make[])(const HfEndorsement *in, HfSigner *signer,
+                                          const HfCertificate *issuer, GError **error) = {
+        [HF_LEAF_EK] = hf_endorsement_ek,
+        [HF_LEAF_IAK] = hf_endorsement_iak,
+        [HF_LEAF_IDEVID] = hf_endorsement_idevid,
+    };
     const HfCertificate *leaf = issue->proof.leaf;
     bool signs = (leaf->key_usage & HF_USAGE_SIGNATURE) != 0;
     bool decrypts = (leaf->key_usage & ~HF_USAGE_SIGNATURE) != 0;
@@ -300,6 +313,9 @@ static HfCertificate *certify_ek(const Issue *issue, const HfCertificate *issuer
         .spec_family = leaf->spec_family,
         .spec_level = leaf->spec_level,
         .spec_revision = leaf->spec_revision,
+        .ak_endorsement = leaf->bond,
+        .tpm_serial = leaf->tpm_serial,
+        .subject = leaf->subject,
         .holding = leaf->holding,
         .not_before = issue->now,
         .not_after = leaf->not_after == HF_DER_TIME_NEVER ? -1 : leaf->not_after,
@@ -307,7 +323,7 @@ static HfCertificate *certify_ek(const Issue *issue, const HfCertificate *issuer
 
     /* What it is rooted in was verified; that the key is another one's does not change it. */
     issue->signer->rooted = issue->proof.rooted;
-    return hf_endorsement_ek(&in, issue->signer, issuer, error);
+    return make[issue->kind](&in, issue->signer, issuer, error);
 }
 
 static HfCaEk *issue_all(const Issue *issue, GError **error)
@@ -317,6 +333,7 @@ static HfCaEk *issue_all(const Issue *issue, GError **error)
     g_autoptr(HfAuditEntry) act = NULL;
 
     ek->rooted = issue->proof.rooted;
+    ek->kind = issue->kind;
     ek->issuer = find_issuer(issue, error);
     if (!ek->issuer) {
         return NULL;
@@ -326,11 +343,11 @@ static HfCaEk *issue_all(const Issue *issue, GError **error)
         ek->again = true;
         return g_steal_pointer(&ek);
     }
-    ek->certificate = certify_ek(issue, ek->issuer, error);
+    ek->certificate = certify(issue, ek->issuer, error);
     if (!ek->certificate) {
         return NULL;
     }
-    act = begin_record(issue, HF_AUDIT_ISSUE, ek->certificate, "EK certificate");
+    act = begin_record(issue, HF_AUDIT_ISSUE, ek->certificate, hf_chain_kind_text(issue->kind));
     return hf_ca_act_commit(issue->ca, act, error) && keep(issue, name, ek->certificate, error)
                ? g_steal_pointer(&ek)
                : NULL;

@@ -219,6 +219,11 @@ static const HfOption option_table[] = {
       .kind = HF_KIND_FLAG,
       .help = "also forbid all host names, addresses and mail domains in the certificate",
       .where = DELEGATE | SERVE },
+    { .name = "identity-keys",
+      .kind = HF_KIND_FLAG,
+      .help = "the authority may also certify initial attestation keys (IAK) and device identities "
+              "(IDevID) of its virtual TPMs",
+      .where = DELEGATE | SERVE },
     { .name = "allow-software",
       .kind = HF_KIND_FLAG,
       .help = "also delegate to a key that is in no TPM; the certificate says so",

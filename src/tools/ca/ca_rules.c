@@ -145,6 +145,7 @@ bool hf_ca_rules_read_delegation(HfCaRules *rules, const HfOptions *options, con
     rules->organization = g_strdup(hf_options_string(options, "organization"));
     rules->crl_url = g_strdup(hf_options_string(options, "crl-url"));
     rules->name_constraints = hf_options_flag(options, "name-constraints");
+    rules->identity_keys = hf_options_flag(options, "identity-keys");
     rules->days = (unsigned)hf_options_int(options, "days");
     rules->has_approver = approver != NULL;
     return hf_ca_voucher_load_crls(options, &rules->crls, error) &&

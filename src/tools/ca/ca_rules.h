@@ -31,6 +31,7 @@ typedef struct {
     char *organization; /* or NULL */
     char *crl_url;      /* or NULL */
     bool name_constraints;
+    bool identity_keys; /* IAK and IDevID certificates, too */
     unsigned days;
 } HfCaRules;
 

@@ -81,10 +81,11 @@ static GBytes *delegate(HfCaService *service, GBytes *payload, const char *peer,
         return NULL;
     }
     subject = hf_certificate_subject_text(delegated->certificate);
-    hf_log(1, "%s: %s to %s (%s%s%s)", peer,
+    hf_log(1, "%s: %s to %s (%s%s%s%s)", peer,
            delegated->renewal ? "delegation renewed" : "delegated", subject,
            hf_rooted_text(delegated->rooted), delegated->environment ? ", environment " : "",
-           delegated->environment ? delegated->environment : "");
+           delegated->environment ? delegated->environment : "",
+           hf_delegation_has_identity_keys(delegated->certificate) ? ", also IAK and IDevID" : "");
     return hf_ca_delegated_pem(service->ca, delegated);
 }
 
@@ -98,8 +99,8 @@ static GBytes *issue(HfCaService *service, GBytes *payload, const char *peer, GE
     if (!ek) {
         return NULL;
     }
-    hf_log(1, "%s: EK certificate of a %s TPM%s", peer, hf_rooted_text(ek->rooted),
-           ek->again ? ", issued before" : "");
+    hf_log(1, "%s: %s of a %s TPM%s", peer, hf_chain_kind_text(ek->kind),
+           hf_rooted_text(ek->rooted), ek->again ? ", issued before" : "");
     return hf_ca_ek_pem(ek);
 }
 

@@ -36,17 +36,10 @@ HfCaServiceRules *hf_ca_service_rules_new(const HfOptions *options, const HfCaDi
                                           GError **error)
 {
     static const char *const of_hosts[] = {
-        "organization",
-        "approver-public",
-        "approved-pcrs",
-        "environments",
-        "environment",
-        "pcrs",
-        "days",
-        "name-constraints",
-        "allow-software",
-        "allow-unproved-ek",
-        NULL,
+        "organization",   "approver-public",   "approved-pcrs",
+        "environments",   "environment",       "pcrs",
+        "days",           "name-constraints",  "identity-keys",
+        "allow-software", "allow-unproved-ek", NULL,
     };
     /* --vma-root, --vma and --crl are also for hosts that are guests themselves. */
     static const char *const of_guests[] = { "hours", "hardware-only", NULL };

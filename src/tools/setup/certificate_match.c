@@ -2,7 +2,8 @@
  * certificate_match.c - the keys made again, held against their certificates.
  *
  * The platform certificate is for one of the endorsement keys: it matches as long as one of those
- * that have a certificate is its key.
+ * that have a certificate is its key. All kinds of an IAK, or IDevID, have one index: the key that is
+ * made again is of the kind that the certificate is for.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -103,6 +104,54 @@ static bool judge(Examination *e, uint32_t index, const char *title, unsigned fi
     return true;
 }
 
+const HfTemplateInfo *hf_identity_info(HfCertKind kind)
+{
+    return hf_template_info(kind == HF_CERT_IAK ? HF_TEMPLATE_IAK_RSA2048
+                                                : HF_TEMPLATE_IDEVID_RSA2048);
+}
+
+bool hf_identity_certified(const HfTransport *tpm, HfCertKind kind, const HfEkRow **ret_row,
+                           GError **error)
+{
+    uint32_t index = hf_identity_info(kind)->certificate_index;
+    g_autoptr(GBytes) content = hf_tpm_nv_read(tpm, index, NULL, index, error);
+    g_autoptr(HfOutline) outline = content ? hf_outline_new(content, "certificate", NULL) : NULL;
+    g_autoptr(HfPublicKey) key = NULL;
+    *ret_row = NULL;
+    if (outline) {
+        key = hf_public_key_from_spki(g_bytes_get_data(outline->spki, NULL),
+                                      g_bytes_get_size(outline->spki), NULL);
+    }
+    if (key) {
+        *ret_row = hf_identity_row_like(kind, key);
+    }
+    return content != NULL;
+}
+
+static bool examine_identity(Examination *e, HfCertKind kind, GError **error)
+{
+    uint32_t index = hf_identity_info(kind)->certificate_index;
+    const HfEkRow *row = NULL;
+    if (!has_index(e, index)) {
+        return true;
+    }
+    if (!hf_identity_certified(e->tpm, kind, &row, error)) {
+        return false;
+    }
+    unsigned first = e->spkis->len; /* with nothing from there on, nothing matches */
+    GBytes *spki = row ? key_now(e, row, error) : NULL;
+    if (row && !spki) {
+        g_prefix_error(error, "%s: ", hf_cert_kind_title(kind));
+        return false;
+    }
+    if (spki) {
+        g_ptr_array_add(e->spkis, spki);
+    }
+    bool judged = judge(e, index, hf_cert_kind_title(kind), first, error);
+    g_ptr_array_set_size(e->spkis, (int)first); /* the platform's is an endorsement key's */
+    return judged;
+}
+
 static bool examine(Examination *e, GError **error)
 {
     for (const HfEkRow *row = hf_ek_table; row->algorithm; row++) {
@@ -125,6 +174,9 @@ static bool examine(Examination *e, GError **error)
     if (e->seen == 0) {
         return hf_error_set(error, HF_ERROR_NOT_FOUND,
                             "this TPM has no certificates of endorsement keys");
+    }
+    if (!examine_identity(e, HF_CERT_IAK, error) || !examine_identity(e, HF_CERT_IDEVID, error)) {
+        return false;
     }
     return !has_index(e, HF_NV_PLATFORM) || judge(e, HF_NV_PLATFORM, "platform", 0, error);
 }

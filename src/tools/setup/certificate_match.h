@@ -19,6 +19,13 @@ bool hf_has_index(const GArray *indices, uint32_t index);
 bool hf_ek_again(const HfTransport *tpm, const GArray *indices, const HfEkRow *row,
                  HfPublic *ret_key, GError **error);
 
+/* Handle and index that all rows of this kind have: HF_CERT_IAK or HF_CERT_IDEVID. */
+const HfTemplateInfo *hf_identity_info(HfCertKind kind);
+/* The row whose keys the certificate at that index, which must be there, is for; NULL: it is for none, or
+ * no certificate. */
+bool hf_identity_certified(const HfTransport *tpm, HfCertKind kind, const HfEkRow **ret_row,
+                           GError **error);
+
 /* Says a line for each certificate. withdraw false: HF_ERROR_INVALID when one does not match its
  * key. withdraw true: those are removed, and *ret_permanent is the TPM without them; HF_ERROR_STATE
  * when there are none of that kind. HF_ERROR_NOT_FOUND when there are no EK certificates at all. */

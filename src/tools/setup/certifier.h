@@ -29,7 +29,10 @@ typedef struct {
     HfCertKind kind;
     const HfTpmIdentity *tpm;
     const HfPublicKey *key; /* as the TPM made it; for HF_CERT_PLATFORM the first EK */
-    const char *tpm_serial; /* HF_CERT_IAK, HF_CERT_IDEVID: the TPM's serial number; else NULL */
+    /* HF_CERT_IAK, HF_CERT_IDEVID: the TPM's serial number, and SHA-256 of its first EK (DER SPKI);
+     * else NULL */
+    const char *tpm_serial;
+    GBytes *ek;
 } HfCertRequest;
 
 typedef struct HfCertifier HfCertifier;
@@ -55,12 +58,12 @@ HfCertifier *hf_certifier_open(const HfSetupPlan *plan, const HfEngineFacts *fac
 HfCertifier *hf_certifier_authority_open(const HfSetupPlan *plan, GError **error);
 HfCertifier *hf_certifier_tool_open(const HfSetupPlan *plan, const HfEngineFacts *facts,
                                     GError **error);
-/* The EK certificates that a file has (PEM, or DER one after the other), and those of CAs above them.
- * HF_ERROR_INVALID: one is neither, none is an EK's, or two are for one key; HF_ERROR_POLICY: one is not
+/* The EK, IAK and IDevID certificates that a file has (PEM, or DER one after the other), and those of
+ * CAs above them. HF_ERROR_INVALID: one is neither, all are CAs', or two are for one key; HF_ERROR_POLICY: one is not
  * valid now; HF_ERROR_AUTH: not signed by the one above it; those of reading. */
 HfCertifier *hf_certifier_file_open(const char *path, GError **error);
-bool hf_certifier_file_has(HfCertifier *certifier, GBytes *spki);
-/* How many EK certificates there are, each for another key. */
+bool hf_certifier_file_has(HfCertifier *certifier, HfCertKind kind, GBytes *spki);
+/* How many there are of a TPM's keys, each for another one. */
 unsigned hf_certifier_file_count(HfCertifier *certifier);
 /* Its chain becomes the file's and then what of `present`, a chain (empty: none), the file has not. */
 bool hf_certifier_file_keep(HfCertifier *certifier, GBytes *present, GError **error);

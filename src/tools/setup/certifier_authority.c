@@ -6,7 +6,8 @@
  * itself and the measurement of the emulator. The signing key may live in the host TPM; it is used
  * in this process only, never in the engine's.
  * The subject of the EK certificate stays empty and its model says that the TPM is a virtual one
- * and on which host TPM it rests; the VM's name goes into the platform certificate only.
+ * and on which host TPM it rests; the VM's name goes into the certificates of the
+ * platform and of identity keys only.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -17,6 +18,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "pki/delegation.h"
 #include "pki/endorsement.h"
 #include "tools/common/authority_dir.h"
 #include "tools/setup/measurement.h"
@@ -78,15 +80,18 @@ static void take_facts(Authority *certifier, const HfSetupPlan *plan, const HfKe
 
 /* --- certificates ---------------------------------------------------------------------------- */
 
+/* By HfCertKind. */
+static HfCertificate *(*const issuers[])(const HfEndorsement *in, HfSigner *signer,
+                                         const HfCertificate *issuer, GError **error) = {
+    [HF_CERT_EK] = hf_endorsement_ek,
+    [HF_CERT_PLATFORM] = hf_endorsement_platform,
+    [HF_CERT_IAK] = hf_endorsement_iak,
+    [HF_CERT_IDEVID] = hf_endorsement_idevid,
+};
+
 static GBytes *authority_issue(HfCertifier *base, const HfCertRequest *request, GError **error)
 {
     Authority *certifier = (Authority *)base;
-    if (request->kind == HF_CERT_IAK || request->kind == HF_CERT_IDEVID) {
-        hf_error_set(error, HF_ERROR_UNSUPPORTED,
-                     "an authority issues none of these; leave the key out, or let "
-                     "create_certs_tool in swtpm_setup.conf issue");
-        return NULL;
-    }
     g_autoptr(GBytes) spki = hf_public_key_spki(request->key);
     const HfAuthorityFacts *facts = hf_authority_facts(certifier->authority);
     const HfTpmIdentity *tpm = request->tpm;
@@ -103,15 +108,15 @@ static GBytes *authority_issue(HfCertifier *base, const HfCertRequest *request, 
         .platform_model = facts->platform_model,
         .platform_version = facts->platform_version,
         .vmid = certifier->vmid,
+        .ak_endorsement = request->ek,
+        .tpm_serial = request->tpm_serial,
         .holding = &certifier->holding,
         .ca_issuers_url = facts->aia_url,
         .not_before = g_get_real_time() / G_USEC_PER_SEC,
         .not_after = -1,
     };
     g_autoptr(HfCertificate) certificate =
-        request->kind == HF_CERT_EK
-            ? hf_endorsement_ek(&in, certifier->signer, certifier->certificate, error)
-            : hf_endorsement_platform(&in, certifier->signer, certifier->certificate, error);
+        issuers[request->kind](&in, certifier->signer, certifier->certificate, error);
     return certificate ? g_bytes_ref(certificate->der) : NULL;
 }
 
@@ -148,6 +153,24 @@ static GBytes *authority_chain(HfCertifier *base, GError **error)
     return g_byte_array_free_to_bytes(all);
 }
 
+/* Said before a TPM is made: an authority that was delegated to for endorsement keys alone. */
+static bool check_right(const Authority *certifier, const HfSetupPlan *plan, GError **error)
+{
+    if (hf_delegation_has_identity_keys(certifier->certificate)) {
+        return true;
+    }
+    for (unsigned i = 0; plan->ek_certificates && i < plan->key_count; i++) {
+        if (plan->keys[i]->kind != HF_CERT_EK) {
+            return hf_error_set(error, HF_ERROR_POLICY,
+                                "%s: its certificate does not allow it to certify an %s "
+                                "(holdfast-ca delegate --identity-keys); --no-iak leaves such keys "
+                                "out",
+                                plan->authority, hf_cert_kind_title(plan->keys[i]->kind));
+        }
+    }
+    return true;
+}
+
 /* In a batch the key is in a process of its own. */
 static HfSigner *find_signer(Authority *certifier, const HfSetupPlan *plan, const HfKeyWish *wish,
                              GError **error)
@@ -178,6 +201,7 @@ HfCertifier *hf_certifier_authority_open(const HfSetupPlan *plan, GError **error
         return NULL;
     }
     if (!(certifier->certificate = hf_authority_certificate(certifier->authority, error)) ||
+        !check_right(certifier, plan, error) ||
         !(certifier->holding.device_model = hf_measurement_take(error)) ||
         !(certifier->signer = find_signer(certifier, plan, &wish, error))) {
         return NULL;

@@ -3,7 +3,7 @@
  *
  * A CA that issues for a whole fleet (holdfast-ca issue) is not where the TPM is: what it hands out
  * is put in later. Nothing is believed of the file but what can be checked here: that the
- * certificates are of endorsement keys, valid now, and signed by whoever the file has above them.
+ * certificates are of a TPM's keys, valid now, and signed by whoever the file has above them.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -18,7 +18,8 @@
 typedef struct {
     HfCertifier base;
     char *path;
-    GPtrArray *leaves; /* HfOutline, of endorsement keys, each of another one */
+    GPtrArray *leaves; /* HfOutline, of endorsement and identity keys, each of another one */
+    GArray *kinds;     /* HfLeafKind of each */
     GPtrArray *above;  /* HfCertificate, of CAs, without self-signed ones */
 } File;
 
@@ -27,24 +28,37 @@ static void file_free(HfCertifier *base)
     File *file = (File *)base;
     g_free(file->path);
     g_ptr_array_unref(file->leaves);
+    g_array_unref(file->kinds);
     g_ptr_array_unref(file->above);
     g_free(file);
 }
 
-static const HfOutline *find(const File *file, GBytes *spki)
+static const HfOutline *find(const File *file, GBytes *spki, HfLeafKind *ret_kind)
 {
     for (unsigned i = 0; i < file->leaves->len; i++) {
         if (hf_certifies(file->leaves->pdata[i], spki)) {
+            *ret_kind = g_array_index(file->kinds, HfLeafKind, i);
             return file->leaves->pdata[i];
         }
     }
     return NULL;
 }
 
+static const HfOutline *find_of(const File *file, HfCertKind kind, GBytes *spki)
+{
+    static const HfLeafKind leaves[] = { [HF_CERT_EK] = HF_LEAF_EK,
+                                         [HF_CERT_PLATFORM] = HF_LEAF_PLATFORM,
+                                         [HF_CERT_IAK] = HF_LEAF_IAK,
+                                         [HF_CERT_IDEVID] = HF_LEAF_IDEVID };
+    HfLeafKind found = HF_LEAF_PLATFORM;
+    const HfOutline *leaf = find(file, spki, &found);
+    return leaf && found == leaves[kind] ? leaf : NULL;
+}
+
 static GBytes *file_issue(HfCertifier *base, const HfCertRequest *request, GError **error)
 {
     g_autoptr(GBytes) spki = hf_public_key_spki(request->key);
-    const HfOutline *leaf = request->kind == HF_CERT_EK ? find((File *)base, spki) : NULL;
+    const HfOutline *leaf = find_of((File *)base, request->kind, spki);
     if (!leaf) {
         hf_error_set(error, HF_ERROR_NOT_FOUND, "%s has none for this key", base->description);
         return NULL;
@@ -74,18 +88,22 @@ static bool check_signature(HfCertificate *leaf, GPtrArray *all, const char *lab
 static bool add_leaf(File *file, HfCertificate *leaf, GPtrArray *all, const char *label,
                      GError **error)
 {
-    if (!hf_certificate_has_purpose(leaf, HF_OID_PURPOSE_EK)) {
+    HfLeafKind kind = HF_LEAF_EK;
+    HfLeafKind before;
+    if (!hf_certificate_has_purpose(leaf, HF_OID_PURPOSE_EK) &&
+        (!hf_chain_leaf_kind(leaf, &kind) || kind == HF_LEAF_PLATFORM)) {
         return hf_error_set(error, HF_ERROR_INVALID,
                             "%s is not that of an endorsement key: expected the extended key "
-                            "usage " HF_OID_PURPOSE_EK,
+                            "usage " HF_OID_PURPOSE_EK ", or that of an IAK or IDevID",
                             label);
     }
     HfOutline *outline = hf_outline_new(leaf->der, label, error);
     if (!outline) {
         return false;
     }
-    bool twice = find(file, leaf->spki) != NULL;
+    bool twice = find(file, leaf->spki, &before) != NULL;
     g_ptr_array_add(file->leaves, outline);
+    g_array_append_val(file->kinds, kind);
     if (twice) {
         return hf_error_set(error, HF_ERROR_INVALID,
                             "%s is for the same key as one before it: expected one for each key",
@@ -140,14 +158,15 @@ HfCertifier *hf_certifier_file_open(const char *path, GError **error)
     file->path = g_strdup(path);
     file->base.description = file->path;
     file->leaves = g_ptr_array_new_with_free_func((GDestroyNotify)hf_outline_free);
+    file->kinds = g_array_new(FALSE, FALSE, sizeof(HfLeafKind));
     file->above = g_ptr_array_new_with_free_func((GDestroyNotify)hf_certificate_unref);
     g_autoptr(GPtrArray) all = hf_certificate_load_bundle(path, error);
     return all && sort_out(file, all, error) ? g_steal_pointer(&base) : NULL;
 }
 
-bool hf_certifier_file_has(HfCertifier *base, GBytes *spki)
+bool hf_certifier_file_has(HfCertifier *base, HfCertKind kind, GBytes *spki)
 {
-    return find((File *)base, spki) != NULL;
+    return find_of((File *)base, kind, spki) != NULL;
 }
 
 unsigned hf_certifier_file_count(HfCertifier *base)

@@ -76,6 +76,21 @@ const HfEkRow *hf_identity_row_find(HfCertKind kind, const char *name, const cha
     return find(hf_identity_table, kind, name, what, error);
 }
 
+const HfEkRow *hf_identity_row_like(HfCertKind kind, const HfPublicKey *key)
+{
+    bool rsa = hf_public_key_kind(key) == HF_KEY_RSA;
+    for (const HfEkRow *row = hf_identity_table; row->algorithm; row++) {
+        HfPublic template;
+        hf_template_public(row->template, &template);
+        if (row->kind == kind && rsa == (row->rsa_bits > 0) &&
+            (rsa ? row->rsa_bits == hf_public_key_bits(key)
+                 : template.curve == hf_public_key_curve(key))) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
 const HfEkRow *hf_ek_row_rsa(unsigned bits)
 {
     const HfEkRow *row = hf_ek_row_rsa_max(bits);

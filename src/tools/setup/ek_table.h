@@ -9,6 +9,7 @@
 #ifndef HOLDFAST_TOOLS_SETUP_EK_TABLE_H
 #define HOLDFAST_TOOLS_SETUP_EK_TABLE_H
 
+#include "crypto/pubkey.h"
 #include "tpm2/template.h"
 
 /* What a certificate is for. */
@@ -32,6 +33,8 @@ const HfEkRow *hf_ek_row_find(const char *name, const char *what, GError **error
 /* The same for an identity key of this kind. */
 const HfEkRow *hf_identity_row_find(HfCertKind kind, const char *name, const char *what,
                                     GError **error);
+/* The row of this kind that makes keys like this one, or NULL. */
+const HfEkRow *hf_identity_row_like(HfCertKind kind, const HfPublicKey *key);
 /* The RSA row of this size, NULL when there is none. */
 const HfEkRow *hf_ek_row_rsa(unsigned bits);
 /* The largest RSA key there is a row for, of at most `limit` bits; NULL when there is none. */

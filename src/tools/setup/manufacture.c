@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "pki/spki.h"
 #include "tools/setup/narration.h"
 #include "tpm2/constants.h"
 
@@ -41,6 +42,7 @@ static void issued_free(void *data)
 void hf_job_clear(HfJob *job)
 {
     g_free(job->tpm_serial);
+    g_clear_pointer(&job->ek, g_bytes_unref);
     g_clear_pointer(&job->issued, g_ptr_array_unref);
 }
 
@@ -211,6 +213,7 @@ static HfOutline *issue(HfJob *job, HfCertKind kind, const HfMadeKey *key, GByte
         .tpm = &job->made->identity,
         .key = public_key,
         .tpm_serial = job->tpm_serial,
+        .ek = job->ek,
     };
     HfOutline *certificate = hf_certifier_issue(job->certifier, &request, error);
     if (certificate) {
@@ -270,6 +273,7 @@ bool hf_job_certificate(HfJob *job, const HfEkRow *row, const HfMadeKey *key, GE
     index->spki = g_steal_pointer(&spki);
     if (row->kind == HF_CERT_EK && !job->tpm_serial) {
         job->tpm_serial = serial_of(&job->made->identity, certificate);
+        job->ek = hf_spki_digest(index->spki);
     }
     hf_say_certificate(job->plan, row, index);
     return true;

@@ -54,7 +54,8 @@ static bool look_at_index(Reissue *r, uint32_t index, GError **error)
 }
 
 /* The old certificate is for this key; what it says that must not get lost. */
-static bool look_at_certificate(Reissue *r, uint32_t index, const HfPublic *area, GError **error)
+static bool look_at_certificate(Reissue *r, HfCertKind kind, uint32_t index, const HfPublic *area,
+                                GError **error)
 {
     g_autoptr(GBytes) content = hf_tpm_nv_read(r->tpm, index, NULL, index, error);
     g_autoptr(HfOutline) outline = content ? hf_outline_new(content, "certificate", NULL) : NULL;
@@ -67,10 +68,10 @@ static bool look_at_certificate(Reissue *r, uint32_t index, const HfPublic *area
     }
     if (!outline || !hf_certifies(outline, spki)) {
         return hf_error_set(error, HF_ERROR_STATE,
-                            "NV index 0x%08x: the certificate is not for the endorsement key that "
+                            "NV index 0x%08x: the certificate is not for the %s key that "
                             "this TPM has now: somebody has changed it (TPM2_ChangeEPS); "
                             "--withdraw-certificates removes what does not match, and makes room",
-                            index);
+                            index, kind == HF_CERT_EK ? "endorsement" : hf_cert_kind_title(kind));
     }
     r->reproducible = r->reproducible || (ours && ours->holding && ours->holding->reproducible);
     return true;
@@ -103,8 +104,8 @@ static bool look_at_key(Reissue *r, const HfEkRow *row, HfManufacture *made, GEr
         return true;
     }
     if (!hf_ek_again(r->tpm, r->indices, row, &area, error) ||
-        (certified &&
-         (!look_at_index(r, index, error) || !look_at_certificate(r, index, &area, error)))) {
+        (certified && (!look_at_index(r, index, error) ||
+                       !look_at_certificate(r, row->kind, index, &area, error)))) {
         return false;
     }
     if (persistent && !is_at_handle(r, info->handle, &area, &persistent, error)) {
@@ -119,11 +120,42 @@ static bool look_at_key(Reissue *r, const HfEkRow *row, HfManufacture *made, GEr
     if (!persistent) {
         g_ptr_array_add(r->absent, key);
     }
-    r->plan.allow_signing = r->plan.allow_signing || (area.attributes & TPMA_OBJECT_SIGN_ENCRYPT);
-    r->plan.decryption = r->plan.decryption && (area.attributes & TPMA_OBJECT_DECRYPT);
+    if (row->kind == HF_CERT_EK) {
+        bool signs = area.attributes & TPMA_OBJECT_SIGN_ENCRYPT;
+        bool decrypts = area.attributes & TPMA_OBJECT_DECRYPT;
+        r->plan.allow_signing = r->plan.allow_signing || signs;
+        r->plan.decryption = r->plan.decryption && decrypts;
+    }
     r->chosen[r->plan.key_count] = true;
     r->plan.keys[r->plan.key_count++] = row;
     return true;
+}
+
+/* All kinds of an IAK, or IDevID, have one handle and one index: which it is, its certificate or the key
+ * itself says. A key that is none of ours is the owner's affair. */
+static bool look_at_identity(Reissue *r, HfCertKind kind, HfManufacture *made, GError **error)
+{
+    const HfTemplateInfo *info = hf_identity_info(kind);
+    const HfEkRow *row = NULL;
+    g_autoptr(HfPublicKey) key = NULL;
+    HfPublic area;
+    if (hf_has_index(r->indices, info->certificate_index)) {
+        return hf_identity_certified(r->tpm, kind, &row, error) &&
+               (row ? look_at_key(r, row, made, error)
+                    : hf_error_set(error, HF_ERROR_STATE,
+                                   "NV index 0x%08x: expected the certificate of an %s, found "
+                                   "something else; --withdraw-certificates removes it",
+                                   info->certificate_index, hf_cert_kind_title(kind)));
+    }
+    if (!hf_has_index(r->persistent, info->handle)) {
+        return true;
+    }
+    if (!hf_tpm_read_public(r->tpm, info->handle, &area, error)) {
+        return false;
+    }
+    key = hf_public_key_of(&area, NULL);
+    row = key ? hf_identity_row_like(kind, key) : NULL;
+    return !row || look_at_key(r, row, made, error);
 }
 
 /* Where the chain, the platform certificate and what is there of them go. */
@@ -178,7 +210,9 @@ static bool look(Reissue *r, HfManufacture *made, GError **error)
                             "this TPM has neither certificates of endorsement keys nor such keys "
                             "(persistent)");
     }
-    return look_at_rest(r, error);
+    return (r->plan.no_identities || (look_at_identity(r, HF_CERT_IAK, made, error) &&
+                                      look_at_identity(r, HF_CERT_IDEVID, made, error))) &&
+           look_at_rest(r, error);
 }
 
 static bool undefine(const Reissue *r, uint32_t index, GError **error)
@@ -239,14 +273,14 @@ static bool choose(Reissue *r, const HfManufacture *made, HfCertifier *file, GEr
         if (!spki) {
             return false;
         }
-        r->chosen[i] = hf_certifier_file_has(file, spki);
+        r->chosen[i] = hf_certifier_file_has(file, r->plan.keys[i]->kind, spki);
         chosen += r->chosen[i] ? 1 : 0;
     }
     return chosen == hf_certifier_file_count(file) ||
-           hf_error_set(error, HF_ERROR_INVALID,
-                        "%s: of its %u EK certificates %u are for endorsement keys of this TPM, "
-                        "expected all",
-                        r->plan.install, hf_certifier_file_count(file), chosen);
+           hf_error_set(
+               error, HF_ERROR_INVALID,
+               "%s: of its %u certificates of keys %u are for keys of this TPM, expected all",
+               r->plan.install, hf_certifier_file_count(file), chosen);
 }
 
 static HfCertifier *open_file(Reissue *r, const HfManufacture *made, GError **error)

@@ -17,7 +17,7 @@
 #include "tools/setup/pcr_banks.h"
 #include "tools/setup/setup_config.h"
 
-#define HF_PLAN_KEYS_MAX 6u
+#define HF_PLAN_KEYS_MAX 8u
 extern const HfProgram hf_setup_program;
 
 typedef enum { HF_EXISTING_REFUSE, HF_EXISTING_KEEP, HF_EXISTING_REPLACE } HfExisting;
@@ -30,9 +30,10 @@ typedef struct {
     bool check_certificates;    /* of an existing TPM, nothing else */
     bool withdraw_certificates; /* the same, and remove those that do not match */
     bool reissue;               /* certificates of an existing TPM, nothing else */
-    char *install;    /* file of certificates for an existing TPM, nothing else; or NULL */
-    bool reconfigure; /* PCR banks of an existing TPM, nothing else */
-    char *copy_from;  /* the TPM there becomes that of `state`, nothing else; or NULL */
+    char *install;      /* file of certificates for an existing TPM, nothing else; or NULL */
+    bool no_identities; /* reissue: certificates of IAK and IDevID stay */
+    bool reconfigure;   /* PCR banks of an existing TPM, nothing else */
+    char *copy_from;    /* the TPM there becomes that of `state`, nothing else; or NULL */
 
     bool create_ek;
     bool ek_certificates;

@@ -303,6 +303,7 @@ static HfSetupPlan *plan_from_options(const HfOptions *o, bool swtpm)
     plan->check_certificates = hf_options_flag(o, "check-certificates");
     plan->withdraw_certificates = hf_options_flag(o, "withdraw-certificates");
     plan->reissue = hf_options_flag(o, "reissue-certificates");
+    plan->no_identities = hf_options_flag(o, "no-iak");
     plan->install = g_strdup(hf_options_string(o, "install-certificate"));
     plan->reconfigure = hf_options_flag(o, "reconfigure");
     plan->copy_from = g_strdup(hf_options_string(o, "copy-from"));
