@@ -15,8 +15,10 @@
 #include "pki/keyfile.h"
 
 #define CERTIFICATES_MAX (1024u * 1024u)
-/* What is older than TLS 1.2, and what 1.2 has without forward secrecy, is out. */
-#define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:-SHA1:%SERVER_PRECEDENCE"
+/* What is older than TLS 1.2, and what 1.2 has without forward secrecy, is out; so are certificates
+ * over keys of less than 112 bits of security (RSA-1024). */
+#define PRIORITIES \
+    "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:-SHA1:%SERVER_PRECEDENCE:%PROFILE_MEDIUM"
 
 HfTls *hf_tls_ref(HfTls *tls)
 {

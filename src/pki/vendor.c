@@ -23,6 +23,8 @@
 #define ROOTS_MAX 1024
 #define PATH_MAX_CERTIFICATES 8
 #define WHAT "EK certificate"
+/* 112 bits: RSA-2048, SHA-224. Without it GnuTLS takes a key of any size for one that can sign. */
+#define STRENGTH GNUTLS_PROFILE_TO_VFLAGS(GNUTLS_PROFILE_MEDIUM)
 
 struct HfVendorRoots {
     GPtrArray *anchors; /* gnutls_x509_crt_t */
@@ -259,6 +261,52 @@ static char *name_text(gnutls_x509_crt_t crt)
     return hf_name_text(der);
 }
 
+/* GnuTLS checks constraints on host names, addresses and the like; a TPM has none of these, but a
+ * name of the directory, which GnuTLS lets pass. */
+static bool constrains_tpms(gnutls_x509_crt_t ca)
+{
+    static int (*const getters[])(gnutls_x509_name_constraints_t, unsigned, unsigned *,
+                                  gnutls_datum_t *) = {
+        gnutls_x509_name_constraints_get_permitted,
+        gnutls_x509_name_constraints_get_excluded,
+    };
+    gnutls_x509_name_constraints_t constraints = NULL;
+    unsigned critical = 0, type = 0;
+    gnutls_datum_t name;
+    bool found = false;
+    int rc = gnutls_x509_name_constraints_init(&constraints);
+
+    rc = rc < 0 ? rc : gnutls_x509_crt_get_name_constraints(ca, constraints, 0, &critical);
+    for (size_t i = 0; rc >= 0 && i < G_N_ELEMENTS(getters); i++) {
+        for (unsigned n = 0; getters[i](constraints, n, &type, &name) >= 0; n++) {
+            found |= type != GNUTLS_SAN_DNSNAME && type != GNUTLS_SAN_RFC822NAME &&
+                     type != GNUTLS_SAN_IPADDRESS && type != GNUTLS_SAN_URI;
+        }
+    }
+    if (constraints) {
+        gnutls_x509_name_constraints_deinit(constraints);
+    }
+    return found || (rc < 0 && rc != GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE);
+}
+
+static bool check_constraints(gnutls_x509_crt_t *path, unsigned count, gnutls_x509_crt_t anchor,
+                              GError **error)
+{
+    for (unsigned i = 1; i <= count; i++) {
+        gnutls_x509_crt_t ca = i < count ? path[i] : anchor;
+
+        if (constrains_tpms(ca)) {
+            g_autofree char *name = name_text(ca);
+
+            return hf_error_set(error, HF_ERROR_UNSUPPORTED,
+                                WHAT ": \"%s\" above it constrains names of a kind that is not "
+                                     "understood here",
+                                name);
+        }
+    }
+    return true;
+}
+
 static bool judge(gnutls_x509_crt_t *path, unsigned count, gnutls_x509_crt_t anchor, GError **error)
 {
     gnutls_x509_trust_list_t trust = NULL;
@@ -267,7 +315,8 @@ static bool judge(gnutls_x509_crt_t *path, unsigned count, gnutls_x509_crt_t anc
 
     if (gnutls_x509_trust_list_init(&trust, 1) < 0 ||
         gnutls_x509_trust_list_add_cas(trust, &anchor, 1, 0) != 1 ||
-        gnutls_x509_trust_list_verify_crt2(trust, path, count, NULL, 0, 0, &status, NULL) < 0) {
+        gnutls_x509_trust_list_verify_crt2(trust, path, count, NULL, 0, STRENGTH, &status, NULL) <
+            0) {
         status = GNUTLS_CERT_INVALID;
     }
     if (trust) {
@@ -281,10 +330,11 @@ static bool judge(gnutls_x509_crt_t *path, unsigned count, gnutls_x509_crt_t anc
         return hf_error_set(error, HF_ERROR_POLICY, WHAT ": it or one above it %s",
                             status & GNUTLS_CERT_EXPIRED ? "has expired" : "is not valid yet");
     }
-    return hf_error_set(error, HF_ERROR_AUTH, WHAT ": %s",
-                        status & GNUTLS_CERT_INSECURE_ALGORITHM
-                            ? "it or one above it is signed with an algorithm that is not safe"
-                            : "the chain to the pinned root does not verify");
+    return hf_error_set(
+        error, HF_ERROR_AUTH, WHAT ": %s",
+        status & GNUTLS_CERT_INSECURE_ALGORITHM
+            ? "it or one above it is signed with an algorithm or key that is not safe"
+            : "the chain to the pinned root does not verify");
 }
 
 static bool verify(const HfVendorRoots *roots, gnutls_x509_crt_t leaf, GPtrArray *between,
@@ -307,7 +357,7 @@ static bool verify(const HfVendorRoots *roots, gnutls_x509_crt_t leaf, GPtrArray
         }
         path[count++] = next;
     }
-    if (!judge(path, count, anchor, error)) {
+    if (!judge(path, count, anchor, error) || !check_constraints(path, count, anchor, error)) {
         return false;
     }
     if (ret_root) {

@@ -148,7 +148,25 @@ arc=$(sed -n 's/^#define HF_OID_ARC "\(.*\)"/\1/p' "$top_builddir/config.h")
 forged virtual foreign.pem foreign.key "certificatePolicies=$arc.1.1"
 refuses 1 "it is one of a virtual TPM" "one of a virtual TPM" challenge virtual --ek-roots foreign.pem
 forged weak foreign.pem foreign.key "basicConstraints=critical,CA:FALSE" -sha1
-refuses 1 "algorithm that is not safe|does not verify" "one signed over SHA-1" challenge weak --ek-roots foreign.pem
+refuses 1 "algorithm or key that is not safe|does not verify" "one signed over SHA-1" challenge weak --ek-roots foreign.pem
+between() { # NAME BITS EXTENSION...: a CA of the vendor's, and one that it signed
+    local name=$1 bits=$2
+    shift 2
+    printf '%s\n' "basicConstraints=critical,CA:TRUE" "$@" >between.ext
+    openssl req -new -newkey "rsa:$bits" -nodes -keyout "$name.key" -subj "/CN=$name" -out "$name.csr" 2>/dev/null
+    openssl x509 -req -in "$name.csr" -CA foreign.pem -CAkey foreign.key -days 5 -extfile between.ext \
+        -out "$name.pem" 2>/dev/null
+    forged "$name" "$name.pem" "$name.key" "basicConstraints=critical,CA:FALSE"
+    openssl x509 -in "$name.pem" -outform DER -out "$name.above"
+    parcel "$name" introduction "6=$name.der" "7=$name.above"
+}
+between large 2048 "nameConstraints=critical,excluded;DNS:example.org,permitted;email:example.net"
+ok "one by a CA between, which constrains names that no TPM has" challenge large --ek-roots foreign.pem
+between small 1024
+refuses 1 "algorithm or key that is not safe" "one by a CA with a key that is too small" challenge small --ek-roots foreign.pem
+between names 2048 "nameConstraints=critical,permitted;dirName:somebody" "[somebody]" "C=XX"
+refuses 1 "\"CN=names\" above it constrains names of a kind that is not understood" \
+    "one by a CA that may name others alone" challenge names --ek-roots foreign.pem
 openssl req -new -key scrap.key -subj /CN=forged -out scrap.csr
 openssl_ca -in scrap.csr -cert foreign.pem -keyfile foreign.key -out old.pem "${EXPIRED[@]}"
 openssl x509 -in old.pem -outform DER -out old.der

@@ -90,6 +90,11 @@ refuses 1 "TLS: .*other side refuses: Certificate is required" "a client without
     enrol "127.0.0.1:$port" --renew --server-ca tlsca.pem
 refuses 1 "TLS: .*other side refuses: Certificate is required" "one of another CA, which is not shown" enrol "127.0.0.1:$port" --renew --server-ca tlsca.pem \
     --client-certificate stranger.pem --client-key stranger.key
+openssl req -new -newkey rsa:1024 -nodes -keyout small.key -subj /CN=small -out leaf.csr 2>/dev/null
+openssl x509 -req -in leaf.csr -CA tlsca.pem -CAkey tlsca.key -extfile <(echo extendedKeyUsage=clientAuth) \
+    -out small.pem -days 5 2>/dev/null
+refuses 1 "TLS: .*(other side refuses|insecure|cut)" "one with a key that is too small" \
+    enrol "127.0.0.1:$port" --renew --server-ca tlsca.pem --client-certificate small.pem --client-key small.key
 is "$(state) $(count)" "$before $records" "nothing is changed by any of them"
 ok "a client of ours" enrol "127.0.0.1:$port" --renew --server-ca tlsca.pem \
     --client-certificate client.pem --client-key client.key
