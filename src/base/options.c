@@ -118,7 +118,7 @@ static bool take_value(HfOptions *options, size_t index, const char *text, GErro
     if (row->kind == HF_KIND_FLAG) {
         number = 1;
         text = "true";
-    } else if (text[0] == '\0' && (row->flags & HF_OPTION_OPTIONAL)) {
+    } else if (text[0] == '\0' && (row->flags & (HF_OPTION_OPTIONAL | HF_OPTION_EMPTY))) {
         number = 0;
     } else if (!hf_value_check(row->kind, what, text, row->min, row->max, row->choices, &number,
                                error)) {

@@ -25,6 +25,7 @@ enum {
     HF_OPTION_IGNORED = 1 << 2,  /* accepted for compatibility, does nothing; help says so */
     HF_OPTION_HIDDEN = 1 << 3,   /* not in --help and completion (the manual still has it) */
     HF_OPTION_OPTIONAL = 1 << 4, /* HF_KIND_STRING: `--name` alone means the empty string */
+    HF_OPTION_EMPTY = 1 << 5,    /* HF_KIND_STRING: the value may be empty */
 };
 
 typedef struct {

@@ -122,7 +122,7 @@ bool hf_channels_start(HfFrontend *frontend, GError **error)
     return true;
 }
 
-int hf_channels_run(HfFrontend *frontend, int signal_fd)
+int hf_channels_run(HfFrontend *frontend, int signal_fd, HfFarewell *farewell)
 {
     HfChannels *channels = (HfChannels *)frontend;
     const HfControlConfig config = {
@@ -130,6 +130,7 @@ int hf_channels_run(HfFrontend *frontend, int signal_fd)
         .connection = hf_fd_steal(&channels->control_sockets.connection),
         .terminate = channels->settings->control_terminate,
         .signal_fd = signal_fd,
+        .farewell = farewell,
     };
     hf_data_channel_open(channels->data);
     return hf_control_server_run(channels->emulator, channels->data, &config);

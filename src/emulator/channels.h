@@ -36,7 +36,7 @@ bool hf_channels_open(const HfEndpoint *endpoint, const char *label, HfLeftovers
 /* The functions of a front end that are the same for both. */
 bool hf_channels_connect(HfFrontend *frontend, HfEmulator *emulator, GError **error);
 bool hf_channels_start(HfFrontend *frontend, GError **error);
-int hf_channels_run(HfFrontend *frontend, int signal_fd);
+int hf_channels_run(HfFrontend *frontend, int signal_fd, HfFarewell *farewell);
 void hf_channels_free(HfFrontend *frontend);
 
 #endif

@@ -144,7 +144,14 @@ static void respond(Server *server, HfControlResponse *response)
         const uint8_t *data = g_bytes_get_data(response->tail, NULL);
         g_byte_array_append(out, data, (guint)tail_size);
     }
-    bool sent = send_all(server, out->data, out->len);
+    HfFarewell *farewell = server->config.farewell;
+    bool last = farewell && response->message.row->number == HF_CONTROL_SHUTDOWN;
+    if (last) {
+        g_assert(out->len == sizeof(farewell->bytes));
+        memcpy(farewell->bytes, out->data, out->len);
+        farewell->fd = hf_fd_steal(&server->fd);
+    }
+    bool sent = last || send_all(server, out->data, out->len);
     explicit_bzero(out->data, out->len);
     hf_log(2, " CMD_%s: result 0x%x", response->message.row->name,
            (unsigned)response->message.value[HF_FIELD_RESULT]);

@@ -14,12 +14,15 @@
 
 #include "emulator/data_channel.h"
 #include "emulator/emulator.h"
+#include "emulator/frontend.h"
 
 typedef struct {
     int listener;   /* -1: none */
     int connection; /* -1: none */
     bool terminate; /* the process ends when a client leaves */
     int signal_fd;  /* signalfd of the signals that end the process; stays the caller's */
+    HfFarewell
+        *farewell; /* gets the response to SHUTDOWN and who waits for it; NULL: sent at once */
 } HfControlConfig;
 
 /* Serves until the process is to end; returns its exit code. Takes listener and connection over. */

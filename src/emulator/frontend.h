@@ -13,6 +13,7 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "emulator/emulator.h"
 #include "emulator/emulator_options.h"
@@ -20,6 +21,13 @@
 #include "sandbox/sandbox.h"
 
 typedef struct HfFrontend HfFrontend;
+
+/* The response to SHUTDOWN. It is sent when all else is closed and removed: who has it may start the
+ * next emulator with the same state, sockets and pid file. */
+typedef struct {
+    int fd; /* -1: nobody waits for it */
+    uint8_t bytes[4];
+} HfFarewell;
 
 typedef struct {
     HfSeccompProfile profile;      /* of the system calls it needs in service */
@@ -34,7 +42,7 @@ typedef struct {
     bool (*start)(HfFrontend *frontend, GError **error);
     /* Serves until the process is to end; returns its exit code. signal_fd: signalfd of the signals
      * that end it. */
-    int (*run)(HfFrontend *frontend, int signal_fd);
+    int (*run)(HfFrontend *frontend, int signal_fd, HfFarewell *farewell);
     /* Ends threads and closes everything, wherever the front end is on its way. */
     void (*free)(HfFrontend *frontend);
 } HfFrontendClass;

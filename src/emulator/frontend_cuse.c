@@ -349,8 +349,10 @@ static void turn(Cuse *cuse, int signal_fd)
     }
 }
 
-static int run_session(HfFrontend *frontend, int signal_fd)
+/* SHUTDOWN is answered by the device, which goes with the process. */
+static int run_session(HfFrontend *frontend, int signal_fd, HfFarewell *farewell)
 {
+    (void)farewell;
     Cuse *cuse = (Cuse *)frontend;
     int exit_code = 0;
     while (!hf_emulator_ending(cuse->emulator, &exit_code)) {

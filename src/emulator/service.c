@@ -5,11 +5,14 @@
  */
 #include "emulator/service.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -39,6 +42,7 @@ struct HfService {
     HfEnvelope *envelope;    /* around `key`, or NULL */
     HfCapture *capture;      /* or NULL */
     HfEmulator *emulator;
+    HfFarewell farewell;
 };
 
 HfService *hf_service_new(const HfSettings *settings)
@@ -50,9 +54,20 @@ HfService *hf_service_new(const HfSettings *settings)
     service->log_fd = -1;
     service->signal_fd = -1;
     service->state_dir = -1;
+    service->farewell.fd = -1;
     service->frontend = hf_frontend_new(settings);
     service->leftovers = hf_leftovers_new();
     return service;
+}
+
+static void bid_farewell(HfFarewell *farewell)
+{
+    if (farewell->fd >= 0) {
+        ssize_t n = send(farewell->fd, farewell->bytes, sizeof(farewell->bytes),
+                         MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void)n; /* nobody is left who could be told */
+        hf_fd_close(&farewell->fd);
+    }
 }
 
 void hf_service_free(HfService *service)
@@ -74,6 +89,7 @@ void hf_service_free(HfService *service)
     }
     hf_fd_close(&service->notify_fd);
     hf_fd_close(&service->ready_fd);
+    bid_farewell(&service->farewell);
     g_free(service);
 }
 
@@ -299,16 +315,52 @@ bool hf_service_open(HfService *service, GError **error)
            (!settings->daemon || hf_daemon_drop_stdout(error));
 }
 
+/* Whether a state directory, or a file of a TPM in it, is closed to this process as it is now. */
+static bool closed_dir(int dir)
+{
+    hf_autofd int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *entries = fd >= 0 ? fdopendir(fd) : NULL;
+    bool closed = !entries || faccessat(fd, ".", R_OK | W_OK | X_OK, AT_EACCESS) != 0;
+    if (entries) {
+        int held = hf_fd_steal(&fd); /* belongs to the stream now */
+        const struct dirent *entry = NULL;
+        while (!closed && (entry = readdir(entries))) {
+            bool ours =
+                g_str_has_prefix(entry->d_name, "tpm") || strcmp(entry->d_name, ".lock") == 0;
+            closed = ours && faccessat(held, entry->d_name, R_OK | W_OK, AT_EACCESS) != 0;
+        }
+        (void)closedir(entries);
+    }
+    return closed;
+}
+
+/* Root as an ordinary user could not work with what is to be worked with. */
+static bool blocked(const void *user)
+{
+    const HfService *service = user;
+    size_t n = 0;
+    const int *dirs = hf_leftovers_dirs(service->leftovers, &n);
+    bool closed = service->state_dir >= 0 && closed_dir(service->state_dir);
+    for (size_t i = 0; !closed && i < n; i++) {
+        closed = faccessat(dirs[i], ".", W_OK | X_OK, AT_EACCESS) != 0;
+    }
+    return closed;
+}
+
 bool hf_service_enclose(HfService *service, GError **error)
 {
     bool active = false;
+    bool kept = false;
     HfSandboxPaths paths = { .state_dirs = &service->state_dir,
                              .n_state_dirs = service->state_dir >= 0 };
     paths.unlink_dirs = hf_leftovers_dirs(service->leftovers, &paths.n_unlink_dirs);
-    if (!hf_sandbox_drop_capabilities(error)) {
+    if (!hf_sandbox_drop_capabilities_unless(blocked, service, &kept, error)) {
         return false;
     }
-    /* Root without capabilities is a user like others: find out now, not at INIT. */
+    if (kept) {
+        hf_log(2, " files are another user's: CAP_DAC_OVERRIDE is kept");
+    }
+    /* Find out now, not at INIT. */
     if (service->state_dir >= 0 &&
         faccessat(service->state_dir, ".", R_OK | W_OK | X_OK, AT_EACCESS) != 0) {
         return hf_error_errno(error, errno,
@@ -358,7 +410,8 @@ bool hf_service_start(HfService *service, GError **error)
 
 int hf_service_run(HfService *service)
 {
-    int exit_code = service->frontend->class->run(service->frontend, service->signal_fd);
+    int exit_code =
+        service->frontend->class->run(service->frontend, service->signal_fd, &service->farewell);
     /* Nobody waits for the answer of a command that still runs. */
     (void)hf_emulator_cancel(service->emulator);
     return exit_code;

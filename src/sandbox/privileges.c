@@ -26,6 +26,7 @@
 
 #define MAX_PASSWD_ENTRY (1024 * 1024)
 #define MAX_GROUPS 65536
+#define OVERRIDE (UINT32_C(1) << CAP_DAC_OVERRIDE)
 
 typedef struct {
     uid_t uid;
@@ -212,27 +213,60 @@ static bool drop_bounding_set(GError **error)
     }
 }
 
-bool hf_sandbox_drop_capabilities(GError **error)
+/* Sets and reads back: permitted and effective are these, inheritable none. */
+static bool set_capabilities(uint32_t permitted, uint32_t effective, GError **error)
 {
+    struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3, .pid = 0 };
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = { 0 };
+    sets[0].permitted = permitted;
+    sets[0].effective = effective;
+    if (syscall(SYS_capset, &header, sets) != 0) {
+        return hf_error_errno(error, errno, "cannot drop the capabilities");
+    }
+    memset(sets, 0, sizeof(sets));
+    if (syscall(SYS_capget, &header, sets) != 0) {
+        return hf_error_errno(error, errno, "cannot read the capabilities back");
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(sets); i++) {
+        if (sets[i].permitted != (i == 0 ? permitted : 0) ||
+            sets[i].effective != (i == 0 ? effective : 0) || sets[i].inheritable != 0) {
+            return hf_error_set(error, HF_ERROR_FAILED,
+                                "capabilities are left after dropping them all");
+        }
+    }
+    return true;
+}
+
+static bool has_override(void)
+{
+    struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3, .pid = 0 };
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = { 0 };
+    return syscall(SYS_capget, &header, sets) == 0 && (sets[0].permitted & OVERRIDE) != 0;
+}
+
+bool hf_sandbox_drop_capabilities_unless(bool (*blocked)(const void *user), const void *user,
+                                         bool *ret_kept, GError **error)
+{
+    bool asked = blocked && geteuid() == 0 && has_override();
     if (!hf_process_is_single("dropping capabilities", error) || !drop_bounding_set(error)) {
         return false;
     }
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) {
         return hf_error_errno(error, errno, "cannot clear the ambient capabilities");
     }
-    struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3, .pid = 0 };
-    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = { 0 };
-    if (syscall(SYS_capset, &header, sets) != 0) {
-        return hf_error_errno(error, errno, "cannot drop the capabilities");
+    if (!set_capabilities(asked ? OVERRIDE : 0, 0, error)) {
+        return false;
     }
-    if (syscall(SYS_capget, &header, sets) != 0) {
-        return hf_error_errno(error, errno, "cannot read the capabilities back");
+    bool kept = asked && blocked(user);
+    if (asked && !set_capabilities(kept ? OVERRIDE : 0, kept ? OVERRIDE : 0, error)) {
+        return false;
     }
-    for (size_t i = 0; i < G_N_ELEMENTS(sets); i++) {
-        if ((sets[i].effective | sets[i].permitted | sets[i].inheritable) != 0) {
-            return hf_error_set(error, HF_ERROR_FAILED,
-                                "capabilities are left after dropping them all");
-        }
-    }
+    *ret_kept = kept;
     return hf_process_hide(error);
+}
+
+bool hf_sandbox_drop_capabilities(GError **error)
+{
+    bool kept = false;
+    return hf_sandbox_drop_capabilities_unless(NULL, NULL, &kept, error);
 }

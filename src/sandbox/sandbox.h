@@ -38,6 +38,10 @@ bool hf_sandbox_become_in(const char *root, const char *user, GError **error);
 /* Drops every capability from the bounding, ambient, inheritable, permitted and effective sets. A
  * process that stays root can then open only what root owns or what is open to everybody. */
 bool hf_sandbox_drop_capabilities(GError **error);
+/* The same, but where `blocked` says, while no capability is in force, that root cannot work like
+ * that, CAP_DAC_OVERRIDE stays if it is there (*ret_kept): no other, and no way back to more. */
+bool hf_sandbox_drop_capabilities_unless(bool (*blocked)(const void *user), const void *user,
+                                         bool *ret_kept, GError **error);
 
 /* Directories (open descriptors; O_PATH will do; borrowed, only needed during the call) below which
  * files may still be made, read, written, truncated, renamed and removed, and those in which only

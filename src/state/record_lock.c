@@ -20,10 +20,11 @@ static bool lock_refused(int fd, const char *label, GError **error)
     struct flock held = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 
     if (fcntl(fd, F_GETLK, &held) == 0 && held.l_type != F_UNLCK && held.l_pid > 0) {
-        return hf_error_set(error, HF_ERROR_BUSY, "%s is locked by process %ld", label,
-                            (long)held.l_pid);
+        return hf_error_set(error, HF_ERROR_BUSY, "%s is locked by process %ld: %s", label,
+                            (long)held.l_pid, g_strerror(EAGAIN));
     }
-    return hf_error_set(error, HF_ERROR_BUSY, "%s is locked by another process", label);
+    return hf_error_set(error, HF_ERROR_BUSY, "%s is locked by another process: %s", label,
+                        g_strerror(EAGAIN));
 }
 
 bool hf_record_lock(int fd, unsigned retries, const char *label, GError **error)

@@ -388,13 +388,6 @@ def test_directory():
             tap.ok(c.init() != 0 and not os.path.exists(directory),
                    "and INIT makes no new TPM", e.messages())
         os.mkdir(directory)
-    if os.geteuid() == 0:
-        with tempfile.TemporaryDirectory() as directory:
-            os.chmod(directory, 0o700)
-            os.chown(directory, 65534, 65534)
-            with Emulator(state=directory, wait=False) as e:
-                tap.ok(e.wait() == 1 and "--runas" in e.messages(),
-                       "a directory of somebody else, root without capabilities", e.messages())
 
 
 def test_lock():

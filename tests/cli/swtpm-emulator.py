@@ -4,6 +4,7 @@ Log shape, defaults of --server, descriptors of other kinds, the pid file of --p
 
 SPDX-License-Identifier: BSD-3-Clause
 """
+import fcntl
 import os
 import re
 import socket
@@ -145,6 +146,74 @@ def test_standard_output():
         tap.ok("Ctrl Cmd: length" in emulator.stdout.read(), "what it does is told on standard output")
 
 
+def capabilities(process):
+    with open(f"/proc/{process.pid}/status", encoding="ascii") as f:
+        return {line.split()[0][3:-1]: int(line.split()[1], 16) for line in f if line.startswith("Cap")}
+
+
+def test_another_user():
+    """Root works in a directory, and with files, of another user."""
+    if os.geteuid() != 0:
+        tap.skip("root in another user's directory", "not root")
+        return
+    override = 1 << 1
+    without = ("setpriv", "--bounding-set", "-dac_override")
+    for what, theirs, wanted in (("its own directory", (), 0), ("another user's directory", ("",), override),
+                                 ("another user's file", ("tpm2-00.permall",), override)):
+        state = tempfile.mkdtemp(dir=BASE)
+        options = ("--pid", f"file={state}/pid", "--ctrl", f"type=unixio,path={state}/c")
+        for attempt in range(2):
+            if attempt == 1:
+                for name in theirs:
+                    path = os.path.join(state, name)
+                    os.chown(path, 65534, 65534)
+                    os.chmod(path, 0o700 if name == "" else 0o600)
+            with subprocess.Popen((SWTPM, "socket", "--tpm2", "--tpmstate", f"dir={state}", *options)) as emulator:
+                wait_until(lambda path=f"{state}/pid": os.path.exists(path), "the pid file")
+                control = vtpm.Control.unix(f"{state}/c")
+                tap.equal(control.init(), 0, f"{what}, {attempt}: INIT")
+                sets = capabilities(emulator)
+                kept = wanted if attempt == 1 else 0
+                tap.equal(sets, {"Inh": 0, "Prm": kept, "Eff": kept, "Bnd": 0, "Amb": 0}, f"{what}: capabilities")
+                tap.equal((control.init(), control.store_volatile(), control.shutdown()), (0, 0, 0), f"{what}: it writes")
+            tap.equal(sorted(os.listdir(state)), [".lock", "tpm2-00.permall", "tpm2-00.volatilestate"], f"{what}: it tidies up")
+        if "" in theirs:
+            result = run(*without, SWTPM, "socket", "--tpm2", "--tpmstate", f"dir={state}", "--flags", "not-need-init")
+            tap.ok(result.returncode == 1 and "--runas" in result.stderr, f"{what}: root without that capability is refused",
+                   result.stderr)
+
+
+def test_farewell():
+    """Who has the answer to SHUTDOWN can start the next one: nothing is left."""
+    port = free_port()
+    state = tempfile.mkdtemp(dir=BASE)
+    left, results = [], set()
+    for _ in range(20):
+        with subprocess.Popen((SWTPM, "socket", "--tpm2", "--tpmstate", f"dir={state}", "--pid", f"file={state}/pid",
+                               "--server", f"type=tcp,port={port}", "--ctrl", f"type=unixio,path={state}/c",
+                               "--flags", "startup-clear")) as emulator:
+            wait_until(lambda: os.path.exists(f"{state}/pid"), "the pid file")
+            control = vtpm.Control.unix(f"{state}/c")
+            client = socket.create_connection(("127.0.0.1", port))
+            control.send(vtpm.SHUTDOWN)
+            results.add(control.result())
+            left += [name for name in os.listdir(state) if name in ("pid", "c")]
+            with open(f"{state}/.lock", "rb+") as lock:
+                try:
+                    fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    left.append("lock")
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                left.append("port")
+            except ConnectionRefusedError:
+                pass
+            client.close()
+            results.add(emulator.wait(60))
+    tap.equal(results, {0}, "SHUTDOWN, twenty times")
+    tap.equal(left, [], "after SHUTDOWN's answer there is no socket, pid file or lock")
+
+
 def test_messages():
     """Sockets of messages, as swtpm takes them: a message is a command, another the response."""
     for kind in (socket.SOCK_DGRAM, socket.SOCK_SEQPACKET):
@@ -198,6 +267,8 @@ test_server()
 test_descriptors()
 test_nothing_to_do()
 test_standard_output()
+test_another_user()
+test_farewell()
 test_messages()
 test_init()
 sys.exit(tap.finish())

@@ -159,6 +159,15 @@ exits empty 1 1 --ecc
 exits empty 1 0 --allow-signing
 exits empty 1 0 --overwrite --pcr-banks sha1
 exits empty 1 1 --tpm2 --pcr-banks md5
+# An empty value is no value, and a word too many in a list of banks is none.
+exits empty 0 0 --tpm2 --vmid '' --pcr-banks '' --ownerpass '' --srkpass '' --tcsd-system-ps-file '' --swtpm_ioctl ''
+exits empty 0 0 --tpm2 --pcr-banks ,sha1,,sha256,
+exits empty 0 0 --take-ownership --ownerpass '' --srkpass ''
+exits empty 1 1 --tpm2 --config ''
+exits empty 1 1 --tpm2 --cipher ''
+# swtpm leaves a name that is none out, even when none is left.
+exits empty 1 0 --tpm2 --pcr-banks ,
+exits empty 1 0 --tpm2 --pcr-banks sha256,sha265
 exits empty 1 1 --tpm2 --rsa-keysize 1024
 exits empty 1 1 --tpm2 --cipher des
 exits empty 1 1 --tpm2 --keyfile nowhere

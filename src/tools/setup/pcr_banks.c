@@ -74,7 +74,10 @@ bool hf_bank_choice_parse(const char *text, const char *what, HfBankChoice *ret_
     if (!choice.leave) {
         g_auto(GStrv) names = g_strsplit(text, ",", -1);
         for (unsigned i = 0; names[i]; i++) {
-            uint16_t algorithm = bank_by_name(g_strstrip(names[i]));
+            if (*g_strstrip(names[i]) == '\0') {
+                continue;
+            }
+            uint16_t algorithm = bank_by_name(names[i]);
             if (!algorithm) {
                 return hf_error_set(error, HF_ERROR_USAGE,
                                     "%s: unknown PCR bank \"%s\", expected names like sha256", what,

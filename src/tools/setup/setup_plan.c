@@ -57,7 +57,7 @@ static Wish wish_for(const HfOptions *o, const char *option, const HfSetupConfig
                      const char *configured, const char *key)
 {
     const char *given = hf_options_string(o, option);
-    if (given) {
+    if (given && *given != '\0') {
         return (Wish){ given, g_strdup_printf("--%s", option) };
     }
     return (Wish){ configured, configured ? g_strdup_printf("%s, %s", config->path, key) : NULL };
@@ -318,7 +318,8 @@ static HfSetupPlan *plan_from_options(const HfOptions *o, bool swtpm)
     plan->lock_nvram = hf_options_flag(o, "lock-nvram");
     plan->display = hf_options_flag(o, "display");
     plan->certificate_dir = g_strdup(hf_options_string(o, "write-ek-cert-files"));
-    plan->vmid = g_strdup(hf_options_string(o, "vmid"));
+    const char *vmid = hf_options_string(o, "vmid");
+    plan->vmid = vmid && *vmid != '\0' ? g_strdup(vmid) : NULL;
     plan->reproducible_from = g_strdup(hf_options_string(o, "reproducible-from"));
     plan_key_source(plan, o);
     return plan;
