@@ -360,8 +360,13 @@ void hf_control_settle(HfControlContext *context, const HfControlRequest *reques
          */
         if (field(request, HF_FIELD_TYPE) == HF_CONTROL_BLOB_SAVESTATE) {
             hf_emulator_hand_over(context->emulator);
+            if (context->blob_type != HF_CONTROL_BLOB_SAVESTATE) {
+                hf_control_context_clear(context); /* there was no saved state */
+            }
         }
         break;
+    case HF_CONTROL_INIT:
+    case HF_CONTROL_STOP: hf_control_context_clear(context); break;
     default: break;
     }
 }

@@ -327,6 +327,7 @@ uint32_t hf_engine_power_on(HfEngine *engine, bool resume_volatile, GError **err
     if (result != TPM_SUCCESS) {
         hf_engine_power_off(engine);
     }
+    hf_engine_wipe_stack(engine);
     return result;
 }
 

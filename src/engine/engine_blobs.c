@@ -85,6 +85,7 @@ GBytes *hf_engine_get_blob(HfEngine *engine, HfBlobKind kind, uint32_t *ret_resu
     }
     if (engine->running || (engine->set[kind - 1] && engine->version == HF_TPM_1_2)) {
         result = TPMLIB_GetState(state_type(kind), &data, &size);
+        hf_engine_wipe_stack(engine);
     }
     if (ret_result) {
         *ret_result = result;
@@ -201,6 +202,7 @@ uint32_t hf_engine_set_blob(HfEngine *engine, HfBlobKind kind, const uint8_t *da
     } else {
         hf_trace_begin(&engine->trace);
         result = set_state(engine, kind, data, size);
+        hf_engine_wipe_stack(engine);
         said = hf_trace_end(&engine->trace);
         if (result == TPM_SUCCESS) {
             accept_blob(engine, kind, data, size);

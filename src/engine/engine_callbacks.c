@@ -147,17 +147,12 @@ static TPM_RESULT nvram_load(unsigned char **data, uint32_t *length, uint32_t nu
     return TPM_FAIL;
 }
 
-static TPM_RESULT nvram_store(const unsigned char *data, uint32_t length, uint32_t number,
-                              const char *name)
+static TPM_RESULT store(const unsigned char *data, uint32_t length, const char *name)
 {
     HfBlobKind kind = kind_of(name);
     HfSupply *supply;
     GError *error = NULL;
 
-    (void)number;
-    if (!the_engine) {
-        return TPM_FAIL;
-    }
     hf_cancel_progress(&the_engine->cancel, HF_PROGRESS_INSIDE);
     if (kind == 0) {
         return unknown_name(name);
@@ -179,14 +174,30 @@ static TPM_RESULT nvram_store(const unsigned char *data, uint32_t length, uint32
     return TPM_FAIL;
 }
 
+static TPM_RESULT nvram_store(const unsigned char *data, uint32_t length, uint32_t number,
+                              const char *name)
+{
+    TPM_RESULT result = the_engine ? store(data, length, name) : TPM_FAIL;
+
+    (void)number;
+    if (the_engine) {
+        the_engine->stack_used = true;
+    }
+    if (data) {
+        /* A buffer made for this call, which libtpms frees now as it is, with the TPM's seeds in it. */
+        explicit_bzero((void *)(uintptr_t)data, length);
+    }
+    return result;
+}
+
 void hf_engine_store_set(HfEngine *engine)
 {
     g_autoptr(GBytes) blob = NULL;
 
     if (engine->version == HF_TPM_2_0 && engine->set[HF_BLOB_PERMANENT - 1]) {
         blob = g_bytes_ref(engine->supply[HF_BLOB_PERMANENT - 1].blob);
-        (void)nvram_store(g_bytes_get_data(blob, NULL), (uint32_t)g_bytes_get_size(blob), 0,
-                          TPM_PERMANENT_ALL_NAME);
+        (void)store(g_bytes_get_data(blob, NULL), (uint32_t)g_bytes_get_size(blob),
+                    TPM_PERMANENT_ALL_NAME);
     }
 }
 

@@ -201,6 +201,9 @@ size_t hf_engine_process(HfEngine *engine, const uint8_t *command, size_t size, 
         answer_failure(engine, &engine->guest);
     }
     note_command(engine, command, size, code_of(&engine->guest));
+    if (engine->stack_used) {
+        hf_engine_wipe_stack(engine);
+    }
     *ret_response = engine->guest.data;
     return engine->guest.size;
 }
@@ -219,6 +222,9 @@ uint32_t hf_engine_run_own(HfEngine *engine, const uint8_t *command, size_t size
         }
     }
     note_command(engine, command, size, code);
+    if (engine->stack_used) {
+        hf_engine_wipe_stack(engine);
+    }
     return code;
 }
 

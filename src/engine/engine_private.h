@@ -76,6 +76,7 @@ struct HfEngine {
     bool stir_at_startup;  /* resumed before Startup: stir the generator after it */
     uint8_t locality;      /* of the command that runs */
     GError *storage_error; /* the first since power on */
+    bool stack_used;       /* libtpms has had a state on the stack */
     HfSupply supply[HF_BLOB_KINDS];
 
     bool set[HF_BLOB_KINDS]; /* hf_engine_set_blob was accepted and waits for power on */
@@ -132,6 +133,10 @@ uint32_t hf_engine_land(HfEngine *engine, uint32_t (*call)(uint32_t), uint32_t a
 /* engine_blobs.c: forgets accepted blobs in libtpms and here; the refusal stays. */
 void hf_engine_forget_blobs(HfEngine *engine);
 void hf_engine_refuse(HfEngine *engine, const char *reason);
+
+/* engine_memory.c: libtpms leaves the TPM's seeds on the stack where it reads or writes state. Wipes
+ * what is below the caller, as far down as libtpms comes there. */
+void hf_engine_wipe_stack(HfEngine *engine);
 
 /* engine_command.c */
 void hf_cancel_init(HfCancel *cancel);

@@ -178,6 +178,94 @@ def test_emulator():
         tap.ok(not any(s in content for s in secrets.values()), "the state: no secret")
 
 
+def seed_in(blob):
+    """The endorsement seed in a permanent state: the first of six secrets of 64 bytes."""
+    found = re.search(rb"(?:\x00\x40[\s\S]{64}){6}", blob)
+    return blob[found.start() + 2:found.start() + 66]
+
+
+def strays(pid, seed):
+    """Where it is, other than in variables of libtpms: of those there are two as long as it is on."""
+    found = [name for name, _ in places(pid, seed)]
+    return [n for n in found if n in ("[heap]", "[stack]")] + found[2:]
+
+
+def test_state():
+    """The TPM's seeds, while it runs: nothing that was read, stored, handed out or refused is left."""
+    state = os.path.join(BASE, "seeds")
+    os.mkdir(state)
+    with Emulator(state=state) as e:
+        control, tpm = e.start()
+        control.stop()
+        with open(os.path.join(state, "tpm2-00.permall"), "rb") as f:
+            seed = seed_in(f.read())
+        e.kill()
+    stores = {"a directory": state}
+    for kind in ("file", "slots"):
+        uri = f"{kind}://{BASE}/seeds.{kind}"
+        subprocess.run([SETUP, "--tpm2", "--tpm-state", uri, "--copy-from", state], check=True,
+                       stdout=subprocess.DEVNULL)
+        stores[kind] = uri
+    for name, uri in stores.items():
+        with Emulator("--migration", "incoming", state=uri) as e:
+            control, pid = e.control(), e.process.pid
+            control.init()
+            tap.equal((len(places(pid, seed)), strays(pid, seed)), (2, []), f"{name}: seeds after INIT")
+            tpm = control.data()
+            tpm.startup()
+            tpm.nv_define(0x01500000, 1024)
+            tpm.nv_write(0x01500000, bytes(1024))
+            tap.equal(strays(pid, seed), [], f"{name}: after commands that store")
+            blobs = [control.get_blob(kind)[3] for kind in (1, 2, 3)]
+            wait_until(lambda: not strays(pid, seed), f"{name}: the end of a hand-over")
+            tap.ok(True, f"{name}: after GET_STATEBLOB of everything")
+            tap.equal(control.lock_storage(300), 0, f"{name}: the storage is taken back")
+            control.store_volatile()
+            control.stop()
+            wait_until(lambda: not strays(pid, seed), f"{name}: the end of STOP")
+            codes = control.set_blob(1, blobs[0]), control.set_blob(2, blobs[1]), control.init(1)
+            tap.equal((codes, strays(pid, seed)), ((0, 0, 0), []), f"{name}: after SET_STATEBLOB and INIT")
+            tpm.random(4)
+            tap.equal(strays(pid, seed), [], f"{name}: and a command")
+            control.stop()
+            at = blobs[0].index(seed) + 200
+            bad = blobs[0][:at] + b"\xff" * 400 + blobs[0][at + 400:]
+            tap.ok(control.set_blob(1, bad) != 0 and not strays(pid, seed),
+                   f"{name}: after a state that is refused", str(strays(pid, seed)))
+
+
+def test_state_lost():
+    """The same when it cannot be stored."""
+    state = os.path.join(BASE, "lost")
+    os.mkdir(state)
+    with Emulator(state=state) as e:
+        _, tpm = e.start()
+        with open(os.path.join(state, "tpm2-00.permall"), "rb") as f:
+            seed = seed_in(f.read())
+        shutil.rmtree(state)
+        code = tpm.nv_define(0x01500000, 8)
+        tap.equal((code, strays(e.process.pid, seed)), (0x101, []), "seeds after a store that failed")
+
+
+def test_setup_state():
+    """holdfast-setup that reads and writes a state: neither it nor its engines keep the seeds."""
+    state = os.path.join(BASE, "remade")
+    os.mkdir(state)
+    subprocess.run([SETUP, "--tpm2", "--tpm-state", state, "--createek", "--ek1keyalgo", "none"],
+                   check=True, stdout=subprocess.DEVNULL)
+    with open(os.path.join(state, "tpm2-00.permall"), "rb") as f:
+        seed = seed_in(f.read())
+    for what, wanted, options in (("--reconfigure", 0, ("--reconfigure", "--pcr-banks", "sha384")),
+                                  ("that refuses", 1, ("--withdraw-certificates",)),
+                                  ("--copy-from", 0, ("--copy-from", state))):
+        trace = Leftover({"seed": seed})
+        target = state if what != "--copy-from" else f"slots://{BASE}/copied"
+        code, said = trace.run(SETUP, "--tpm2", "--tpm-state", target, *options)
+        left = [n for n in trace.found if "[heap]" in n or "[stack]" in n]
+        tap.ok(code == wanted and not left, f"setup {what}: no seeds on heap and stack",
+               f"{code} {said} {trace.found}")
+
+
 def test_no_core():
     """Neither limit nor signal makes it leave a core file."""
     resource.setrlimit(resource.RLIMIT_CORE, (resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2)
@@ -319,7 +407,8 @@ def main():
     if reason:
         tap.skip("what tools leave in memory", reason)
     else:
-        tests += [test_setup, test_authorities, test_localca]
+        tests += [test_state, test_state_lost, test_setup_state, test_setup, test_authorities,
+                  test_localca]
     for test in tests:
         tap.attempt(test)
     shutil.rmtree(BASE, ignore_errors=True)

@@ -210,6 +210,7 @@ G_GNUC_NORETURN static void child_main(HfTpmVersion version, int fd, pid_t paren
     if (getppid() != parent) {
         _exit(1);
     }
+    hf_engine_tune_malloc(); /* what libtpms reads a state from is pages that go when it frees them */
     if (!close_descriptors(fd, &error) ||
         !(child.engine = hf_engine_new(version, &memory_storage, &child, &error)) ||
         !confine(&error)) {
