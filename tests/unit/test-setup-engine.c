@@ -129,29 +129,38 @@ static void child_death_is_told(void)
 /* What is sent ahead is done before what is asked after it, and answered to who sends it again. */
 static void child_works_ahead(void)
 {
+    static const HfTemplate kinds[] = { HF_TEMPLATE_EK_P384, HF_TEMPLATE_EK_P256 };
     g_autoptr(GError) error = NULL;
     g_autoptr(HfEngineChild) child = start();
     HfTransport tpm = hf_engine_child_transport(child);
-    HfPublic template, first, second;
-    uint32_t handle[2];
-    hf_template_public(HF_TEMPLATE_EK_P256, &template);
-    g_autoptr(HfSecret) command = hf_tpm_create_primary_bytes(TPM2_RH_ENDORSEMENT, NULL, &template);
+    HfPublic templates[2], first[2], second, found;
+    uint32_t handle;
     g_assert_true(hf_engine_child_power_on(child, NULL, &error));
     g_assert_true(hf_tpm_startup(&tpm, TPM2_SU_CLEAR, &error));
     for (unsigned asks = 0; asks < 3; asks++) {
-        hf_engine_child_ahead(child, command);
-        for (unsigned i = 0; i < asks; i++) {
-            g_assert_true(hf_tpm_read_public(&tpm, 0x80000000, &first, &error));
+        for (unsigned i = 0; i < 2; i++) {
+            hf_template_public(kinds[i], &templates[i]);
+            g_autoptr(HfSecret) command =
+                hf_tpm_create_primary_bytes(TPM2_RH_ENDORSEMENT, NULL, &templates[i]);
+            hf_engine_child_ahead(child, command);
         }
-        g_assert_true(hf_tpm_create_primary(&tpm, TPM2_RH_ENDORSEMENT, NULL, &template, &handle[0],
-                                            &first, &error));
-        g_assert_cmphex(handle[0], ==, 0x80000000);
-        g_assert_true(hf_tpm_create_primary(&tpm, TPM2_RH_ENDORSEMENT, NULL, &template, &handle[1],
+        for (unsigned i = 0; i < asks; i++) {
+            g_assert_true(hf_tpm_read_public(&tpm, 0x80000000 + i, &found, &error));
+        }
+        for (unsigned i = 0; i < 2; i++) {
+            g_assert_true(hf_tpm_create_primary(&tpm, TPM2_RH_ENDORSEMENT, NULL, &templates[i],
+                                                &handle, &first[i], &error));
+            g_assert_cmphex(handle, ==, 0x80000000 + i);
+        }
+        /* Once more it is made once more. */
+        g_assert_true(hf_tpm_create_primary(&tpm, TPM2_RH_ENDORSEMENT, NULL, &templates[1], &handle,
                                             &second, &error));
-        g_assert_cmphex(handle[1], ==, 0x80000001); /* made once more */
-        g_assert_cmpmem(first.unique, first.unique_size, second.unique, second.unique_size);
-        g_assert_true(hf_tpm_flush_context(&tpm, handle[0], &error));
-        g_assert_true(hf_tpm_flush_context(&tpm, handle[1], &error));
+        g_assert_cmphex(handle, ==, 0x80000002);
+        g_assert_cmpmem(first[1].unique, first[1].unique_size, second.unique, second.unique_size);
+        g_assert_cmpuint(first[0].unique_size, !=, second.unique_size);
+        for (unsigned i = 0; i < 3; i++) {
+            g_assert_true(hf_tpm_flush_context(&tpm, 0x80000000 + i, &error));
+        }
         g_assert_no_error(error);
     }
 }

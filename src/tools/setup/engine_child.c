@@ -32,12 +32,17 @@
 enum { ASK_POWER_ON = 1, ASK_COMMAND, ASK_INFO, ASK_SEED, ASK_FORGET, ASK_FINISH, ASK_PROFILE };
 enum { REPLY_DONE = 1, REPLY_FAILED };
 
+/* A command that was sent before its turn. */
+typedef struct {
+    HfSecret *command;
+    HfSecret *answer; /* when something else was asked after it; else NULL */
+    uint8_t code;     /* the answer's */
+} Ahead;
+
 struct HfEngineChild {
     pid_t pid;
     int fd;
-    HfSecret *ahead;  /* the command that was sent before its turn, or NULL */
-    HfSecret *answer; /* to it, when something else was asked after it; or NULL */
-    uint8_t answer_code;
+    GQueue ahead; /* Ahead, as they were sent */
 };
 
 /* --- the child ------------------------------------------------------------------------------- */
@@ -246,6 +251,21 @@ HfEngineChild *hf_engine_child_start(HfTpmVersion version, GError **error)
     return child;
 }
 
+static void ahead_free(void *data)
+{
+    Ahead *ahead = data;
+    hf_secret_free(ahead->command);
+    hf_secret_free(ahead->answer);
+    g_free(ahead);
+}
+
+void hf_engine_child_dismiss(HfEngineChild *child)
+{
+    if (child->pid > 0) {
+        kill(child->pid, SIGKILL);
+    }
+}
+
 void hf_engine_child_free(HfEngineChild *child)
 {
     if (!child) {
@@ -253,8 +273,7 @@ void hf_engine_child_free(HfEngineChild *child)
     }
     hf_fd_close(&child->fd);
     hf_child_end(child->pid);
-    hf_secret_free(child->ahead);
-    hf_secret_free(child->answer);
+    g_queue_clear_full(&child->ahead, ahead_free);
     g_free(child);
 }
 
@@ -302,9 +321,11 @@ static HfSecret *ask(HfEngineChild *child, uint8_t code, const void *data, size_
                      GError **error)
 {
     uint8_t result = 0;
-    if (child->ahead && !child->answer &&
-        !(child->answer = receive(child, &child->answer_code, error))) {
-        return NULL;
+    for (GList *l = child->ahead.head; l; l = l->next) {
+        Ahead *ahead = l->data;
+        if (!ahead->answer && !(ahead->answer = receive(child, &ahead->code, error))) {
+            return NULL;
+        }
     }
     /* A child that failed early has left its message behind: read also when writing fails. */
     bool sent = hf_message_send(child->fd, code, data, size, NULL);
@@ -314,26 +335,31 @@ static HfSecret *ask(HfEngineChild *child, uint8_t code, const void *data, size_
 
 void hf_engine_child_ahead(HfEngineChild *child, const HfSecret *command)
 {
-    g_assert(!child->ahead);
-    child->ahead = hf_secret_copy(command->data, command->size);
+    Ahead *ahead = g_new0(Ahead, 1);
+    ahead->command = hf_secret_copy(command->data, command->size);
+    g_queue_push_tail(&child->ahead, ahead);
     /* Should it not arrive, there is no answer either. */
     (void)hf_message_send(child->fd, ASK_COMMAND, command->data, command->size, NULL);
 }
 
-static bool was_sent(const HfEngineChild *child, const uint8_t *command, size_t size)
+static bool was_sent(HfEngineChild *child, const uint8_t *command, size_t size)
 {
-    return child->ahead && child->ahead->size == size &&
-           memcmp(child->ahead->data, command, size) == 0;
+    const Ahead *first = g_queue_peek_head(&child->ahead);
+    return first && first->command->size == size &&
+           memcmp(first->command->data, command, size) == 0;
 }
 
+/* The answer to the first of those that were sent. */
 static HfSecret *collect(HfEngineChild *child, GError **error)
 {
-    HfSecret *reply = g_steal_pointer(&child->answer);
+    Ahead *first = g_queue_pop_head(&child->ahead);
+    HfSecret *reply = g_steal_pointer(&first->answer);
     if (!reply) {
-        reply = receive(child, &child->answer_code, error);
+        reply = receive(child, &first->code, error);
     }
-    g_clear_pointer(&child->ahead, hf_secret_free);
-    return judge(reply, child->answer_code == REPLY_DONE, error);
+    bool good = first->code == REPLY_DONE;
+    ahead_free(first);
+    return judge(reply, good, error);
 }
 
 bool hf_engine_child_power_on(HfEngineChild *child, const HfSecret *permanent, GError **error)

@@ -26,6 +26,8 @@ typedef struct HfEngineChild HfEngineChild;
 /* Forks. To be called while the process has one thread and no secrets, as the user it will stay;
  * SIGPIPE must be ignored. */
 HfEngineChild *hf_engine_child_start(HfTpmVersion version, GError **error);
+/* Nothing more is wanted of it: it ends beside what the caller does. */
+void hf_engine_child_dismiss(HfEngineChild *child);
 /* Ends the child and waits for it. NULL is allowed. */
 void hf_engine_child_free(HfEngineChild *child);
 
@@ -45,7 +47,7 @@ bool hf_engine_child_forget(HfEngineChild *child, GError **error);
 HfTransport hf_engine_child_transport(HfEngineChild *child);
 /* Sends a command before it is its turn, so that the child works on it while the caller does something
  * else: a transmit() of the same bytes, later, gets its answer. What is asked in between is done after
- * it. One at a time. */
+ * it. Of several the answers are to be had in their order. */
 void hf_engine_child_ahead(HfEngineChild *child, const HfSecret *command);
 /* JSON about the engine (TPMLIB_GetInfo flags); works before power on. Caller frees. */
 char *hf_engine_child_info(HfEngineChild *child, uint64_t flags, GError **error);

@@ -39,6 +39,9 @@ static void issued_free(void *data)
     g_free(issued);
 }
 
+/* Keys that the engine is told to make before they are wanted: it has room for three. */
+#define AHEAD 2u
+
 void hf_job_clear(HfJob *job)
 {
     g_free(job->tpm_serial);
@@ -165,15 +168,22 @@ bool hf_job_chain(HfJob *job, GError **error)
 
 /* --- keys ------------------------------------------------------------------------------------ */
 
-static bool make_key(HfJob *job, HfTemplate which, const HfPublic *template, HfMadeKey *key,
-                     GError **error)
+static bool create_key(HfJob *job, HfTemplate which, const HfPublic *template, HfMadeKey *key,
+                       uint32_t *ret_transient, GError **error)
 {
     const HfTemplateInfo *info = hf_template_info(which);
     key->handle = info->handle;
-    uint32_t transient;
-    if (!hf_tpm_create_primary(job->tpm, info->hierarchy, NULL, template, &transient, &key->public,
-                               error) ||
-        !hf_tpm_evict_control(job->tpm, TPM2_RH_OWNER, NULL, transient, info->handle, error) ||
+    if (!hf_tpm_create_primary(job->tpm, info->hierarchy, NULL, template, ret_transient,
+                               &key->public, error)) {
+        g_prefix_error(error, "%s key: ", key->title);
+        return false;
+    }
+    return true;
+}
+
+static bool keep_key(HfJob *job, const HfMadeKey *key, uint32_t transient, GError **error)
+{
+    if (!hf_tpm_evict_control(job->tpm, TPM2_RH_OWNER, NULL, transient, key->handle, error) ||
         !hf_tpm_flush_context(job->tpm, transient, error)) {
         g_prefix_error(error, "%s key: ", key->title);
         return false;
@@ -368,13 +378,14 @@ static bool make_keys(HfJob *job, GError **error)
         HfMadeKey *key = g_ptr_array_index(job->made->keys, i);
         HfPublic template;
         HfTemplate which = template_of(plan, i, &template);
-        if (!make_key(job, which, &template, key, error)) {
+        uint32_t transient;
+        /* To be kept it waits for the engine, which makes the next one meanwhile. */
+        if (!create_key(job, which, &template, key, &transient, error) ||
+            (may_issue_ahead(plan, i) && !issue_ahead(job, plan->keys[i], key, error)) ||
+            !keep_key(job, key, transient, error)) {
             return false;
         }
-        begin_key(plan, turn + 1, job->engine);
-        if (may_issue_ahead(plan, i) && !issue_ahead(job, plan->keys[i], key, error)) {
-            return false;
-        }
+        begin_key(plan, turn + AHEAD, job->engine);
     }
     return true;
 }
@@ -477,7 +488,9 @@ HfManufacture *hf_manufacture_begin(const HfSetupPlan *plan, HfEngineChild *engi
     if (!begin(&job, engine, seed, error) || !hf_job_identity(&job, error)) {
         return NULL;
     }
-    begin_key(plan, 0, engine);
+    for (unsigned turn = 0; turn < AHEAD; turn++) {
+        begin_key(plan, turn, engine);
+    }
     return g_steal_pointer(&made);
 }
 

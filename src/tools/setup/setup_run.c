@@ -361,8 +361,11 @@ static bool work(const HfSetupPlan *plan, const HfEngines *engines, HfStore *sto
         plan->reissue || plan->install ? reissue(plan, engines, store, error)
         : plan->reconfigure            ? reconfigure(plan, engines, store, &changed, error)
                                        : make(plan, engines, error);
-    if (!made || !check(plan, made, engines, error) ||
-        (changed && !store_all(plan, made, store, error))) {
+    if (!made || !check(plan, made, engines, error)) {
+        return false;
+    }
+    hf_engine_child_dismiss(engines->checker);
+    if (changed && !store_all(plan, made, store, error)) {
         return false;
     }
     if (plan->display) {
