@@ -262,10 +262,13 @@ static bool read_public_2b(HfReader *r, HfPublic *ret_public, GError **error)
     return true;
 }
 
-static HfTpmCommand *create_primary(uint32_t hierarchy, const HfSecret *auth,
-                                    const HfPublic *template)
+bool hf_tpm_create_primary(const HfTransport *tpm, uint32_t hierarchy, const HfSecret *auth,
+                           const HfPublic *template, uint32_t *ret_handle, HfPublic *ret_public,
+                           GError **error)
 {
-    HfTpmCommand *command = hf_tpm_command_new(TPM2_CC_CreatePrimary);
+    g_autoptr(HfTpmCommand) command = hf_tpm_command_new(TPM2_CC_CreatePrimary);
+    g_autoptr(HfTpmResponse) response = NULL;
+    HfPublic pub;
 
     hf_tpm_command_handle(command, hierarchy);
     hf_tpm_command_auth(command, auth);
@@ -275,28 +278,7 @@ static HfTpmCommand *create_primary(uint32_t hierarchy, const HfSecret *auth,
     hf_public_write_2b(template, command->parameters);
     hf_put_u16(command->parameters, 0); /* outsideInfo */
     hf_put_u32(command->parameters, 0); /* creationPCR */
-    return command;
-}
-
-HfSecret *hf_tpm_create_primary_bytes(uint32_t hierarchy, const HfSecret *auth,
-                                      const HfPublic *template)
-{
-    g_autoptr(HfTpmCommand) command = create_primary(hierarchy, auth, template);
-    GByteArray *bytes = assemble(command);
-    HfSecret *copy = hf_secret_copy(bytes->data, bytes->len);
-
-    wipe_array(bytes);
-    return copy;
-}
-
-bool hf_tpm_create_primary(const HfTransport *tpm, uint32_t hierarchy, const HfSecret *auth,
-                           const HfPublic *template, uint32_t *ret_handle, HfPublic *ret_public,
-                           GError **error)
-{
-    g_autoptr(HfTpmCommand) command = create_primary(hierarchy, auth, template);
-    g_autoptr(HfTpmResponse) response = hf_tpm_command_run(command, tpm, true, NULL, error);
-    HfPublic pub;
-
+    response = hf_tpm_command_run(command, tpm, true, NULL, error);
     if (!response) {
         return false;
     }

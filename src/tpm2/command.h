@@ -69,9 +69,6 @@ bool hf_tpm_self_test(const HfTransport *tpm, bool full, GError **error);
 bool hf_tpm_create_primary(const HfTransport *tpm, uint32_t hierarchy, const HfSecret *auth,
                            const HfPublic *template, uint32_t *ret_handle, HfPublic *ret_public,
                            GError **error);
-/* The bytes of that command, for who sends it ahead. */
-HfSecret *hf_tpm_create_primary_bytes(uint32_t hierarchy, const HfSecret *auth,
-                                      const HfPublic *template);
 /* Makes a transient object persistent, or (object == persistent) removes a persistent one. */
 bool hf_tpm_evict_control(const HfTransport *tpm, uint32_t hierarchy, const HfSecret *auth,
                           uint32_t object, uint32_t persistent, GError **error);
@@ -90,6 +87,9 @@ bool hf_tpm_nv_write(const HfTransport *tpm, uint32_t auth_handle, const HfSecre
                      uint32_t index, const void *data, size_t n, GError **error);
 bool hf_tpm_nv_write_lock(const HfTransport *tpm, uint32_t auth_handle, const HfSecret *auth,
                           uint32_t index, GError **error);
+/* `size` bytes from its beginning. */
+GBytes *hf_tpm_nv_read_size(const HfTransport *tpm, uint32_t auth_handle, const HfSecret *auth,
+                            uint32_t index, size_t size, GError **error);
 /* The whole index. */
 GBytes *hf_tpm_nv_read(const HfTransport *tpm, uint32_t auth_handle, const HfSecret *auth,
                        uint32_t index, GError **error);

@@ -131,17 +131,13 @@ static bool read_piece(const HfTransport *tpm, uint32_t auth_handle, const HfSec
     return true;
 }
 
-GBytes *hf_tpm_nv_read(const HfTransport *tpm, uint32_t auth_handle, const HfSecret *auth,
-                       uint32_t index, GError **error)
+GBytes *hf_tpm_nv_read_size(const HfTransport *tpm, uint32_t auth_handle, const HfSecret *auth,
+                            uint32_t index, size_t size, GError **error)
 {
     g_autoptr(GByteArray) data = g_byte_array_new();
-    HfNvPublic pub = { 0 };
 
-    if (!hf_tpm_nv_read_public(tpm, index, &pub, error)) {
-        return NULL;
-    }
-    while (data->len < pub.size) {
-        size_t piece = MIN(pub.size - data->len, HF_NV_PIECE);
+    while (data->len < size) {
+        size_t piece = MIN(size - data->len, HF_NV_PIECE);
 
         if (!read_piece(tpm, auth_handle, auth, index, piece, data, error)) {
             g_prefix_error(error, "NV index 0x%08x: ", index);
@@ -149,6 +145,16 @@ GBytes *hf_tpm_nv_read(const HfTransport *tpm, uint32_t auth_handle, const HfSec
         }
     }
     return g_byte_array_free_to_bytes(g_steal_pointer(&data));
+}
+
+GBytes *hf_tpm_nv_read(const HfTransport *tpm, uint32_t auth_handle, const HfSecret *auth,
+                       uint32_t index, GError **error)
+{
+    HfNvPublic pub = { 0 };
+
+    return hf_tpm_nv_read_public(tpm, index, &pub, error)
+               ? hf_tpm_nv_read_size(tpm, auth_handle, auth, index, pub.size, error)
+               : NULL;
 }
 
 bool hf_tpm_nv_read_public(const HfTransport *tpm, uint32_t index, HfNvPublic *ret_public,

@@ -233,12 +233,26 @@ GByteArray *bench_rsa_create(BenchSubject *subject)
     return create(subject, HF_TEMPLATE_SRK_RSA2048);
 }
 
+/* Keeps the command and has no answer. */
+static bool keep(void *user, const uint8_t *command, size_t size, GByteArray *response,
+                 GError **error)
+{
+    (void)response;
+    (void)error;
+    *(HfSecret **)user = hf_secret_copy(command, size);
+    return false;
+}
+
 HfSecret *bench_rsa_primary(void)
 {
+    HfSecret *command = NULL;
+    const HfTransport kept = { keep, &command };
     HfPublic public;
+    uint32_t handle;
 
     hf_template_public(HF_TEMPLATE_EK_RSA3072, &public);
-    return hf_tpm_create_primary_bytes(TPM2_RH_ENDORSEMENT, NULL, &public);
+    (void)hf_tpm_create_primary(&kept, TPM2_RH_ENDORSEMENT, NULL, &public, &handle, NULL, NULL);
+    return command;
 }
 
 /* TPM2_RSA_Decrypt of what TPM2_RSA_Encrypt made. */

@@ -133,6 +133,7 @@ static void child_works_ahead(void)
     g_autoptr(GError) error = NULL;
     g_autoptr(HfEngineChild) child = start();
     HfTransport tpm = hf_engine_child_transport(child);
+    HfTransport ahead = hf_engine_child_ahead(child);
     HfPublic templates[2], first[2], second, found;
     uint32_t handle;
     g_assert_true(hf_engine_child_power_on(child, NULL, &error));
@@ -140,9 +141,8 @@ static void child_works_ahead(void)
     for (unsigned asks = 0; asks < 3; asks++) {
         for (unsigned i = 0; i < 2; i++) {
             hf_template_public(kinds[i], &templates[i]);
-            g_autoptr(HfSecret) command =
-                hf_tpm_create_primary_bytes(TPM2_RH_ENDORSEMENT, NULL, &templates[i]);
-            hf_engine_child_ahead(child, command);
+            g_assert_false(hf_tpm_create_primary(&ahead, TPM2_RH_ENDORSEMENT, NULL, &templates[i],
+                                                 &handle, NULL, NULL));
         }
         for (unsigned i = 0; i < asks; i++) {
             g_assert_true(hf_tpm_read_public(&tpm, 0x80000000 + i, &found, &error));
@@ -165,6 +165,28 @@ static void child_works_ahead(void)
     }
 }
 
+/* More than there is room for: the rest waits for its turn. */
+static void child_works_far_ahead(void)
+{
+    enum { MANY = 200 };
+    g_autoptr(GError) error = NULL;
+    g_autoptr(HfEngineChild) child = start();
+    HfTransport tpm = hf_engine_child_transport(child);
+    HfTransport ahead = hf_engine_child_ahead(child);
+    uint32_t level, found;
+    g_assert_true(hf_engine_child_power_on(child, NULL, &error));
+    g_assert_true(hf_tpm_startup(&tpm, TPM2_SU_CLEAR, &error));
+    g_assert_true(hf_tpm_get_property(&tpm, TPM2_PT_LEVEL, &level, &error));
+    for (unsigned i = 0; i < MANY; i++) {
+        g_assert_false(hf_tpm_get_property(&ahead, TPM2_PT_LEVEL, &found, NULL));
+    }
+    for (unsigned i = 0; i < MANY; i++) {
+        g_assert_true(hf_tpm_get_property(&tpm, TPM2_PT_LEVEL, &found, &error));
+        g_assert_cmpuint(found, ==, level);
+    }
+    g_assert_no_error(error);
+}
+
 /* The TPM's refusal, and the death of the child, are found where the answer is wanted. */
 static void child_refuses_ahead(void)
 {
@@ -172,14 +194,15 @@ static void child_refuses_ahead(void)
     HfPublic template;
     uint32_t handle;
     hf_template_public(HF_TEMPLATE_EK_P256, &template);
-    g_autoptr(HfSecret) command = hf_tpm_create_primary_bytes(TPM2_RH_ENDORSEMENT, NULL, &template);
     for (unsigned dead = 0; dead < 2; dead++) {
         g_autoptr(HfEngineChild) child = start();
         HfTransport tpm = hf_engine_child_transport(child);
         if (dead) {
             kill(find_child(), SIGKILL);
         }
-        hf_engine_child_ahead(child, command);
+        HfTransport ahead = hf_engine_child_ahead(child);
+        (void)hf_tpm_create_primary(&ahead, TPM2_RH_ENDORSEMENT, NULL, &template, &handle, NULL,
+                                    NULL);
         if (!dead) {
             g_assert_true(hf_engine_child_power_on(child, NULL, &error));
         }
@@ -332,6 +355,7 @@ int main(int argc, char **argv)
     g_test_add_func("/setup/engine/never-replaces", child_never_replaces);
     g_test_add_func("/setup/engine/death", child_death_is_told);
     g_test_add_func("/setup/engine/ahead", child_works_ahead);
+    g_test_add_func("/setup/engine/far-ahead", child_works_far_ahead);
     g_test_add_func("/setup/engine/ahead-refused", child_refuses_ahead);
     g_test_add_func("/setup/check/accept", check_accepts);
     g_test_add_func("/setup/check/refuse", check_refuses);

@@ -28,6 +28,7 @@
 #include "tools/setup/child_message.h"
 
 #define REPLY_SECONDS 120
+#define AHEAD_MAX 24u /* their answers, of 4 KB at most, have room in a socket */
 
 enum { ASK_POWER_ON = 1, ASK_COMMAND, ASK_INFO, ASK_SEED, ASK_FORGET, ASK_FINISH, ASK_PROFILE };
 enum { REPLY_DONE = 1, REPLY_FAILED };
@@ -317,15 +318,27 @@ static HfSecret *judge(HfSecret *reply, bool good, GError **error)
     return reply;
 }
 
+/* To what was sent ahead, up to `last` or (NULL) all of it. */
+static bool take_answers(HfEngineChild *child, const Ahead *last, GError **error)
+{
+    for (GList *l = child->ahead.head; l; l = l->next) {
+        Ahead *ahead = l->data;
+        if (!ahead->answer && !(ahead->answer = receive(child, &ahead->code, error))) {
+            return false;
+        }
+        if (ahead == last) {
+            break;
+        }
+    }
+    return true;
+}
+
 static HfSecret *ask(HfEngineChild *child, uint8_t code, const void *data, size_t size,
                      GError **error)
 {
     uint8_t result = 0;
-    for (GList *l = child->ahead.head; l; l = l->next) {
-        Ahead *ahead = l->data;
-        if (!ahead->answer && !(ahead->answer = receive(child, &ahead->code, error))) {
-            return NULL;
-        }
+    if (!take_answers(child, NULL, error)) {
+        return NULL;
     }
     /* A child that failed early has left its message behind: read also when writing fails. */
     bool sent = hf_message_send(child->fd, code, data, size, NULL);
@@ -333,33 +346,26 @@ static HfSecret *ask(HfEngineChild *child, uint8_t code, const void *data, size_
     return judge(reply, sent && result == REPLY_DONE, error);
 }
 
-void hf_engine_child_ahead(HfEngineChild *child, const HfSecret *command)
+static Ahead *find_ahead(HfEngineChild *child, const uint8_t *command, size_t size)
 {
-    Ahead *ahead = g_new0(Ahead, 1);
-    ahead->command = hf_secret_copy(command->data, command->size);
-    g_queue_push_tail(&child->ahead, ahead);
-    /* Should it not arrive, there is no answer either. */
-    (void)hf_message_send(child->fd, ASK_COMMAND, command->data, command->size, NULL);
-}
-
-static bool was_sent(HfEngineChild *child, const uint8_t *command, size_t size)
-{
-    const Ahead *first = g_queue_peek_head(&child->ahead);
-    return first && first->command->size == size &&
-           memcmp(first->command->data, command, size) == 0;
-}
-
-/* The answer to the first of those that were sent. */
-static HfSecret *collect(HfEngineChild *child, GError **error)
-{
-    Ahead *first = g_queue_pop_head(&child->ahead);
-    HfSecret *reply = g_steal_pointer(&first->answer);
-    if (!reply) {
-        reply = receive(child, &first->code, error);
+    for (GList *l = child->ahead.head; l; l = l->next) {
+        Ahead *ahead = l->data;
+        if (ahead->command->size == size && memcmp(ahead->command->data, command, size) == 0) {
+            return ahead;
+        }
     }
-    bool good = first->code == REPLY_DONE;
-    ahead_free(first);
-    return judge(reply, good, error);
+    return NULL;
+}
+
+static HfSecret *collect(HfEngineChild *child, Ahead *ahead, GError **error)
+{
+    HfSecret *reply = NULL;
+    if (take_answers(child, ahead, error)) {
+        reply = judge(g_steal_pointer(&ahead->answer), ahead->code == REPLY_DONE, error);
+    }
+    g_queue_remove(&child->ahead, ahead);
+    ahead_free(ahead);
+    return reply;
 }
 
 bool hf_engine_child_power_on(HfEngineChild *child, const HfSecret *permanent, GError **error)
@@ -394,9 +400,9 @@ bool hf_engine_child_forget(HfEngineChild *child, GError **error)
 static bool transmit(void *user, const uint8_t *command, size_t size, GByteArray *response,
                      GError **error)
 {
-    g_autoptr(HfSecret) reply = was_sent(user, command, size)
-                                    ? collect(user, error)
-                                    : ask(user, ASK_COMMAND, command, size, error);
+    Ahead *ahead = find_ahead(user, command, size);
+    g_autoptr(HfSecret) reply =
+        ahead ? collect(user, ahead, error) : ask(user, ASK_COMMAND, command, size, error);
     if (!reply) {
         return false;
     }
@@ -407,6 +413,25 @@ static bool transmit(void *user, const uint8_t *command, size_t size, GByteArray
 HfTransport hf_engine_child_transport(HfEngineChild *child)
 {
     return (HfTransport){ transmit, child };
+}
+
+static bool transmit_ahead(void *user, const uint8_t *command, size_t size,
+                           GByteArray *response G_GNUC_UNUSED, GError **error G_GNUC_UNUSED)
+{
+    HfEngineChild *child = user;
+    if (g_queue_get_length(&child->ahead) < AHEAD_MAX) {
+        Ahead *ahead = g_new0(Ahead, 1);
+        ahead->command = hf_secret_copy(command, size);
+        g_queue_push_tail(&child->ahead, ahead);
+        /* Should it not arrive, there is no answer either. */
+        (void)hf_message_send(child->fd, ASK_COMMAND, command, size, NULL);
+    }
+    return false;
+}
+
+HfTransport hf_engine_child_ahead(HfEngineChild *child)
+{
+    return (HfTransport){ transmit_ahead, child };
 }
 
 char *hf_engine_child_info(HfEngineChild *child, uint64_t flags, GError **error)

@@ -45,10 +45,11 @@ bool hf_engine_child_forget(HfEngineChild *child, GError **error);
 /* For TPM commands (tpm2/command.h); good as long as the child. A command fails when the child
  * dies, takes longer than two minutes, or could not keep its state. */
 HfTransport hf_engine_child_transport(HfEngineChild *child);
-/* Sends a command before it is its turn, so that the child works on it while the caller does something
- * else: a transmit() of the same bytes, later, gets its answer. What is asked in between is done after
- * it. Of several the answers are to be had in their order. */
-void hf_engine_child_ahead(HfEngineChild *child, const HfSecret *command);
+/* For work that the child does while the caller does something else: the functions of tpm2/command.h
+ * send their command before its turn (or, where there are many, do not) and fail without an error.
+ * Called again with the other transport they have the answer. What is asked in between is done after
+ * it. */
+HfTransport hf_engine_child_ahead(HfEngineChild *child);
 /* JSON about the engine (TPMLIB_GetInfo flags); works before power on. Caller frees. */
 char *hf_engine_child_info(HfEngineChild *child, uint64_t flags, GError **error);
 /* Power off and hand over the permanent blob; the child ends. */

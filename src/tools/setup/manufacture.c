@@ -83,19 +83,24 @@ HfManufacture *hf_manufacture_empty(void)
 
 bool hf_job_identity(HfJob *job, GError **error)
 {
-    const HfTransport *tpm = job->tpm;
+    static const uint32_t properties[] = { TPM2_PT_FAMILY_INDICATOR, TPM2_PT_LEVEL,
+                                           TPM2_PT_REVISION, TPM2_PT_MANUFACTURER,
+                                           TPM2_PT_FIRMWARE_VERSION_1 };
+    uint32_t values[G_N_ELEMENTS(properties)];
     HfTpmIdentity identity = { 0 };
-    uint32_t family, manufacturer, version;
-    if (!hf_tpm_get_property(tpm, TPM2_PT_FAMILY_INDICATOR, &family, error) ||
-        !hf_tpm_get_property(tpm, TPM2_PT_LEVEL, &identity.level, error) ||
-        !hf_tpm_get_property(tpm, TPM2_PT_REVISION, &identity.revision, error) ||
-        !hf_tpm_get_property(tpm, TPM2_PT_MANUFACTURER, &manufacturer, error) ||
-        !hf_tpm_get_property(tpm, TPM2_PT_FIRMWARE_VERSION_1, &version, error)) {
-        return false;
+    for (size_t i = 0; i < G_N_ELEMENTS(properties); i++) {
+        (void)hf_tpm_get_property(&job->ahead, properties[i], &values[i], NULL);
     }
-    g_snprintf(identity.manufacturer, sizeof(identity.manufacturer), "id:%08X", manufacturer);
-    g_snprintf(identity.version, sizeof(identity.version), "id:%08X", version);
-    hf_store_u32((uint8_t *)identity.family, family); /* four characters, zero-padded */
+    for (size_t i = 0; i < G_N_ELEMENTS(properties); i++) {
+        if (!hf_tpm_get_property(job->tpm, properties[i], &values[i], error)) {
+            return false;
+        }
+    }
+    hf_store_u32((uint8_t *)identity.family, values[0]); /* four characters, zero-padded */
+    identity.level = values[1];
+    identity.revision = values[2];
+    g_snprintf(identity.manufacturer, sizeof(identity.manufacturer), "id:%08X", values[3]);
+    g_snprintf(identity.version, sizeof(identity.version), "id:%08X", values[4]);
     job->made->identity = identity;
     return true;
 }
@@ -127,6 +132,8 @@ static HfMadeIndex *add_index(HfJob *job, uint32_t index, GBytes *content, char 
                           .name_alg = HF_HASH_SHA256,
                           .attributes = NV_ATTRIBUTES,
                           .size = (uint16_t)MIN(size, UINT16_MAX) };
+    (void)hf_tpm_nv_define(&job->ahead, TPM2_RH_PLATFORM, NULL, &public, NULL, NULL);
+    (void)hf_tpm_nv_write(&job->ahead, TPM2_RH_PLATFORM, NULL, index, data, size, NULL);
     if (!hf_tpm_nv_define(job->tpm, TPM2_RH_PLATFORM, NULL, &public, NULL, error) ||
         !hf_tpm_nv_write(job->tpm, TPM2_RH_PLATFORM, NULL, index, data, size, error) ||
         (job->plan->lock_nvram &&
@@ -342,15 +349,15 @@ static unsigned order_keys(const HfSetupPlan *plan, unsigned order[HF_PLAN_KEYS_
 }
 
 /* The engine works on it while something else is done here. */
-static void begin_key(const HfSetupPlan *plan, unsigned turn, HfEngineChild *engine)
+static void begin_key(const HfJob *job, unsigned turn)
 {
     unsigned order[HF_PLAN_KEYS_MAX + 1];
-    if (turn < order_keys(plan, order)) {
+    if (turn < order_keys(job->plan, order)) {
         HfPublic template;
-        HfTemplate which = template_of(plan, order[turn], &template);
-        g_autoptr(HfSecret) command =
-            hf_tpm_create_primary_bytes(hf_template_info(which)->hierarchy, NULL, &template);
-        hf_engine_child_ahead(engine, command);
+        HfTemplate which = template_of(job->plan, order[turn], &template);
+        uint32_t transient;
+        (void)hf_tpm_create_primary(&job->ahead, hf_template_info(which)->hierarchy, NULL,
+                                    &template, &transient, NULL, NULL);
     }
 }
 
@@ -385,7 +392,7 @@ static bool make_keys(HfJob *job, GError **error)
             !keep_key(job, key, transient, error)) {
             return false;
         }
-        begin_key(plan, turn + AHEAD, job->engine);
+        begin_key(job, turn + AHEAD);
     }
     return true;
 }
@@ -485,11 +492,12 @@ HfManufacture *hf_manufacture_begin(const HfSetupPlan *plan, HfEngineChild *engi
     const HfTransport tpm = hf_engine_child_transport(engine);
     g_autoptr(HfManufacture) made = hf_manufacture_empty();
     g_auto(HfJob) job = { .plan = plan, .tpm = &tpm, .made = made };
+    job.ahead = hf_engine_child_ahead(engine);
     if (!begin(&job, engine, seed, error) || !hf_job_identity(&job, error)) {
         return NULL;
     }
     for (unsigned turn = 0; turn < AHEAD; turn++) {
-        begin_key(plan, turn, engine);
+        begin_key(&job, turn);
     }
     return g_steal_pointer(&made);
 }
@@ -499,7 +507,7 @@ bool hf_manufacture_complete(HfManufacture *made, const HfSetupPlan *plan, HfEng
 {
     const HfTransport tpm = hf_engine_child_transport(engine);
     g_auto(HfJob) job = { .plan = plan, .certifier = certifier, .tpm = &tpm, .made = made };
-    job.engine = engine;
+    job.ahead = hf_engine_child_ahead(engine);
     job.issued = g_ptr_array_new_with_free_func(issued_free);
     return make_everything(&job, error) && hf_job_finish(&job, engine, error);
 }
@@ -511,6 +519,7 @@ HfManufacture *hf_manufacture_reconfigure(const HfSetupPlan *plan, HfEngineChild
     const HfTransport tpm = hf_engine_child_transport(engine);
     g_autoptr(HfManufacture) made = hf_manufacture_empty();
     g_auto(HfJob) job = { .plan = plan, .tpm = &tpm, .made = made };
+    job.ahead = hf_engine_child_ahead(engine);
     bool changed;
     if (!hf_engine_child_power_on(engine, permanent, error) ||
         !hf_tpm_startup(&tpm, TPM2_SU_CLEAR, error) || !hf_job_identity(&job, error) ||

@@ -15,11 +15,11 @@ typedef struct {
     const HfSetupPlan *plan;
     HfCertifier *certifier;
     const HfTransport *tpm;
+    HfTransport ahead; /* to the same TPM */
     HfManufacture *made;
-    char *tpm_serial;      /* from the first EK certificate; NULL: there is none yet */
-    HfEngineChild *engine; /* that can be given work ahead; NULL: there is none to give */
-    GPtrArray *issued;     /* certificates that are there before their turn; or NULL */
-    GBytes *ek;            /* SHA-256 of the EK that tpm_serial is from, or NULL */
+    char *tpm_serial;  /* from the first EK certificate; NULL: there is none yet */
+    GPtrArray *issued; /* certificates that are there before their turn; or NULL */
+    GBytes *ek;        /* SHA-256 of the EK that tpm_serial is from, or NULL */
 } HfJob;
 
 void hf_job_clear(HfJob *job);

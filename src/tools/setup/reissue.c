@@ -334,6 +334,7 @@ HfManufacture *hf_reissue(const HfSetupPlan *plan, const HfEngines *engines,
     g_autoptr(HfCertifier) certifier = NULL;
     g_auto(Reissue) r = { .tpm = &tpm, .plan = *plan, .absent = g_ptr_array_new() };
     g_auto(HfJob) job = { .plan = &r.plan, .tpm = &tpm, .made = made };
+    job.ahead = hf_engine_child_ahead(engines->maker);
     if (!start(engines->maker, permanent, &tpm, error) || !hf_job_identity(&job, error) ||
         !look(&r, made, error) || !check_seed(&r, engines, made, seed, error) ||
         !(certifier =

@@ -99,7 +99,7 @@ static bool make_tpm(Run *run, const HfEngines *engines, GError **error)
     g_autoptr(HfSetupConfig) config = load_config(run, path, error);
     unsigned rsa_limit = 2048; /* of a TPM 1.2, which is not asked */
     if (!config || (hf_options_flag(options, "tpm2") &&
-                    !hf_capabilities_rsa_limit(engines->checker, &rsa_limit, error))) {
+                    !hf_capabilities_rsa_limit(engines->maker, &rsa_limit, error))) {
         return false;
     }
     g_autoptr(GPtrArray) ignored = hf_setup_ignored(options, config);
