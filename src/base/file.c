@@ -171,6 +171,22 @@ GBytes *hf_file_read_at(int dir, const char *name, size_t max, const char *label
     return fd < 0 ? NULL : hf_fd_read_all(fd, max, label, error);
 }
 
+int hf_file_open_input(const char *path, GError **error)
+{
+    hf_autofd int fd = TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    if (fd < 0 || fcntl(fd, F_SETFL, 0) != 0) {
+        hf_error_errno(error, errno, "cannot open %s", path);
+        return -1;
+    }
+    return hf_fd_steal(&fd);
+}
+
+GBytes *hf_file_read_input(const char *path, size_t max, GError **error)
+{
+    hf_autofd int fd = hf_file_open_input(path, error);
+    return fd < 0 ? NULL : hf_fd_read_all(fd, max, path, error);
+}
+
 GBytes *hf_file_read(const char *path, size_t max, GError **error)
 {
     return hf_file_read_at(AT_FDCWD, path, max, path, error);
@@ -260,16 +276,27 @@ static bool sync_directory(int dir, const char *label, GError **error)
     return true;
 }
 
-bool hf_file_replace_at(int dir, const char *name, const void *data, size_t n, mode_t mode,
-                        const char *label, GError **error)
+/* A file with this content that waits for its name; its name until then, or NULL. */
+static char *make_temporary(int dir, const char *name, const void *data, size_t n, mode_t mode,
+                            const char *label, GError **error)
 {
     g_autofree char *temporary = NULL;
     hf_autofd int fd = open_temporary(dir, name, label, &temporary, error);
     if (fd < 0) {
-        return false;
+        return NULL;
     }
     if (!fill(fd, data, n, mode, label, error)) {
         (void)unlinkat(dir, temporary, 0);
+        return NULL;
+    }
+    return g_steal_pointer(&temporary);
+}
+
+bool hf_file_replace_at(int dir, const char *name, const void *data, size_t n, mode_t mode,
+                        const char *label, GError **error)
+{
+    g_autofree char *temporary = make_temporary(dir, name, data, n, mode, label, error);
+    if (!temporary) {
         return false;
     }
     if (renameat(dir, temporary, dir, name) != 0) {
@@ -407,13 +434,8 @@ int hf_file_open_output(const char *path, HfOutput how, mode_t mode, GError **er
 bool hf_file_create_at(int dir, const char *name, const void *data, size_t n, mode_t mode,
                        const char *label, GError **error)
 {
-    g_autofree char *temporary = NULL;
-    hf_autofd int fd = open_temporary(dir, name, label, &temporary, error);
-    if (fd < 0) {
-        return false;
-    }
-    if (!fill(fd, data, n, mode, label, error)) {
-        (void)unlinkat(dir, temporary, 0);
+    g_autofree char *temporary = make_temporary(dir, name, data, n, mode, label, error);
+    if (!temporary) {
         return false;
     }
     /* A link fails where a rename would replace. */

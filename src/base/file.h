@@ -38,7 +38,12 @@ int hf_dir_make(const char *path, mode_t mode, GError **error);
  * be AT_FDCWD; `label` is how messages call the file. */
 GBytes *hf_file_read_at(int dir, const char *name, size_t max, const char *label, GError **error);
 GBytes *hf_file_read(const char *path, size_t max, GError **error);
-/* The same of a file that need not be there: then true, and *ret_file is NULL. */
+/* What somebody names on a command line or in a configuration: links are followed (ACME clients and
+ * /etc/ssl/certs are made of them), and it may be a pipe; one that nobody writes into is empty. */
+GBytes *hf_file_read_input(const char *path, size_t max, GError **error);
+/* The same, open for reading; -1 on failure. */
+int hf_file_open_input(const char *path, GError **error);
+/* As hf_file_read_at, of a file that need not be there: then true, and *ret_file is NULL. */
 bool hf_file_read_if_at(int dir, const char *name, size_t max, const char *label, GBytes **ret_file,
                         GError **error);
 /* The same into a wiped secret. */

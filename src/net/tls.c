@@ -36,8 +36,8 @@ void hf_tls_unref(HfTls *tls)
 
 static bool load_own(HfTls *tls, const HfTlsFiles *files, GError **error)
 {
-    g_autoptr(GBytes) pem = hf_file_read(files->certificate, CERTIFICATES_MAX, error);
-    g_autoptr(HfSecret) key = pem ? hf_keyfile_read(files->key, error) : NULL;
+    g_autoptr(GBytes) pem = hf_file_read_input(files->certificate, CERTIFICATES_MAX, error);
+    g_autoptr(HfSecret) key = pem ? hf_keyfile_read_linked(files->key, error) : NULL;
     gnutls_datum_t certificate, private;
     size_t size = 0;
     int rc;
@@ -57,7 +57,7 @@ static bool load_own(HfTls *tls, const HfTlsFiles *files, GError **error)
 
 static bool load_believed(HfTls *tls, const char *path, GError **error)
 {
-    g_autoptr(GBytes) pem = hf_file_read(path, CERTIFICATES_MAX, error);
+    g_autoptr(GBytes) pem = hf_file_read_input(path, CERTIFICATES_MAX, error);
     gnutls_datum_t datum;
     size_t size = 0;
     int count;

@@ -207,7 +207,7 @@ GPtrArray *hf_certificate_parse_bundle(GBytes *data, const char *label, GError *
 
 GPtrArray *hf_certificate_load_bundle(const char *path, GError **error)
 {
-    g_autoptr(GBytes) data = hf_file_read(path, HF_CERTIFICATE_FILE_MAX, error);
+    g_autoptr(GBytes) data = hf_file_read_input(path, HF_CERTIFICATE_FILE_MAX, error);
     return data ? hf_certificate_parse_bundle(data, path, error) : NULL;
 }
 

@@ -370,7 +370,7 @@ GPtrArray *hf_crl_parse_bundle(GBytes *data, const char *label, GError **error)
 
 GPtrArray *hf_crl_load_bundle(const char *path, GError **error)
 {
-    g_autoptr(GBytes) data = hf_file_read(path, HF_CRL_FILE_MAX, error);
+    g_autoptr(GBytes) data = hf_file_read_input(path, HF_CRL_FILE_MAX, error);
     return data ? hf_crl_parse_bundle(data, path, error) : NULL;
 }
 

@@ -135,9 +135,9 @@ bool hf_keyfile_copy_at(const char *from, int dir, const char *name, const char 
     return signer && hf_file_create_at(dir, name, key->data, key->size, 0600, label, error);
 }
 
-HfSecret *hf_keyfile_read(const char *path, GError **error)
+static HfSecret *read_key(const char *path, int follow, GError **error)
 {
-    hf_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    hf_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | follow);
     struct stat st;
     if (fd < 0 || fstat(fd, &st) < 0) {
         if (errno == ELOOP) {
@@ -161,4 +161,14 @@ HfSecret *hf_keyfile_read(const char *path, GError **error)
         return NULL;
     }
     return hf_fd_read_secret(fd, HF_KEYFILE_MAX, path, error);
+}
+
+HfSecret *hf_keyfile_read(const char *path, GError **error)
+{
+    return read_key(path, O_NOFOLLOW, error);
+}
+
+HfSecret *hf_keyfile_read_linked(const char *path, GError **error)
+{
+    return read_key(path, 0, error);
 }

@@ -40,5 +40,7 @@ bool hf_keyfile_kind_parse(const char *text, HfKeyfileKind *ret_kind, GError **e
 /* Reads a key file. Refuses symbolic links, other than regular files, and modes by which others
  * read it or anybody but its owner writes it. */
 HfSecret *hf_keyfile_read(const char *path, GError **error);
+/* The same over links, as ACME clients make them. */
+HfSecret *hf_keyfile_read_linked(const char *path, GError **error);
 
 #endif

@@ -111,7 +111,7 @@ static bool import_all(GBytes *data, const char *label, GPtrArray *crts, GError 
 
 static bool add_file(HfVendorRoots *roots, const char *path, GError **error)
 {
-    g_autoptr(GBytes) data = hf_file_read(path, HF_CERTIFICATE_FILE_MAX, error);
+    g_autoptr(GBytes) data = hf_file_read_input(path, HF_CERTIFICATE_FILE_MAX, error);
     g_autoptr(GPtrArray) blocks = NULL;
 
     if (!data) {

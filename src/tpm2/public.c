@@ -425,19 +425,25 @@ static bool check_attributes(const HfPublic *pub, const char *kind, uint32_t set
     return true;
 }
 
-bool hf_public_check_ak(const HfPublic *pub, GError **error)
+/* Made in its TPM, bound to it, restricted, and for one purpose alone. */
+static bool check_restricted(const HfPublic *pub, const char *kind, uint32_t purpose,
+                             uint32_t other, GError **error)
 {
-    const char *kind = "attestation key";
-
     if (pub->type != TPM2_ALG_RSA && pub->type != TPM2_ALG_ECC) {
         return hf_error_set(error, HF_ERROR_POLICY, "%s: expected RSA or ECC, found type 0x%04x",
                             kind, pub->type);
     }
-    if (!check_attributes(pub, kind,
-                          TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT |
-                              TPMA_OBJECT_SENSITIVEDATAORIGIN | TPMA_OBJECT_RESTRICTED |
-                              TPMA_OBJECT_SIGN_ENCRYPT,
-                          TPMA_OBJECT_DECRYPT, error)) {
+    return check_attributes(pub, kind,
+                            TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT |
+                                TPMA_OBJECT_SENSITIVEDATAORIGIN | TPMA_OBJECT_RESTRICTED | purpose,
+                            other, error);
+}
+
+bool hf_public_check_ak(const HfPublic *pub, GError **error)
+{
+    const char *kind = "attestation key";
+
+    if (!check_restricted(pub, kind, TPMA_OBJECT_SIGN_ENCRYPT, TPMA_OBJECT_DECRYPT, error)) {
         return false;
     }
     if (pub->scheme.alg != TPM2_ALG_RSASSA && pub->scheme.alg != TPM2_ALG_RSAPSS &&
@@ -458,15 +464,7 @@ bool hf_public_check_ek(const HfPublic *pub, GError **error)
 {
     const char *kind = "endorsement key";
 
-    if (pub->type != TPM2_ALG_RSA && pub->type != TPM2_ALG_ECC) {
-        return hf_error_set(error, HF_ERROR_POLICY, "%s: expected RSA or ECC, found type 0x%04x",
-                            kind, pub->type);
-    }
-    if (!check_attributes(pub, kind,
-                          TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT |
-                              TPMA_OBJECT_SENSITIVEDATAORIGIN | TPMA_OBJECT_RESTRICTED |
-                              TPMA_OBJECT_DECRYPT,
-                          TPMA_OBJECT_SIGN_ENCRYPT, error)) {
+    if (!check_restricted(pub, kind, TPMA_OBJECT_DECRYPT, TPMA_OBJECT_SIGN_ENCRYPT, error)) {
         return false;
     }
     if (pub->symmetric.alg != TPM2_ALG_AES || pub->symmetric.mode != TPM2_ALG_CFB ||

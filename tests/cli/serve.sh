@@ -85,7 +85,15 @@ for wrong in "expired:expired" "purpose:purpose|does not prove" "elsewhere:does 
     refuses 1 "does not prove that it is 127.0.0.1.*(${wrong#*:})" "a certificate: ${wrong%%:*}" \
         enrol "127.0.0.1:$port" --renew --server-ca tlsca.pem
 done
-serve "${good[@]}" --tls-clients tlsca.pem
+# By links, as ACME clients leave them.
+mkdir archive
+for end in pem key; do
+    cp -p "server.$end" archive/
+    ln -s "archive/server.$end" "linked.$end"
+done
+ln -s tlsca.pem linkedca.pem
+mapfile -t linked < <(tls_of linked)
+serve "${linked[@]}" --tls-clients linkedca.pem
 refuses 1 "TLS: .*other side refuses: Certificate is required" "a client without certificate where one is asked for" \
     enrol "127.0.0.1:$port" --renew --server-ca tlsca.pem
 refuses 1 "TLS: .*other side refuses: Certificate is required" "one of another CA, which is not shown" enrol "127.0.0.1:$port" --renew --server-ca tlsca.pem \
@@ -98,6 +106,12 @@ refuses 1 "TLS: .*(other side refuses|insecure|cut)" "one with a key that is too
 is "$(state) $(count)" "$before $records" "nothing is changed by any of them"
 ok "a client of ours" enrol "127.0.0.1:$port" --renew --server-ca tlsca.pem \
     --client-certificate client.pem --client-key client.key
+for end in pem key; do
+    cp -p "server.$end" "archive/next.$end"
+    ln -sf "archive/next.$end" "linked.$end"
+done
+kill -HUP "$serving"
+ok "the next certificate behind the link is read" wait_for 10 grep -q "rules read again" serve.log
 
 ### Clients that want to block others
 serve "${good[@]}" --max-connections 16

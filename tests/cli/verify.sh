@@ -56,6 +56,9 @@ is "$(say <result.json 'r["verified"]' 'r["proved"]' 'r["rooted"]' 'r["below-end
 is "$(say <result.json 'r["pcrs"]["sha256:4"]')" \
     "$(TPM2TOOLS_TCTI=swtpm:path=$tap_dir/one.sock tpm2_pcrread sha256:4 | sed -n 's/.*4 *: 0x//p' | tr A-F a-f)" "with the PCR's value"
 ok "the privacy CA's word alone" judge e
+ln -s P/root.pem linked.pem
+piped() { "$attest" verify <(cat e) --ca-root linked.pem --nonce "$nonce" --selection "$selection"; }
+ok "evidence through a pipe, its root by a link" piped
 like "$(tr -d '\n' <ok.log)" "a TPM that the privacy CA vouches for.*by its word, in a virtual TPM, hardware-rooted.*host TPM's endorsement key: .*was not looked at" \
     "is said to be no more than that"
 quote one less --without-ek --event-log none

@@ -189,6 +189,38 @@ static void file_need_not_be_there(Folder *f, gconstpointer data)
     g_assert_null(file);
 }
 
+/* What a command line names: a link or a pipe does. */
+static void file_reads_what_is_named(Folder *f, gconstpointer data)
+{
+    (void)data;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *link = g_build_filename(f->path, "link", NULL);
+    g_autofree char *there = g_build_filename(f->path, "there", NULL);
+    int ends[2];
+    g_assert_true(hf_file_replace(there, "0123456789", 10, 0600, NULL));
+    g_assert_cmpint(symlinkat("there", f->dir, "link"), ==, 0);
+    g_autoptr(GBytes) linked = hf_file_read_input(link, 10, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(g_bytes_get_size(linked), ==, 10);
+    g_assert_cmpint(pipe(ends), ==, 0);
+    g_assert_cmpint(write(ends[1], "abc", 3), ==, 3);
+    close(ends[1]);
+    g_autofree char *end = g_strdup_printf("/dev/fd/%d", ends[0]);
+    g_autoptr(GBytes) piped = hf_file_read_input(end, 10, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(g_bytes_get_size(piped), ==, 3);
+    close(ends[0]);
+    const char *const names[] = { link, f->path, "/dev/zero" };
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) { /* too long, a directory, endless */
+        g_assert_null(hf_file_read_input(names[i], 9, &error));
+        g_assert_nonnull(strstr(error->message, names[i]));
+        g_clear_error(&error);
+    }
+    g_assert_cmpint(unlinkat(f->dir, "there", 0), ==, 0);
+    g_assert_null(hf_file_read_input(link, 10, &error));
+    g_assert_error(error, HF_ERROR, HF_ERROR_NOT_FOUND);
+}
+
 static void file_refuses_what_is_no_file(Folder *f, gconstpointer data)
 {
     (void)data;
@@ -578,6 +610,8 @@ int main(int argc, char **argv)
     g_test_add_func("/base/secret/gone-after-free", secret_memory_is_gone_after_free);
     g_test_add("/base/file/replaced", Folder, NULL, folder_open, file_is_replaced, folder_close);
     g_test_add("/base/file/need-not-be-there", Folder, NULL, folder_open, file_need_not_be_there,
+               folder_close);
+    g_test_add("/base/file/named", Folder, NULL, folder_open, file_reads_what_is_named,
                folder_close);
     g_test_add("/base/file/refuses", Folder, NULL, folder_open, file_refuses_what_is_no_file,
                folder_close);

@@ -186,7 +186,7 @@ bool hf_verdict_take_evidence(HfVerdict *v, GBytes *bytes, const char *path, GEr
 
 static bool load_evidence(HfVerdict *v, const char *path, GError **error)
 {
-    g_autoptr(GBytes) bytes = hf_file_read(path, HF_PARCEL_FILE_MAX, error);
+    g_autoptr(GBytes) bytes = hf_file_read_input(path, HF_PARCEL_FILE_MAX, error);
 
     return bytes && hf_verdict_take_evidence(v, bytes, path, error);
 }
@@ -202,7 +202,7 @@ static bool load_values(HfVerdict *v, const HfOptions *options, GError **error)
                hf_error_set(error, HF_ERROR_USAGE,
                             "--event-log, --reference, --write-reference: only with --pcrs");
     }
-    bytes = hf_file_read(path, VALUES_MAX, error);
+    bytes = hf_file_read_input(path, VALUES_MAX, error);
     if (!bytes) {
         return false;
     }
@@ -212,7 +212,7 @@ static bool load_values(HfVerdict *v, const HfOptions *options, GError **error)
         g_prefix_error(error, "%s: ", path);
         return false;
     }
-    v->event_log = log ? hf_file_read(log, HF_EVIDENCE_LOG_MAX, error) : NULL;
+    v->event_log = log ? hf_file_read_input(log, HF_EVIDENCE_LOG_MAX, error) : NULL;
     return !log || v->event_log;
 }
 

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -49,13 +50,21 @@ static bool is_elsewhere(const HfCaDir *ca)
     return strcmp(ca->signer->class->name, "file") != 0;
 }
 
-/* Adds the directory in which `path` is, or that it is. */
+/* Adds the directory in which `path` is, or that it is; where it is a link, also the one in which the
+ * file is, for the next one may appear there. */
 static bool add_place(GArray *places, const char *path, GError **error)
 {
     g_autofree char *parent = g_path_get_dirname(path);
+    g_autofree char *real = realpath(path, NULL);
+    g_autofree char *home = real ? g_path_get_dirname(real) : NULL;
     int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
     if (fd < 0 && errno == ENOTDIR) {
+        int behind = home ? open(home, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+
+        if (behind >= 0) {
+            g_array_append_val(places, behind);
+        }
         fd = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
     }
     if (fd < 0) {

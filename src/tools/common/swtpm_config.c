@@ -5,8 +5,6 @@
  */
 #include "tools/common/swtpm_config.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,21 +42,11 @@ static void wipe(char *text)
     g_free(text);
 }
 
-int hf_swtpm_config_open(const char *path, GError **error)
-{
-    hf_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0 || fcntl(fd, F_SETFL, 0) != 0) {
-        hf_error_errno(error, errno, "cannot open %s", path);
-        return -1;
-    }
-    return hf_fd_steal(&fd);
-}
-
 /* The lines or words of a file that may be reached over links, be /dev/null or a pipe; NUL bytes end
  * it. Passwords may stand in it. */
 static char **read_pieces(const char *path, const char *separators, GError **error)
 {
-    hf_autofd int fd = hf_swtpm_config_open(path, error);
+    hf_autofd int fd = hf_file_open_input(path, error);
     if (fd < 0) {
         return NULL;
     }

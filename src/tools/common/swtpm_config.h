@@ -21,10 +21,6 @@ typedef struct HfSwtpmConfig HfSwtpmConfig;
  * the last when there is none at all. Caller frees. */
 char *hf_swtpm_config_path(const char *name);
 
-/* A file that somebody names on the command line or in a configuration: links are followed, and it
- * may be a pipe; one that nobody writes into is empty. -1 on failure. */
-int hf_swtpm_config_open(const char *path, GError **error);
-
 HfSwtpmConfig *hf_swtpm_config_load(const char *path, GError **error);
 void hf_swtpm_config_free(HfSwtpmConfig *config);
 /* NULL when there is no such key. Caller frees. */

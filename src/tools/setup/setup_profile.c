@@ -43,11 +43,7 @@ static char *text_of(GBytes *bytes)
 /* Administrators link files, shells make pipes: --profile-file <(...). */
 static char *read_file(const char *path, GError **error)
 {
-    hf_autofd int fd = hf_swtpm_config_open(path, error);
-    if (fd < 0) {
-        return NULL;
-    }
-    g_autoptr(GBytes) bytes = hf_fd_read_all(fd, HF_PROFILE_MAX, path, error);
+    g_autoptr(GBytes) bytes = hf_file_read_input(path, HF_PROFILE_MAX, error);
     return text_of(bytes);
 }
 
