@@ -284,13 +284,12 @@ uint32_t hf_emulator_init(HfEmulator *emulator, uint32_t flags)
 
 void hf_emulator_startup(HfEmulator *emulator, uint16_t type)
 {
-    g_autoptr(GError) error = NULL;
-    HfEngine *engine = hf_emulator_enter(emulator);
-    uint32_t code = go_on(emulator, &error) ? hf_engine_startup(engine, type) : RC_2_0_FAILURE;
-    hf_emulator_leave(emulator);
-    if (error) {
-        log_failure("Startup", error);
+    HfEngine *engine = NULL;
+    if (!hf_emulator_enter_to_change(emulator, &engine)) {
+        return;
     }
+    uint32_t code = hf_engine_startup(engine, type);
+    hf_emulator_leave(emulator);
     if (code != HF_TPM_SUCCESS && code != RC_2_0_INITIALIZE) { /* 0x100: volatile state resumed */
         hf_log(1, "the TPM answered Startup with 0x%x", code);
     }
@@ -354,6 +353,12 @@ uint32_t hf_emulator_set_blob(HfEmulator *emulator, HfBlobKind kind, uint32_t fl
     gsize plain_size = 0;
     const uint8_t *bytes = g_bytes_get_data(plain, &plain_size);
     result = hf_engine_set_blob(hf_emulator_enter(emulator), kind, bytes, plain_size, &error);
+    if (result != HF_TPM_SUCCESS) {
+        hf_storage_drop_back(emulator->storage); /* the engine wants all of it again */
+    } else if (kind != HF_BLOB_VOLATILE) {
+        hf_storage_bring_saved(emulator->storage, bytes,
+                               kind == HF_BLOB_SAVESTATE ? plain_size : 0);
+    }
     hf_emulator_leave(emulator);
     if (result != HF_TPM_SUCCESS) {
         log_failure("SET_STATEBLOB", error);

@@ -34,6 +34,8 @@ struct HfStorage {
 
     bool hold_back;
     GBytes *held_back; /* the newest permanent state, not stored, or NULL */
+    GBytes *saved;     /* a saved state that came with a migration, not stored, or NULL */
+    bool saved_none;   /* none came with the permanent one: what is stored belongs to another */
 };
 
 static HfStateKind kind_of(HfBlobKind kind)
@@ -80,6 +82,9 @@ static GBytes *load(void *user, HfBlobKind kind, GError **error)
     GError *failure = NULL;
     if (kind == HF_BLOB_PERMANENT && storage->held_back) {
         return g_bytes_ref(storage->held_back);
+    }
+    if (kind == HF_BLOB_SAVESTATE && storage->saved) {
+        return g_bytes_ref(storage->saved);
     }
     GBytes *blob = storage->store->class->load(storage->store, kind_of(kind), &failure);
     if (blob) {
@@ -129,6 +134,9 @@ static bool save(void *user, HfBlobKind kind, const uint8_t *data, size_t size, 
     if (!may_write(storage, kind, error)) {
         return false;
     }
+    if (kind == HF_BLOB_SAVESTATE) {
+        g_clear_pointer(&storage->saved, g_bytes_unref);
+    }
     if (storage->hold_back && kind == HF_BLOB_PERMANENT) {
         g_clear_pointer(&storage->held_back, g_bytes_unref);
         storage->held_back = hf_secret_bytes(data, size);
@@ -140,6 +148,9 @@ static bool save(void *user, HfBlobKind kind, const uint8_t *data, size_t size, 
 static bool drop(void *user, HfBlobKind kind, GError **error)
 {
     HfStorage *storage = user;
+    if (kind == HF_BLOB_SAVESTATE) {
+        g_clear_pointer(&storage->saved, g_bytes_unref);
+    }
     return may_write(storage, kind, error) &&
            storage->store->class->remove(storage->store, kind_of(kind), error);
 }
@@ -278,21 +289,43 @@ bool hf_storage_held_back(const HfStorage *storage)
     return storage->held_back;
 }
 
-bool hf_storage_flush(HfStorage *storage, GError **error)
+void hf_storage_bring_saved(HfStorage *storage, const uint8_t *data, size_t size)
+{
+    g_clear_pointer(&storage->saved, g_bytes_unref);
+    storage->saved = size > 0 ? hf_secret_bytes(data, size) : NULL;
+    storage->saved_none = size == 0;
+}
+
+static bool flush_blob(HfStorage *storage, HfBlobKind kind, GBytes **blob, GError **error)
 {
     gsize size = 0;
-    const uint8_t *data = storage->held_back ? g_bytes_get_data(storage->held_back, &size) : NULL;
-
-    if (data && (!may_write(storage, HF_BLOB_PERMANENT, error) ||
-                 !store_blob(storage, HF_BLOB_PERMANENT, data, size, error))) {
+    const uint8_t *data = *blob ? g_bytes_get_data(*blob, &size) : NULL;
+    if (data &&
+        (!may_write(storage, kind, error) || !store_blob(storage, kind, data, size, error))) {
         return false;
     }
-    hf_storage_drop_back(storage);
+    g_clear_pointer(blob, g_bytes_unref);
     return true;
+}
+
+bool hf_storage_flush(HfStorage *storage, GError **error)
+{
+    if (!flush_blob(storage, HF_BLOB_PERMANENT, &storage->held_back, error)) {
+        return false;
+    }
+    storage->hold_back = false;
+    if (storage->saved_none && !hf_storage_lacks(storage, HF_BLOB_SAVESTATE) &&
+        !drop(storage, HF_BLOB_SAVESTATE, error)) {
+        return false;
+    }
+    storage->saved_none = false;
+    return flush_blob(storage, HF_BLOB_SAVESTATE, &storage->saved, error);
 }
 
 void hf_storage_drop_back(HfStorage *storage)
 {
     storage->hold_back = false;
     g_clear_pointer(&storage->held_back, g_bytes_unref);
+    g_clear_pointer(&storage->saved, g_bytes_unref);
+    storage->saved_none = false;
 }

@@ -56,6 +56,10 @@ bool hf_storage_use_backup(HfStorage *storage, const char *why);
  * nothing: it can be tried again. All three: by who is in the engine. */
 void hf_storage_hold_back(HfStorage *storage);
 bool hf_storage_held_back(const HfStorage *storage); /* there is one that is not stored */
+/* The saved state of a TPM 1.2 that came with a migration is the storage's from now on, and stored by
+ * the next flush: libtpms keeps it for a power on, and wants to remove what is not stored later.
+ * Nothing: there is none, and the next flush removes what is stored. */
+void hf_storage_bring_saved(HfStorage *storage, const uint8_t *data, size_t size);
 bool hf_storage_flush(HfStorage *storage, GError **error);
 void hf_storage_drop_back(HfStorage *storage);
 

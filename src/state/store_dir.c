@@ -33,6 +33,7 @@ typedef struct {
     int lock;      /* open while locked, else -1 */
     bool damaged;  /* the permanent state came from its backup */
     char *refused; /* why it does, although the last one can be read; or NULL */
+    bool unsynced; /* the directory was changed, and is not on disk for certain */
     bool alone;    /* no backup lies beside a permanent state that was saved without one */
 } HfStoreDir;
 
@@ -227,12 +228,11 @@ static bool write_temporary(const HfStoreDir *dir, const char *name, GBytes *sto
     return true;
 }
 
-static bool sync_directory(const HfStoreDir *dir, GError **error)
+static bool sync_directory(HfStoreDir *dir, GError **error)
 {
-    if (dir->config.fsync && TEMP_FAILURE_RETRY(fsync(dir->dir)) != 0) {
-        return hf_error_errno(error, errno, "cannot write directory %s to disk", dir->path);
-    }
-    return true;
+    dir->unsynced = dir->config.fsync && TEMP_FAILURE_RETRY(fsync(dir->dir)) != 0;
+    return !dir->unsynced ||
+           hf_error_errno(error, errno, "cannot write directory %s to disk", dir->path);
 }
 
 /* What is there becomes the backup; a damaged file does not take the place of a good one. */
@@ -321,7 +321,7 @@ static bool dir_remove(HfStore *store, HfStateKind kind, GError **error)
     }
     if (unlinkat(dir->dir, name, 0) != 0) {
         if (errno == ENOENT) {
-            return true;
+            return !dir->unsynced || sync_directory(dir, error); /* gone, but not on disk */
         }
         return hf_error_errno(error, errno, "cannot remove %s", label);
     }

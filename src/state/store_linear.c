@@ -23,6 +23,7 @@ typedef struct {
     HfEnvelope *own_envelope; /* when the caller gave none */
     HfMedium *medium;
     bool settled; /* the header is on disk as it is read */
+    bool failed;  /* it was written, and that failed: what is read may not be on disk */
 } HfStoreLinear;
 
 static HfStoreLinear *self(HfStore *store)
@@ -127,13 +128,10 @@ static bool commit(HfStoreLinear *linear, const HfLinearMap *map, GError **error
     uint8_t header[HF_LINEAR_HEADER_SIZE];
 
     hf_linear_map_write(map, header);
-    linear->settled = false;
-    if (!hf_medium_write(linear->medium, 0, header, sizeof header, error) ||
-        !hf_medium_sync(linear->medium, error)) {
-        return false;
-    }
-    linear->settled = true;
-    return true;
+    linear->settled = hf_medium_write(linear->medium, 0, header, sizeof header, error) &&
+                      hf_medium_sync(linear->medium, error);
+    linear->failed = !linear->settled;
+    return linear->settled;
 }
 
 /* The header as it was read may not be on disk: written by a process that died, or by ourselves
@@ -209,7 +207,7 @@ static bool linear_remove(HfStore *store, HfStateKind kind, GError **error)
     }
     old = map.slot[kind];
     if (blank || old.offset == 0) {
-        return true;
+        return blank || !linear->failed || commit(linear, &map, error);
     }
     map.slot[kind] = (HfLinearSection){ 0 };
     if (!commit(linear, &map, error)) {

@@ -43,6 +43,7 @@ typedef struct {
     bool known; /* `scene` is what the file holds; only while locked */
     Scene scene;
     bool settled;   /* `scene` is on disk; only while known */
+    bool failed;    /* a write has failed: what is read may not be on disk */
     uint64_t tried; /* the highest number given to a state, also of one that was not stored */
 } HfStoreSlots;
 
@@ -65,6 +66,12 @@ static void forget(HfStoreSlots *slots)
 {
     slots->known = false;
     slots->settled = false;
+}
+
+static void give_up(HfStoreSlots *slots)
+{
+    forget(slots);
+    slots->failed = true;
 }
 
 /* --- reading ----------------------------------------------------------------------------------- */
@@ -351,10 +358,11 @@ static bool settle(HfStoreSlots *slots, GError **error)
         done = (slots->known && slots->settled) || !slots->config.fsync || renew(slots, error);
     }
     if (!done) {
-        forget(slots);
+        give_up(slots);
         return false;
     }
     slots->settled = true;
+    slots->failed = false;
     return true;
 }
 
@@ -474,7 +482,7 @@ static bool put_state(HfStoreSlots *slots, HfStateKind kind, GBytes *stored, GEr
     if (!hf_medium_write(slots->medium, hf_slot_offset(index), data, g_bytes_get_size(keeper),
                          error) ||
         !hf_medium_sync(slots->medium, error)) {
-        forget(slots);
+        give_up(slots);
         return false;
     }
     scene->pair_full = scene->current != NOTHING && scene->current / 2 == index / 2;
@@ -493,7 +501,7 @@ static bool mark_held(HfStoreSlots *slots, bool held, GError **error)
     }
     slots->scene.header.held = held;
     if (!write_header(slots, error) || !hf_medium_sync(slots->medium, error)) {
-        forget(slots);
+        give_up(slots);
         return false;
     }
     return true;
@@ -546,7 +554,7 @@ static bool slots_remove(HfStore *store, HfStateKind kind, GError **error)
         return false;
     }
     if (slots->scene.head.size[kind] == 0) {
-        return true;
+        return slots->scene.blank || !slots->failed || settle(slots, error);
     }
     old = slots->scene.current;
     if (!check_authentic(slots, error) || !settle(slots, error) ||

@@ -283,6 +283,59 @@ def test_handed_on(kind):
                     three.kill()
 
 
+def test_saved(kind):
+    """A TPM 1.2 that is asleep, with a saved state, comes into a storage of its own, or one that is
+    shared: it wakes up there, also after a kill, and can give the saved state up."""
+    for shared, how in ((False, "wakes up"), (False, "is killed"), (False, "does not sleep"),
+                        (True, "wakes up"), (True, "does not sleep")):
+        with place(kind) as state, place(kind) as own:
+            where = f"{kind}, {'shared' if shared else 'own'} storage, a TPM with a saved state {how}"
+            target = state if shared else own
+            one, c, tpm = first_owner(state)
+            with one:
+                pcr = tpm.pcr()
+                assert tpm.save_state() == 0
+                blobs = hand_out(c)
+                before = files(state)
+                two = Vm(*(INCOMING if shared else ()), state=target)
+                other = two.control()
+                codes = [other.set_blob(number, blobs[number]) for number in (1, 2, 3)]
+                tap.equal((codes, other.init(1)), ([0] * 3, 0), where)
+                tap.ok(not shared or files(state) == before, f"{where}: nothing is stored yet")
+                if how == "is killed":
+                    two.kill()
+                    two.end()
+                    two = Vm(state=target)
+                    other = two.control()
+                with two:
+                    if how != "does not sleep":
+                        other.stop()
+                        assert other.init() == 0, two.messages()
+                    twin = guest(other)
+                    if how != "does not sleep":
+                        tap.equal(twin.startup12(2), 0, f"{where}: Startup(STATE)")
+                    tap.equal((twin.pcr(), twin.write(b"goes on!"), twin.read()), (pcr, 0, b"goes on!"),
+                              f"{where}: the TPM goes on")
+                    two.kill()
+
+
+def test_saved_before(kind):
+    """A saved state that was stored before another TPM came: it is not woken up with that."""
+    with place(kind) as state, place(kind) as own:
+        old, _, tpm = first_owner(own)
+        with old:
+            assert tpm.save_state() == 0
+            old.kill()
+        one, c, _ = first_owner(state)
+        with one:
+            two, other = take_over(own, hand_out(c))
+            with two:
+                tap.equal(guest(other).read(), b"from one", f"{kind}: another TPM comes")
+                other.stop()
+                assert other.init() == 0, two.messages()
+                tap.ok(guest(other).startup12(2) != 0, f"{kind}: the saved state of the one before is gone")
+
+
 def test_moved(kind):
     """What the new owner has is stored with its first command, whatever that is."""
     with place(kind) as state:
@@ -379,6 +432,6 @@ for Guest in (Guest2, Guest12):
         for test in (test_old_owner, test_old_owner_again, test_came_to_nothing, test_reset,
                      test_early_sets, test_handed_on, test_moved, test_early_look, test_resumed_once):
             tap.attempt(test, store)
-        if Guest.tpm2:
-            tap.attempt(test_new_seeds, store)
+        for test in (test_new_seeds,) if Guest.tpm2 else (test_saved, test_saved_before):
+            tap.attempt(test, store)
 sys.exit(tap.finish())

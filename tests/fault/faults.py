@@ -244,6 +244,45 @@ def test_volatile():
         served.end()
 
 
+def refused_calls(served):
+    """Which calls of the next command can fail so that it is refused; until none does."""
+    calls = []
+    while True:
+        served.trace.arm(FILES, FAIL, errno.EIO, len(calls) + 1)
+        answer = served.tpm.random(4)
+        _, fired, call = served.trace.disarm()
+        if answer is not None or not fired:
+            return calls
+        calls.append(call)
+
+
+def test_gone_for_good():
+    """A volatile state that was resumed is gone before its guest goes on, also when its removal takes
+    more than one attempt: what a disk has not taken may be there again after a power cut."""
+    for name, uri in STORES:
+        served = Served(uri)
+        problems, at, refused = [], 0, 0
+        while True:
+            at += 1
+            codes = [served.control.store_volatile(), served.control.init()]
+            served.trace.arm(FILES, FAIL, errno.EIO, at)
+            answer = served.tpm.random(4)
+            _, fired, call = served.trace.disarm()
+            if not fired:
+                break
+            if answer is None and not any(codes):
+                refused += 1
+                calls = refused_calls(served)
+                if not any("sync" in c for c in calls):
+                    problems.append(f"{call} (call {at}): goes on after {calls}")
+            elif any(codes):
+                problems.append(f"{call} (call {at}): {codes}")
+        tap.ok(not problems and refused > 1,
+               f"{name}: no command before the volatile state is gone from the disk, {refused} of "
+               f"{at - 1} calls that fail", "\n".join(problems))
+        served.end()
+
+
 class Moved:
     """A migration over shared storage: a source that has handed its TPM out, and a target, under the
     interposer, that holds it back until its guest's first command."""
@@ -557,7 +596,7 @@ def test_setup():
 REASON = reason_not_here(vtpm.emulator_program())
 only = sys.argv[1:]
 for test in (test_service, test_persistent, test_interrupted, test_killed, test_volatile,
-             test_incoming, test_incoming_persistent, test_start, test_memory, test_setup):
+             test_gone_for_good, test_incoming, test_incoming_persistent, test_start, test_memory, test_setup):
     if only and test.__name__ not in only:
         continue
     if REASON:
