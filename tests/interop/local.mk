@@ -8,4 +8,5 @@ EXTRA_DIST += tests/interop/pytss-client.py tests/interop/newer-swtpm tests/inte
 interop_tests += tests/interop/x509-go.sh
 interop_tests += tests/interop/debian-package.sh tests/interop/integration.sh
 interop_tests += tests/interop/swtpm-setup-beside.sh tests/interop/tpm12.py tests/interop/tpm-tools.sh
+interop_tests += tests/interop/swtpm-refusals.py
 EXTRA_DIST += tests/interop/tpm12-look.py
