@@ -346,6 +346,14 @@ code_of "an unknown attribute" swtpm_cert "${good[@]}" --subject XX=1
 code_of "a level below 0" swtpm_cert "${good[@]}" --tpm-spec-level -1
 code_of "a platform without its names" swtpm_cert "${good[@]}" --type platform
 refuses 1 . "an IAK without a serial number" "$names/swtpm_cert" "${good[@]}" --type iak
+for algorithm in ml-kem-512 ml-kem-768 ml-kem-1024 ml-dsa-44 ml-dsa-65 ml-dsa-87; do
+    refuses 1 "^swtpm_cert: --keyalgo: keys of the algorithm $algorithm cannot be certified: libcrypto 3.5|^--keyalgo: keys of the algorithm $algorithm cannot" \
+        "$algorithm" "$names/swtpm_cert" "${good[@]:2}" --public 00112233 --keyalgo $algorithm
+done
+refuses 1 "Unsupported key algorithm 'rsa'.*--modulus" "another algorithm that has options of its own" \
+    "$names/swtpm_cert" "${good[@]:2}" --public 00112233 --keyalgo rsa
+refuses 1 "must both be given" "a public key without its algorithm" "$names/swtpm_cert" "${good[@]:2}" --public 00112233
+refuses 1 "must both be given" "beside a modulus, too" "$names/swtpm_cert" "${good[@]}" --keyalgo ml-dsa-65
 refuses 1 . "a name with a line break" "$names/swtpm_cert" "${good[@]}" --tpm-model $'a\nb'
 refuses 1 . "a name that is too long" "$names/swtpm_cert" "${good[@]}" --tpm-model "$(printf 'x%.0s' {1..65})"
 code_of "a directory that is not there" swtpm_cert "${good[@]}" --out-cert /nonexistent/cert
@@ -360,6 +368,7 @@ ok "with all in order there is one" "$names/swtpm_cert" "${good[@]}" extra
 
 like "$("$names/swtpm_cert" --print-capabilities)" '^[{] "type": "swtpm_cert", "features": [[] "cmdarg-signkey-pwd", "cmdarg-parentkey-pwd", .* [}]$' \
     "--print-capabilities"
+like "$("$names/swtpm_cert" --print-capabilities)" '"cmdarg-tpm-serial-num", "supports-iak-idevid" \]' "nothing that cannot be done is said: no cmdarg-public"
 "$names/swtpm_cert" "${good[@]}" --pem --serial 12345 --days 3 --subject 'C=US,ST=NY,L=NewYork,O=x y,OU=z,CN=hey,serialNumber=77'
 is "$(openssl x509 -in made.cert -noout -subject -serial -nameopt RFC2253)" "subject=C=US,ST=NY,L=NewYork,O=x y,OU=z,CN=hey,serialNumber=77
 serial=3039" "--pem, --serial, --subject"

@@ -43,6 +43,28 @@ done
 ok "the platform certificate" look C/root.pem A.pem platform platform.pem
 refuses 1 "extended key usage 2.23.133.8.1 expected" "which is no EK's" look C/root.pem A.pem ek platform.pem
 
+### IAK and IDevID
+{ "$authority" request --dir A --out introduction && "$ca" challenge --dir C --request introduction --out challenge --ek-roots vendor/issuercert.pem &&
+    "$authority" respond --dir A --challenge challenge --out response &&
+    "$ca" delegate --dir C --request response --out vma.both --approver-public approver.pub --approved-pcrs values --identity-keys &&
+    "$authority" install-certificate --dir A vma.both; } >identity.log 2>&1 || { diag_file identity.log; bail "no right to identity keys"; }
+openssl x509 -in A/vma.pem -out D.pem
+ok "the delegation for them" look C/root.pem nothing.pem vma-identity D.pem
+refuses 1 "extended key usages" "is another one" look C/root.pem nothing.pem vma D.pem
+vtpm_make device --iakkeyalgo ecc_nist_p384 --idevidkeyalgo rsa2048 --vmid "vm:device"
+nv device 0x1c00002 device-ek.pem
+nv device 0x1c90100 iak.pem
+nv device 0x1c90200 idevid.pem
+ok "the EK certificate beside them" look C/root.pem D.pem ek device-ek.pem
+for kind in iak idevid; do
+    ok "$kind" look C/root.pem D.pem $kind $kind.pem
+    refuses 1 "may not give it" "$kind: not below the authority's certificate of before" look C/root.pem A.pem $kind $kind.pem
+    refuses 1 "extended key usage 2.23.133.8.1 expected" "$kind: which is no EK's" look C/root.pem D.pem ek $kind.pem
+    refuses 1 "incompatible key usage" "$kind: nor a server's" look C/root.pem D.pem tls $kind.pem
+done
+refuses 1 "extended key usage 2.23.133.8.3 expected" "an IDevID is no IAK" look C/root.pem D.pem iak idevid.pem
+refuses 1 "extended key usage: that of" "an IAK is no IDevID" look C/root.pem D.pem idevid iak.pem
+
 ### Attestation keys, by a privacy CA
 for kind in p256 p384 rsa2048; do
     { request small --new-key --key-algorithm $kind >/dev/null &&

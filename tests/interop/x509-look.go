@@ -4,7 +4,9 @@
 //
 //	x509-look ROOT INTERMEDIATES KIND LEAF     files in PEM; INTERMEDIATES may be empty
 //
-// KIND: ek, platform, ak, vma, or tls: then the leaf is looked at as if a server showed it.
+// KIND: ek, platform, ak, iak, idevid, vma, vma-identity (of an authority that certifies the last two, too),
+// or tls: then the leaf is looked at as if a server showed it. That the leaf's extended key usage is one that each
+// CA below the root may give is looked at here: Verify knows the usages of the web alone.
 // Prints what it has found and exits with 1 at the first thing that does not do. Standard library only.
 // SPDX-License-Identifier: BSD-3-Clause
 package main
@@ -25,6 +27,7 @@ var purposes = map[string]asn1.ObjectIdentifier{
 	"ek":       {2, 23, 133, 8, 1},
 	"platform": {2, 23, 133, 8, 2},
 	"ak":       {2, 23, 133, 8, 3},
+	"iak":      {2, 23, 133, 8, 3},
 }
 
 var altName = asn1.ObjectIdentifier{2, 5, 29, 17}
@@ -106,8 +109,56 @@ func usage(c *x509.Certificate) {
 	check(c.KeyUsage == wanted, "key usage %b expected, found %b", wanted, c.KeyUsage)
 }
 
+// Not one of the TCG's, of which none is for a key that signs whatever it is given.
+func ownPurpose(c *x509.Certificate) {
+	check(len(c.ExtKeyUsage) == 0 && len(c.UnknownExtKeyUsage) == 1, "one extended key usage expected, found %v %v",
+		c.UnknownExtKeyUsage, c.ExtKeyUsage)
+	for kind, id := range purposes {
+		check(!c.UnknownExtKeyUsage[0].Equal(id), "extended key usage: that of %s", kind)
+	}
+}
+
+// A CA that has a list gives none but what is on it.
+func nested(chain []*x509.Certificate) {
+	for _, id := range chain[0].UnknownExtKeyUsage {
+		for _, ca := range chain[1:] {
+			found := len(ca.UnknownExtKeyUsage)+len(ca.ExtKeyUsage) == 0
+			for _, given := range ca.UnknownExtKeyUsage {
+				found = found || given.Equal(id)
+			}
+			check(found, "extended key usage %v: \"%v\" may not give it", id, ca.Subject)
+		}
+	}
+}
+
+// One otherName, hardwareModuleName of a TPM.
+func module(c *x509.Certificate) {
+	var name struct {
+		Other struct {
+			ID    asn1.ObjectIdentifier
+			Value struct {
+				Type   asn1.ObjectIdentifier
+				Serial []byte
+			} `asn1:"tag:0,explicit"`
+		} `asn1:"tag:0"`
+	}
+	found := extension(c, altName)
+	check(found != nil && !found.Critical, "subject alternative name: there, and not critical, expected")
+	rest, err := asn1.Unmarshal(found.Value, &name)
+	check(err == nil && len(rest) == 0, "subject alternative name: %v", err)
+	check(name.Other.ID.Equal(asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 8, 4}) &&
+		name.Other.Value.Type.Equal(asn1.ObjectIdentifier{2, 23, 133, 1, 2}) && len(name.Other.Value.Serial) > 0,
+		"hardwareModuleName of a TPM expected, found %v", name)
+	check(c.KeyUsage == x509.KeyUsageDigitalSignature, "key usage: found %b", c.KeyUsage)
+	check(c.Subject.SerialNumber != "" && len(c.Subject.Names) == 1, "subject: a serial number expected, found %v", c.Subject)
+}
+
 func leaf(c *x509.Certificate, kind string) {
-	purpose(c, purposes[kind])
+	if kind == "idevid" {
+		ownPurpose(c)
+	} else {
+		purpose(c, purposes[kind])
+	}
 	check(len(c.AuthorityKeyId) > 0, "there is no authority key identifier")
 	check(c.BasicConstraintsValid && !c.IsCA, "basic constraints: no CA expected")
 	switch kind {
@@ -119,6 +170,8 @@ func leaf(c *x509.Certificate, kind string) {
 	case "platform":
 		attributes(c, asn1.ObjectIdentifier{2, 23, 133, 5, 1}, 1, 4, 5)
 		usage(c)
+	case "iak", "idevid":
+		module(c)
 	case "ak":
 		check(c.KeyUsage == x509.KeyUsageDigitalSignature, "key usage: found %b", c.KeyUsage)
 	}
@@ -136,10 +189,10 @@ func handled(c *x509.Certificate) {
 	c.UnhandledCriticalExtensions = nil
 }
 
-func authority(c *x509.Certificate) {
+func authority(c *x509.Certificate, usages int) {
 	check(c.IsCA && c.MaxPathLen == 0 && c.MaxPathLenZero, "a CA with path length 0 expected")
 	check(c.KeyUsage == x509.KeyUsageCertSign, "key usage: found %b", c.KeyUsage)
-	check(len(c.ExtKeyUsage) == 0 && len(c.UnknownExtKeyUsage) == 2 &&
+	check(len(c.ExtKeyUsage) == 0 && len(c.UnknownExtKeyUsage) == usages &&
 		c.UnknownExtKeyUsage[0].Equal(purposes["ek"]) && c.UnknownExtKeyUsage[1].Equal(purposes["platform"]),
 		"extended key usages: found %v %v", c.UnknownExtKeyUsage, c.ExtKeyUsage)
 	check(len(c.SubjectKeyId) > 0 && len(c.AuthorityKeyId) > 0, "key identifiers expected")
@@ -160,7 +213,9 @@ func main() {
 	case "tls":
 		options.KeyUsages = nil // server authentication
 	case "vma":
-		authority(c)
+		authority(c, 2)
+	case "vma-identity":
+		authority(c, 4)
 	default:
 		leaf(c, kind)
 	}
@@ -168,5 +223,6 @@ func main() {
 	check(!bytes.Equal(c.RawIssuer, c.RawSubject), "it is a root")
 	chains, err := c.Verify(options)
 	check(err == nil, "%v", err)
+	nested(chains[0])
 	fmt.Printf("verified: %d certificates, %v, serial number %v\n", len(chains[0]), c.PublicKeyAlgorithm, c.SerialNumber)
 }

@@ -52,6 +52,14 @@ static const HfOption options_table[] = {
       .arg = "CURVE",
       .preset = "secp256r1",
       .help = "and its curve: secp256r1, secp384r1, secp521r1" },
+    { .name = "public",
+      .kind = HF_KIND_STRING,
+      .arg = "HEX",
+      .help = "or the public key of another algorithm: refused, see --keyalgo" },
+    { .name = "keyalgo",
+      .kind = HF_KIND_STRING,
+      .arg = "NAME",
+      .help = "and that algorithm, ML-KEM or ML-DSA, which cannot be certified here" },
     { .name = "signkey",
       .kind = HF_KIND_PATH,
       .arg = "KEY",
@@ -243,6 +251,31 @@ static HfPublicKey *key_from_point(const HfOptions *options, GError **error)
     return hf_public_key_from_ec(curve, x_data, x_size, y_data, y_size, error);
 }
 
+/* swtpm_cert of 0.11 certifies keys on lattices, with a libcrypto that knows them (3.5). Nothing here could
+ * say whether such bytes are a key, nor read what was made of them. */
+static bool check_algorithm(const HfOptions *options, GError **error)
+{
+    static const char *const names[] = { "ml-kem-512", "ml-kem-768", "ml-kem-1024", "ml-dsa-44",
+                                         "ml-dsa-65",  "ml-dsa-87",  NULL };
+    const char *public = hf_options_string(options, "public");
+    const char *algorithm = hf_options_string(options, "keyalgo");
+    if (!public && !algorithm) {
+        return true;
+    }
+    if (!public || !algorithm) {
+        return hf_error_set(error, HF_ERROR_USAGE, "--public and --keyalgo must both be given.");
+    }
+    return g_strv_contains(names, algorithm)
+               ? hf_error_set(error, HF_ERROR_UNSUPPORTED,
+                              "--keyalgo: keys of the algorithm %s cannot be certified: libcrypto "
+                              "3.5 is the first that knows them",
+                              algorithm)
+               : hf_error_set(error, HF_ERROR_USAGE,
+                              "Unsupported key algorithm '%s': RSA and ECC keys are given with "
+                              "--modulus or --ecc-x and --ecc-y.",
+                              algorithm);
+}
+
 /* The DER SPKI of the key that is to be certified. */
 static GBytes *find_key(const HfOptions *options, GError **error)
 {
@@ -251,6 +284,9 @@ static GBytes *find_key(const HfOptions *options, GError **error)
     bool has_y = hf_options_has(options, "ecc-y");
     const char *path = hf_options_string(options, "pubkey");
     g_autoptr(HfPublicKey) key = NULL;
+    if (!check_algorithm(options, error)) {
+        return NULL;
+    }
     if (has_modulus && (has_x || has_y)) {
         hf_error_set(error, HF_ERROR_USAGE, "RSA modulus and ECC parameters cannot both be given.");
         return NULL;
