@@ -71,6 +71,14 @@ HfTpmName hf_guest_ak_qualified(const HfPublic *ek, const HfPublic *ak)
     return hf_tpm_name_qualify(&parent, &name);
 }
 
+HfTpmName hf_guest_iak_qualified(const HfPublic *iak)
+{
+    HfTpmName hierarchy = hf_tpm_name_of_handle(TPM2_RH_ENDORSEMENT);
+    HfTpmName name = hf_public_name(iak);
+
+    return hf_tpm_name_qualify(&hierarchy, &name);
+}
+
 void hf_vma_template(HfVmaAlgorithm algorithm, const HfDigest *policy, HfPublic *ret_public)
 {
     g_assert(policy->alg == HF_HASH_SHA256);

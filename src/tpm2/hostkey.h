@@ -27,6 +27,8 @@ typedef enum { HF_AK_ECC_P256, HF_AK_ECC_P384, HF_AK_RSA_2048 } HfAkAlgorithm;
 void hf_guest_ak_template(HfAkAlgorithm algorithm, HfPublic *ret_public);
 /* The qualified Name of a key under an endorsement key, itself a primary of its hierarchy. */
 HfTpmName hf_guest_ak_qualified(const HfPublic *ek, const HfPublic *ak);
+/* The same of an initial attestation key, which is a primary key of the endorsement hierarchy itself. */
+HfTpmName hf_guest_iak_qualified(const HfPublic *iak);
 
 /* The signing key of a CA or another program that is to sign whatever the host's state: P-256,
  * fixed to its TPM, used with an authorisation value. guarded: the TPM counts wrong values and locks

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # IAK and IDevID certificates of a host's authority: what an authority without the right says, how the fleet's CA delegates it, what
-# it issues, what others make of that, the fleet's one issuer, a reissue, and a TPM whose keys have changed.
+# it issues, what others make of that, the fleet's one issuer, a quote by an IAK,
+# a reissue, and a TPM whose keys have changed.
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck disable=SC2317,SC2154,SC2012  # functions are called by ok and refuses; tap_dir is tap.sh's; names are ours
 . "${top_srcdir:-.}/tests/tap.sh"
@@ -126,6 +127,77 @@ ok "the TPM's certificates match its keys" "$setup" --tpm2 --tpm-state t2 --chec
 like "$(<ok.log)" "NV index 0x01c90100: certificate of the IAK: matches" "the IAK's, too"
 like "$(<ok.log)" "NV index 0x01c90200: certificate of the IDevID: matches" "and the IDevID's"
 
+### A quote by an IAK, verified with nothing but the fleet's root
+attest=$top_builddir/holdfast-attest
+nonce=00112233445566778899
+schemes=(rsapss rsapss ecdsa ecdsa)
+hashes=(sha256 sha384 sha256 sha384)
+quote() { # TPM HANDLE [SCHEME HASH]: t.quote, t.signature, t.pcrs and t.public
+    tool "$1" tpm2_quote -c "$2" -l sha256:0,2,4,7 -q "$nonce" -m t.quote -s t.signature -o t.pcrs -F values \
+        --scheme "${3:-ecdsa}" -g "${4:-sha256}" &&
+        tool "$1" tpm2_readpublic -c "$2" -o t.public
+}
+judge() { # CERTIFICATE [OPTION...]
+    "$attest" verify --quote t.quote --signature t.signature --ak-public t.public --nonce "$nonce" --pcrs t.pcrs --ak-certificate "$@"
+}
+for i in 0 1 2 3; do
+    serve "t$i"
+    ok "the TPM quotes with its IAK, ${kinds[i]}" quote "t$i" 0x81020001 "${schemes[i]}" "${hashes[i]}"
+    ok "which is believed" judge "iak$i.pem" --root C/root.pem --chain vma.pem --hardware-only
+    stop "$started"
+done
+like "$(<ok.log)" "verified: the quote is by a key inside the TPM for which this chain certifies it" "in words"
+like "$(<ok.log)" "initial attestation key \(IAK\) of the virtual TPM: .*serial number of the TPM: IBM:[0-9a-f]{40}:[0-9a-f]+" "the TPM by its number"
+cat iak3.pem vma.pem >iak3.both
+ok "the authority's certificate may be behind it" judge iak3.both --root C/root.pem --json
+verdict() { json "$1" <ok.log; }
+is "$(verdict '["verified"]')" True "as JSON: verified"
+is "$(verdict '["passed"]')" "['IAK certificate', 'attestation key', 'quote', 'signature', 'nonce', 'PCR selection', 'signer', 'PCR values']" "by these checks"
+is "$(verdict '["rooted"]')" hardware-rooted "what it is rooted in"
+is "$(verdict '["attestation-key-certificate"]["endorsement-key"]')" \
+    "$(says ek-3.pem -pubkey | openssl pkey -pubin -outform DER | sha256sum | cut -d ' ' -f 1)" "of which endorsement key's TPM"
+is "$(verdict '["endorsement-key-verified"]')" False "whose certificate nobody has shown"
+"$ca" crl --dir C --out C.crl >/dev/null || bail "no list"
+ok "with a list" judge iak3.both --root C/root.pem --crl C.crl
+refuses 1 'check "IAK certificate" failed: the vMA certificate lacks the extended key usage 2.23.133.8.3' "below the certificate of before" \
+    judge iak3.pem --root C/root.pem --chain old.pem
+refuses 1 'check "IAK certificate" failed: the issuer .* is not one of the trusted roots' "another root" judge iak3.both --root P/root.pem
+refuses 1 'check "IAK certificate" failed: the AK certificate is for another key' "another TPM's certificate" judge iak2.pem --root C/root.pem --chain vma.pem
+refuses 1 'check "IAK certificate" failed: the IAK certificate lacks the extended key usage 2.23.133.8.3' "an IDevID's certificate" \
+    judge idevid3.pem --root C/root.pem --chain vma.pem
+refuses 1 'check "IAK certificate" failed: the key usage of the IAK certificate' "an EK's certificate" judge ek-3.pem --root C/root.pem --chain vma.pem
+refuses 1 'check "AK certificate" failed: the certificate of the privacy CA is one of an authority that makes virtual TPMs' \
+    "the fleet's root as a privacy CA's does not make the authority one" judge iak3.both --ca-root C/root.pem
+refuses 1 'check "nonce" failed' "another nonce" judge iak3.both --root C/root.pem --nonce 0011
+refuses 2 "option --ca-root is missing" "neither root" judge iak3.both
+for option in --ek-certificate --ek-public --ek-roots; do
+    refuses 2 "option $option does not go with --ak-certificate of an initial attestation key" "$option" \
+        judge iak3.both --root C/root.pem $option ek-3.pem
+done
+serve t3
+ok "the IDevID signs what looks like a quote" tool t3 tpm2_sign -c 0x81020000 -g sha256 -s rsapss -o t.signature t.quote
+tool t3 tpm2_readpublic -c 0x81020000 -o t.public
+refuses 1 'check "IAK certificate" failed: the AK certificate is for another key' "which is not the IAK's" judge iak3.both --root C/root.pem
+refuses 1 'check "IAK certificate" failed' "whatever its certificate" judge idevid3.pem --root C/root.pem --chain vma.pem
+enrolled() { enrol_key t3 --new-key --ek rsa2048 && quote t3 0x81020001 ecdsa sha384; }
+ok "the same TPM enrols a key at a privacy CA" enrolled
+refuses 1 'check "IAK certificate" failed' "whose certificate is no IAK's" judge t3.ak/ak.pem --root C/root.pem --chain vma.pem
+stop "$started"
+
+# A restricted key below another one says so in the quote: it is none that was made with the TPM, whoever certifies it.
+serve t2
+{ tool t2 tpm2_createek -G rsa -c ek.ctx -u ek.pub && tool t2 tpm2_flushcontext -t &&
+    tool t2 tpm2_createak -C ek.ctx -c child.ctx -G ecc -g sha256 -s ecdsa -u child.pub -f pem; } || bail "$(<tool.log)"
+tool t2 tpm2_flushcontext -t
+mkdir child self
+openssl pkey -pubin -in child.pub -outform DER -out child.der && says iak2.pem -pubkey | openssl pkey -pubin -outform DER -out self.der
+{ "$probe" identity child p256 child.der >/dev/null && "$probe" identity self p256 self.der >/dev/null; } || bail "no fleet"
+ok "another fleet's authority certifies this TPM's IAK" quote t2 0x81020001
+ok "which is believed where that fleet is" judge self/iak.pem --root self/root.pem --chain self/vma.pem
+ok "it certifies a key below an endorsement key" quote t2 child.ctx
+refuses 1 'check "signer" failed' "which is no IAK: the quote says where it is" judge child/iak.pem --root child/root.pem --chain child/vma.pem
+stop "$started"
+
 ### The fleet's one issuer
 "$ca" issuer --dir C >/dev/null || bail "no issuer"
 issued() { # NAME: of NAME.pem by the issuer: NAME.issued, NAME.leaf, NAME.above
@@ -234,5 +306,11 @@ like "$(<ok.log)" "NV index 0x01c90100: withdrawn" "the IAK's, too"
 ### A revoked authority
 "$ca" revoke --dir C --serial "$(says vma.pem -serial | sed 's/.*=//')" >/dev/null || bail "cannot revoke"
 refuses 1 "revoked" "the issuer issues nothing more for it" "$ca" issue --dir C --request iak2.ask --out none.pem
+serve t3
+quote t3 0x81020001 ecdsa sha384
+stop "$started"
+"$ca" crl --dir C --out C.crl >/dev/null || bail "no list"
+ok "without a list nobody sees it" judge iak3.both --root C/root.pem
+refuses 1 'check "IAK certificate" failed: .*revoked' "with one a quote is not believed" judge iak3.both --root C/root.pem --crl C.crl
 
 finish

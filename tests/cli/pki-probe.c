@@ -4,6 +4,8 @@
  *
  *     pki-probe write DIR KEYKIND EK.der     keys and certificates of a fleet into DIR; the EK's
  *                                            public key is DER SubjectPublicKeyInfo
+ *     pki-probe identity DIR KEYKIND IAK.der the same, but of an authority for identity keys, and what it says
+ *                                            of this key: IAK certificate
  *     pki-probe verify ek|platform|iak|idevid LEAF VMA ROOT SECONDS
  *     pki-probe signer KEY                   the kind of signature a key file makes
  *     pki-probe request FILE                 the subject of a certification request
@@ -42,7 +44,7 @@ static bool save(const char *dir, const char *name, const HfCertificate *certifi
     return hf_file_replace(path, pem, strlen(pem), 0644, error);
 }
 
-/* Below the vMA: EK and platform certificate, and a request of the vMA's. */
+/* Below the vMA: EK and platform certificate, and a request of the vMA's; or an IAK certificate. */
 static bool write_leaves(const char *dir, GBytes *ek, HfSigner *key, const HfCertificate *vma,
                          gint64 now, GError **error)
 {
@@ -64,9 +66,15 @@ static bool write_leaves(const char *dir, GBytes *ek, HfSigner *key, const HfCer
                          .vmid = "guest, with + odd = name",
                          .holding = &holding,
                          .ca_issuers_url = "http://ca.example/vma.der",
+                         .ak_endorsement = measured,
+                         .tpm_serial = "IBM:01:02",
                          .not_before = now,
                          .not_after = -1 };
     key->rooted = HF_ROOTED_HARDWARE; /* what the test claims; the key is a file */
+    if (hf_delegation_has_identity_keys(vma)) {
+        g_autoptr(HfCertificate) iak = hf_endorsement_iak(&in, key, vma, error);
+        return iak && save(dir, "iak.pem", iak, error);
+    }
     g_autoptr(HfCertificate) endorsement = hf_endorsement_ek(&in, key, vma, error);
     if (!endorsement || !save(dir, "ek.pem", endorsement, error)) {
         return false;
@@ -81,7 +89,7 @@ static bool write_leaves(const char *dir, GBytes *ek, HfSigner *key, const HfCer
     return pem && hf_file_replace(path, pem, strlen(pem), 0644, error);
 }
 
-static bool run_write(char **argv, GError **error)
+static bool write_fleet(char **argv, bool identity, GError **error)
 {
     const char *dir = argv[0];
     HfKeyfileKind kind = HF_KEYFILE_P256;
@@ -107,11 +115,22 @@ static bool run_write(char **argv, GError **error)
                            .organization = "Fleet",
                            .name_constraints = true,
                            .crl_url = "http://ca.example/fleet.crl",
+                           .identity_keys = identity,
                            .not_before = now,
                            .days = 365 };
     g_autoptr(HfCertificate) vma = hf_delegation_new(&input, root_key, root, error);
     return vma && save(dir, "vma.pem", vma, error) &&
            write_leaves(dir, ek, vma_key, vma, now, error);
+}
+
+static bool run_write(char **argv, GError **error)
+{
+    return write_fleet(argv, false, error);
+}
+
+static bool run_identity(char **argv, GError **error)
+{
+    return write_fleet(argv, true, error);
 }
 
 static bool run_verify(char **argv, GError **error)
@@ -180,6 +199,7 @@ int main(int argc, char **argv)
         int arguments;
         bool (*run)(char **argv, GError **error);
     } commands[] = { { "write", 3, run_write },
+                     { "identity", 3, run_identity },
                      { "verify", 5, run_verify },
                      { "signer", 1, run_signer },
                      { "request", 1, run_request } };

@@ -88,6 +88,39 @@ static bool check_ak_certificate(HfVerdict *v, GError **error)
     return check_ak_rooted(v, error);
 }
 
+static HfChainRules chain_rules(const HfVerdict *v, HfLeafKind kind)
+{
+    return (HfChainRules){
+        .kind = kind,
+        .at = v->now,
+        .hardware_only = v->hardware_only,
+        .nested = v->nested,
+        .crls = v->crls,
+    };
+}
+
+/* The word of the authority that made the key together with the TPM. */
+static bool check_iak_certificate(HfVerdict *v, GError **error)
+{
+    HfChainRules rules = chain_rules(v, HF_LEAF_IAK);
+    g_autoptr(GPtrArray) above =
+        g_ptr_array_new_with_free_func((GDestroyNotify)hf_certificate_unref);
+
+    for (unsigned i = 1; i < v->ak_chain->len; i++) {
+        g_ptr_array_add(above, hf_certificate_ref(v->ak_chain->pdata[i]));
+    }
+    v->chain = hf_chain_arrange(v->ak_chain->pdata[0], v->given_chain, above);
+    if (!hf_chain_verify(v->chain, v->roots, &rules, &v->proof, error)) {
+        return false;
+    }
+    v->ak_proof = (HfAkProof){ .leaf = v->proof.leaf,
+                               .issuer = v->proof.vma,
+                               .root = v->proof.root,
+                               .is_virtual = true,
+                               .rooted = v->proof.rooted };
+    return check_ak_key(v, error);
+}
+
 /* Of a virtual TPM, or of a vendor's? Ours are known by our policies. */
 static HfCertificate *virtual_certificate(const HfVerdict *v)
 {
@@ -124,13 +157,7 @@ static bool gather_chain(HfVerdict *v, HfCertificate *leaf, GError **error)
 
 static bool check_virtual(HfVerdict *v, HfCertificate *leaf, GError **error)
 {
-    HfChainRules rules = {
-        .kind = HF_LEAF_EK,
-        .at = v->now,
-        .hardware_only = v->hardware_only,
-        .nested = v->nested,
-        .crls = v->crls,
-    };
+    HfChainRules rules = chain_rules(v, HF_LEAF_EK);
 
     if (v->roots->len == 0) {
         return hf_error_set(error, HF_ERROR_POLICY,
@@ -280,11 +307,16 @@ static bool check_selection(HfVerdict *v, GError **error)
 }
 
 /* The qualified Name in the quote is made of the AK's and of all its parents': the TPM itself says
- * under which EK the AK is. An AK need not be under the EK where nobody asks for it. */
+ * under which EK the AK is, and that an IAK is under none. An AK need not be under the EK where nobody asks for it. */
 static bool check_signer(HfVerdict *v, GError **error)
 {
-    HfTpmName expected = hf_guest_ak_qualified(&v->ek, &v->ak);
+    HfTpmName expected =
+        v->manufactured ? hf_guest_iak_qualified(&v->ak) : hf_guest_ak_qualified(&v->ek, &v->ak);
     g_autoptr(GError) local = NULL;
+
+    if (v->manufactured) {
+        return hf_attest_check_signer(&v->attest, &expected, error);
+    }
 
     v->below_ek = hf_attest_check_signer(&v->attest, &expected, &local);
     if (!v->below_ek && v->signer_needed) {
@@ -329,7 +361,12 @@ static bool check_reference(HfVerdict *v, GError **error)
 
 static bool is_certified(const HfVerdict *v)
 {
-    return v->certified;
+    return v->certified && !v->manufactured;
+}
+
+static bool is_manufactured(const HfVerdict *v)
+{
+    return v->manufactured;
 }
 
 static bool is_challenged(const HfVerdict *v)
@@ -339,7 +376,8 @@ static bool is_challenged(const HfVerdict *v)
 
 static bool wants_chain(const HfVerdict *v)
 {
-    return !v->certified || v->roots->len > 0 || hf_vendor_roots_count(v->vendors) > 0;
+    return !v->manufactured &&
+           (!v->certified || v->roots->len > 0 || hf_vendor_roots_count(v->vendors) > 0);
 }
 
 static bool wants_bond(const HfVerdict *v)
@@ -349,7 +387,7 @@ static bool wants_bond(const HfVerdict *v)
 
 static bool wants_signer(const HfVerdict *v)
 {
-    return v->has_ek;
+    return v->has_ek || v->manufactured;
 }
 
 static bool has_values(const HfVerdict *v)
@@ -375,6 +413,7 @@ typedef struct {
 
 static const Check checks[] = {
     { "AK certificate", is_certified, check_ak_certificate },
+    { "IAK certificate", is_manufactured, check_iak_certificate },
     { "EK certificate chain", wants_chain, check_chain },
     { "endorsement key", has_ek, check_ek },
     { "bond", wants_bond, check_bond },
@@ -394,7 +433,7 @@ G_STATIC_ASSERT(G_N_ELEMENTS(checks) <= HF_VERDICT_CHECKS_MAX);
 /* A signer that need not be the EK's child has not passed where it is none. */
 static bool tells(const HfVerdict *v, const Check *check)
 {
-    return check->run != check_signer || v->below_ek;
+    return check->run != check_signer || v->below_ek || v->manufactured;
 }
 
 static bool write_reference(const HfVerdict *v, GError **error)

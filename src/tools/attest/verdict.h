@@ -2,8 +2,8 @@
  * verdict.h - holdfast-attest verify: is this quote by a key in the TPM that the chain certifies, and
  * did that machine boot as it should?
  *
- * Two ways to believe an attestation key (AK): a privacy CA's certificate, or the answer to a
- * challenge of one's own. The checks run in the order of the table in verdict.c; those that have
+ * Three ways to believe an attestation key (AK): a privacy CA's certificate, the answer to a challenge
+ * of one's own, or, of a virtual TPM's initial one (IAK), its manufacturer's certificate. The checks run in the order of the table in verdict.c; those that have
  * nothing to judge are left out, the first that fails ends the run and is named. A verdict owns
  * everything that was read, for printing.
  *
@@ -30,6 +30,7 @@ typedef enum {
 typedef struct {
     /* given */
     bool certified;         /* the AK by its certificate, not by a challenge */
+    bool manufactured;      /* certified, and that by an authority below `roots`: an IAK */
     GPtrArray *ak_chain;    /* certified: HfCertificate, AK first */
     GPtrArray *ca_roots;    /* certified: pinned privacy CAs */
     GBytes *ek_certificate; /* DER; NULL: none was shown */
@@ -61,7 +62,8 @@ typedef struct {
     /* found out by the checks, in their order */
     HfAkProof ak_proof;
     const HfCrl *ak_crl;
-    GPtrArray *chain; /* HfCertificate: EK certificate first; of a virtual TPM */
+    GPtrArray
+        *chain; /* HfCertificate: EK certificate first (manufactured: IAK); of a virtual TPM */
     HfChainProof proof;
     bool ek_virtual;   /* `proof` holds */
     char *vendor_root; /* of a hardware TPM, else NULL */

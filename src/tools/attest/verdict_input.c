@@ -21,13 +21,19 @@
 #define VALUES_MAX 65536u
 
 /* How the attestation key is to be believed, and where all comes from. */
-enum { EVIDENCE = 1 << 0, CERTIFICATE = 1 << 1, CHALLENGE = 1 << 2 };
+enum { EVIDENCE = 1 << 0, CERTIFICATE = 1 << 1, CHALLENGE = 1 << 2, MANUFACTURER = 1 << 3 };
 
 static unsigned mode_of(const HfOptions *options)
 {
-    return *hf_options_operands(options)                  ? EVIDENCE
-           : hf_options_string(options, "ak-certificate") ? CERTIFICATE
-                                                          : CHALLENGE;
+    bool by_manufacturer = hf_options_has(options, "root") && !hf_options_has(options, "ca-root");
+
+    if (*hf_options_operands(options)) {
+        return EVIDENCE;
+    }
+    if (!hf_options_string(options, "ak-certificate")) {
+        return CHALLENGE;
+    }
+    return by_manufacturer ? MANUFACTURER : CERTIFICATE;
 }
 
 static bool check_options(const HfOptions *options, unsigned mode, GError **error)
@@ -36,18 +42,20 @@ static bool check_options(const HfOptions *options, unsigned mode, GError **erro
         const char *name;
         unsigned known, needed;
     } rows[] = {
-        { "quote", CERTIFICATE | CHALLENGE, CERTIFICATE | CHALLENGE },
-        { "signature", CERTIFICATE | CHALLENGE, CERTIFICATE | CHALLENGE },
-        { "ak-public", CERTIFICATE | CHALLENGE, CERTIFICATE | CHALLENGE },
-        { "pcrs", CERTIFICATE | CHALLENGE, 0 },
-        { "event-log", CERTIFICATE | CHALLENGE, 0 },
+        { "quote", CERTIFICATE | CHALLENGE | MANUFACTURER, CERTIFICATE | CHALLENGE | MANUFACTURER },
+        { "signature", CERTIFICATE | CHALLENGE | MANUFACTURER,
+          CERTIFICATE | CHALLENGE | MANUFACTURER },
+        { "ak-public", CERTIFICATE | CHALLENGE | MANUFACTURER,
+          CERTIFICATE | CHALLENGE | MANUFACTURER },
+        { "pcrs", CERTIFICATE | CHALLENGE | MANUFACTURER, 0 },
+        { "event-log", CERTIFICATE | CHALLENGE | MANUFACTURER, 0 },
         { "ek-certificate", CERTIFICATE | CHALLENGE, CHALLENGE },
         { "ek-public", CERTIFICATE | CHALLENGE, 0 },
         { "secret", CHALLENGE, CHALLENGE },
         { "activated", CHALLENGE, CHALLENGE },
-        { "chain", EVIDENCE | CERTIFICATE | CHALLENGE, CHALLENGE },
-        { "root", EVIDENCE | CERTIFICATE | CHALLENGE, CHALLENGE },
-        { "ak-certificate", CERTIFICATE, CERTIFICATE },
+        { "chain", EVIDENCE | CERTIFICATE | CHALLENGE | MANUFACTURER, CHALLENGE },
+        { "root", EVIDENCE | CERTIFICATE | CHALLENGE | MANUFACTURER, CHALLENGE | MANUFACTURER },
+        { "ak-certificate", CERTIFICATE | MANUFACTURER, CERTIFICATE | MANUFACTURER },
         { "ca-root", EVIDENCE | CERTIFICATE, EVIDENCE | CERTIFICATE },
         { "ek-roots", EVIDENCE | CERTIFICATE, 0 },
     };
@@ -56,11 +64,14 @@ static bool check_options(const HfOptions *options, unsigned mode, GError **erro
         bool given = hf_options_has(options, rows[i].name);
 
         if (given && !(rows[i].known & mode)) {
-            return hf_error_set(
-                error, HF_ERROR_USAGE, "option --%s does not go with %s", rows[i].name,
-                mode == EVIDENCE      ? "an evidence file"
-                : mode == CERTIFICATE ? "--ak-certificate"
-                                      : "a challenge (--ak-certificate is missing)");
+            return hf_error_set(error, HF_ERROR_USAGE, "option --%s does not go with %s",
+                                rows[i].name,
+                                mode == EVIDENCE      ? "an evidence file"
+                                : mode == CERTIFICATE ? "--ak-certificate"
+                                : mode == MANUFACTURER
+                                    ? "--ak-certificate of an initial attestation key (--ca-root "
+                                      "is missing)"
+                                    : "a challenge (--ak-certificate is missing)");
         }
         if (!given && (rows[i].needed & mode)) {
             return hf_error_set(error, HF_ERROR_USAGE, "option --%s is missing", rows[i].name);
@@ -266,6 +277,7 @@ HfVerdict *hf_verdict_new(const HfOptions *options, GError **error)
     v->hardware_only = hf_options_flag(options, "hardware-only");
     v->nested = (unsigned)hf_options_int(options, "nested");
     v->certified = mode != CHALLENGE;
+    v->manufactured = mode == MANUFACTURER;
     if (!check_options(options, mode, error) || !load_expected(v, options, error) ||
         !load_roots(v, options, error) || !load_crls(v, options, error)) {
         return NULL;

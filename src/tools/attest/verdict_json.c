@@ -89,6 +89,9 @@ static void add_tpm(JsonBuilder *b, const HfCertificate *certificate)
     add_string(b, "manufacturer", certificate->tpm_manufacturer);
     add_string(b, "model", certificate->tpm_model);
     add_string(b, "version", certificate->tpm_version);
+    if (certificate->tpm_serial) {
+        add_string(b, "serial-number", certificate->tpm_serial);
+    }
     if (holding) {
         add_digest(b, "host-ek", holding->host_ek);
         add_digest(b, "device-model", holding->device_model);
@@ -187,7 +190,7 @@ static void add_reference(JsonBuilder *b, const HfVerdict *v)
     json_builder_end_object(b);
 }
 
-/* The privacy CA's word. */
+/* The privacy CA's word, or the manufacturer's. */
 static void add_certified(JsonBuilder *b, const HfVerdict *v)
 {
     const HfAkProof *ak = &v->ak_proof;
@@ -196,18 +199,19 @@ static void add_certified(JsonBuilder *b, const HfVerdict *v)
     json_builder_set_member_name(b, "attestation-key-certificate");
     json_builder_begin_object(b);
     add_certificate(b, "certificate", ak->leaf);
-    add_certificate(b, "privacy-ca", ak->root);
+    add_certificate(b, v->manufactured ? "manufacturer" : "privacy-ca",
+                    v->manufactured ? ak->issuer : ak->root);
     add_string(b, "valid-to", until);
     add_flag(b, "virtual", ak->is_virtual);
     add_string(b, "rooted", ak->is_virtual ? hf_rooted_text(ak->rooted) : NULL);
     add_digest(b, "endorsement-key", ak->leaf->bond);
-    add_revocation(b, "revocation", v->ak_crl);
+    add_revocation(b, "revocation", v->manufactured ? v->proof.crl : v->ak_crl);
     json_builder_end_object(b);
 }
 
 static void add_endorsement(JsonBuilder *b, const HfVerdict *v)
 {
-    if (v->ek_virtual) {
+    if (v->ek_virtual || v->manufactured) {
         const HfMandate *mandate = v->proof.vma->mandate;
 
         add_string(b, "rooted", hf_rooted_text(v->proof.rooted));
@@ -216,7 +220,9 @@ static void add_endorsement(JsonBuilder *b, const HfVerdict *v)
         add_certificate(b, "authority", v->proof.vma);
         add_string(b, "environment", mandate ? mandate->environment : NULL);
         add_revocation(b, "revocation", v->proof.crl);
-        add_certificate(b, "endorsement-key", v->proof.leaf);
+        if (v->ek_virtual) {
+            add_certificate(b, "endorsement-key", v->proof.leaf);
+        }
         add_tpm(b, v->proof.leaf);
         add_hosts(b, &v->proof);
     } else if (v->vendor_root) {

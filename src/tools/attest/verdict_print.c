@@ -132,8 +132,14 @@ static void print_tpm(unsigned depth, const HfCertificate *certificate)
     g_autofree char *model = printable(certificate->tpm_model);
     g_autofree char *manufacturer = printable(certificate->tpm_manufacturer);
     g_autofree char *version = printable(certificate->tpm_version);
+    g_autofree char *serial = printable(certificate->tpm_serial);
 
-    FACT(depth, "model: %s, manufacturer %s, version %s", model, manufacturer, version);
+    if (certificate->tpm_serial) {
+        FACT(depth, "serial number of the TPM: %s", serial);
+        print_digest(depth, "its endorsement key", certificate->bond);
+    } else {
+        FACT(depth, "model: %s, manufacturer %s, version %s", model, manufacturer, version);
+    }
     if (holding) {
         g_autofree char *policy = printable(holding->migration_policy);
 
@@ -207,7 +213,8 @@ static unsigned print_virtual(const HfVerdict *v)
                     what);
     }
     print_level(depth, &guest, "virtual manufacturer authority",
-                "endorsement key of the virtual TPM");
+                v->manufactured ? "initial attestation key (IAK) of the virtual TPM"
+                                : "endorsement key of the virtual TPM");
     return depth + 2;
 }
 
@@ -233,6 +240,11 @@ static void print_certified(const HfVerdict *v, unsigned depth, bool alone)
     g_autofree char *name = printable(ca);
     g_autofree char *until = hf_crl_time_text(ak->leaf->not_after);
 
+    if (v->manufactured) {
+        FACT(depth, "certified by the authority that made it and the TPM");
+        FACT(depth, "the quote says that it is a primary key of the endorsement hierarchy");
+        return;
+    }
     FACT(depth, "certified by the privacy CA \"%s\", valid to %s", name, until);
     print_revocation(depth, v->ak_crl);
     if (alone) {
@@ -315,6 +327,10 @@ static void print_quote(const HfVerdict *v, unsigned depth)
 
 static void print_headline(const HfVerdict *v, bool alone)
 {
+    const char *what = alone             ? "a TPM that the privacy CA vouches for"
+                       : v->manufactured ? "the TPM for which this chain certifies it"
+                                         : "the TPM whose endorsement key this chain certifies";
+
     if (v->differences) {
         g_autofree char *nearest = printable(v->nearest);
 
@@ -322,27 +338,24 @@ static void print_headline(const HfVerdict *v, bool alone)
         for (unsigned i = 0; i < v->differences->len; i++) {
             say("    %s", (const char *)v->differences->pdata[i]);
         }
-        say("proved is: the quote is by a key inside %s\n",
-            alone ? "a TPM that the privacy CA vouches for"
-                  : "the TPM whose endorsement key this chain certifies");
+        say("proved is: the quote is by a key inside %s\n", what);
         return;
     }
-    say("verified: the quote is by a key inside %s\n",
-        alone ? "a TPM that the privacy CA vouches for"
-              : "the TPM whose endorsement key this chain certifies");
+    say("verified: the quote is by a key inside %s\n", what);
 }
 
 void hf_verdict_print_tree(const HfVerdict *v)
 {
     g_autofree char *name = hf_hex(v->ak_name.data, v->ak_name.size);
-    bool alone = !v->ek_virtual && !v->vendor_root;
+    bool virtual = v->ek_virtual || v->manufactured;
+    bool alone = !virtual && !v->vendor_root;
     unsigned depth = 1;
 
     print_headline(v, alone);
     if (alone) {
         print_authority(0, v->ak_proof.root, "root of trust: privacy CA");
     } else {
-        depth = v->ek_virtual ? print_virtual(v) : print_hardware(v);
+        depth = virtual ? print_virtual(v) : print_hardware(v);
     }
     ITEM(depth, "attestation key: %s", name);
     if (v->certified) {
