@@ -1,7 +1,7 @@
 # Packaging and system integration; nothing of it is installed by "make install", packages take what they want.
 EXTRA_DIST += contrib/packages contrib/install-packages contrib/build.sh \
     contrib/debian/changelog contrib/debian/control contrib/debian/copyright contrib/debian/rules \
-    contrib/debian/holdfast.docs contrib/debian/holdfast.examples contrib/debian/holdfast.install \
+    contrib/debian/holdfast.docs contrib/debian/holdfast.examples contrib/debian/holdfast.install contrib/debian/holdfast.postrm \
     contrib/debian/holdfast-swtpm.install contrib/debian/holdfast-swtpm.sysusers contrib/debian/holdfast-swtpm.tmpfiles \
     contrib/debian/source/format contrib/debian/etc/swtpm_setup.conf contrib/debian/etc/swtpm-localca.conf \
     contrib/debian/etc/swtpm-localca.options \

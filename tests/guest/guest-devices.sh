@@ -8,10 +8,12 @@
 
 client=$top_builddir/tests/guest/device-client
 [ -x "$client" ] || bail "$client is not there"
+attack=$top_builddir/tests/guest/device-attack
+[ -x "$attack" ] || bail "$attack is not there"
 guest_extra=$tap_dir/extra
 mkdir -p "$guest_extra/etc"
 need setpriv
-guest_add "$emulator" "$client" "$top_builddir/holdfast-ctl" "$(type -P setpriv)"
+guest_add "$emulator" "$client" "$attack" "$top_builddir/holdfast-ctl" "$(type -P setpriv)"
 guest_add_fuse
 [ -z "$(type -P swtpm_ioctl)" ] || guest_add "$(type -P swtpm_ioctl)"
 guest_add_module fuse cuse tpm_vtpm_proxy || {
@@ -23,6 +25,21 @@ printf 'root:x:0:\nnobody:x:65534:\n' >"$guest_extra/etc/group"
 
 # What both jobs use.
 cat >"$tap_dir/common" <<'END'
+# The host wakes it up.
+suspend() {
+    say asleep
+    echo mem >/sys/power/state
+}
+# lose DEVICE CALL PID: that emulator is killed hard while a client is in the system call of this number.
+lose() {
+    device-attack lost "$1" >/tmp/lost 2>&1 &
+    client=$!
+    check "a client waits for a long command" until_true grep -q "^$2 " /proc/$client/syscall
+    kill -KILL "$3"
+    until_true gone $client
+    sed 's/^\(not-\)\{0,1\}ok /&killed meanwhile: /' /tmp/lost >&3
+    check "killed meanwhile: the device goes" until_true missing "$1"
+}
 use_tpm() {
     export TPM2TOOLS_TCTI="device:$1"
     check "$2: tpm2_getrandom" sh -c 'test "$(tpm2_getrandom 16 --hex | wc -c)" -eq 32'
@@ -71,6 +88,20 @@ check "the device of the daemon appears" until_true test -c /dev/tpmrm0
 used_tpm /dev/tpmrm0 "as a daemon"
 kill -KILL "$(cat /tmp/pid)"
 check "killed hard, the device goes with it" until_true missing /dev/tpm0
+
+$proxy --tpm2 --tpmstate dir=/tmp/s2 >/tmp/out 2>/tmp/err &
+pid=$!
+check "after that it comes again" until_true test -c /dev/tpmrm0
+used_tpm /dev/tpmrm0 "after it was killed"
+device-attack proxy /dev/tpm0 >&3
+check "refused: to take the module away" fails 'busy\|unavailable' rmmod tpm_vtpm_proxy
+tpm2_pcrextend 16:sha256=0303030303030303030303030303030303030303030303030303030303030303
+tpm2_pcrread sha256:16 >/tmp/before
+check "the machine is suspended and wakes up" suspend
+tpm2_pcrread sha256:16 >/tmp/after
+check "the TPM is as it was" cmp /tmp/before /tmp/after
+used_tpm /dev/tpmrm0 "after the suspend"
+lose /dev/tpm0 1 $pid
 
 chown -R nobody:nobody /tmp/s2
 $proxy --tpm2 --tpmstate dir=/tmp/s2 --runas nobody --ctrl type=unixio,path=/tmp/s2/ctl >/tmp/out 2>/tmp/err &
@@ -174,6 +205,22 @@ else
     say_exit $pid
 fi
 
+$cuse --foreground --tpmstate dir=/tmp/s3 -n vtpm3 --log file=/tmp/log3,level=1 2>/dev/null &
+pid=$!
+until_true test -c /dev/vtpm3
+device-attack cuse /dev/vtpm3 >&3
+check "refused: to take the module away" fails 'busy\|unavailable' rmmod cuse
+check "the machine is suspended and wakes up" suspend
+check "and works" tpm2_getrandom -T device:/dev/vtpm3 8 --hex
+lose /dev/vtpm3 0 $pid
+check "and its name is free" sh -c "$cuse --tpmstate dir=/tmp/s3 --pid file=/tmp/pid --flags startup-clear -n vtpm3 --log file=/tmp/log3,level=1"
+check "the TPM is there again" tpm2_getrandom -T device:/dev/vtpm3 8 --hex
+pid=$(cat /tmp/pid)
+echo 1 >/sys/class/cuse/vtpm3/abort
+check "taken away by the kernel, it ends" until_true gone "$pid"
+check "says why" grep -q 'the kernel has taken /dev/vtpm3 away' /tmp/log3
+check "and leaves no pid file" missing /tmp/pid
+
 holdfast cuse --foreground --tpmstate backend-uri=file:///tmp/one-file -n vtpm12 --seccomp action=kill 2>&1 &
 pid=$!
 check "TPM 1.2, its state in one file" until_true test -c /dev/vtpm12
@@ -183,6 +230,13 @@ check "TPM_Startup and TPM_GetRandom" sh -c 'exec 4<>/dev/vtpm12; cat /tmp/start
 check "SHUTDOWN" holdfast-ctl --device /dev/vtpm12 shutdown
 say_exit $pid
 END
+
+# The guest suspends itself to RAM, and is woken up.
+wake() {
+    vm_expect asleep
+    vm_monitor 30 suspended 'info status' || vm_bail "$vm_name: the machine does not go to sleep"
+    guest_command system_wakeup
+}
 
 run_guest() { # JOB
     vm_name=$1
@@ -200,6 +254,7 @@ vm_expect exit
 is "$words" 0 "proxy: SIGTERM, exit 0"
 vm_expect daemon
 like "$words" '^New TPM device: /dev/tpm0 ' "proxy: the line of a daemon"
+wake
 vm_expect exit
 is "$words" 0 "proxy: SHUTDOWN, exit 0"
 vm_expect exit
@@ -212,6 +267,7 @@ vm_expect exit
 is "$words" 0 "cuse: SIGTERM, exit 0"
 vm_expect exit
 is "$words" 0 "cuse: SHUTDOWN by swtpm_ioctl, exit 0"
+wake
 vm_expect exit
 is "$words" 0 "cuse: SHUTDOWN of a TPM 1.2, exit 0"
 vm_expect end

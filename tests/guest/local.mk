@@ -3,7 +3,8 @@ guest_tests += tests/guest/guest-boot.sh tests/guest/guest-reset.sh tests/guest/
     tests/guest/guest-quickstart.sh tests/guest/guest-firmware.sh tests/guest/guest-migrate.sh \
     tests/guest/guest-devices.sh tests/guest/guest-attest.sh tests/guest/guest-libvirt.sh tests/guest/guest-libvirt-shared.sh tests/guest/guest-apparmor.sh tests/guest/guest-selinux.sh \
     tests/guest/guest-proxmox.sh
-check_PROGRAMS += tests/guest/device-client tests/guest/probe
+check_PROGRAMS += tests/guest/device-client tests/guest/device-attack tests/guest/probe
+tests_guest_device_attack_SOURCES = tests/guest/device-attack.c
 tests_guest_probe_SOURCES = tests/guest/probe.c
 tests_guest_device_client_SOURCES = tests/guest/device-client.c
 tests_guest_device_client_LDADD = -lpthread
