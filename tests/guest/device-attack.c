@@ -242,6 +242,14 @@ static void test_shared(int fd)
     check(works(fd), "the next command works");
 }
 
+/* Opens the device, tells what came of it, and keeps it until all have told: `go` ends. */
+static void open_and_tell(const char *device, int told, int go)
+{
+    int fd = open(device, O_RDWR);
+    char word = fd >= 0 ? 'i' : errno == EBUSY ? 'b' : 'x';
+    _exit(write(told, &word, 1) == 1 && read(go, &word, 1) == 0 ? 0 : 1);
+}
+
 /* Many open at once: one gets in, and the next when that one has left. */
 static void test_openers(const char *device)
 {
@@ -255,14 +263,8 @@ static void test_openers(const char *device)
     }
     for (int i = 0; i < CROWD; i++) {
         if (fork() == 0) {
-            char word = 0;
             close(go[1]);
-            int fd = open(device, O_RDWR);
-            word = fd >= 0 ? 'i' : errno == EBUSY ? 'b' : 'x';
-            if (write(done[1], &word, 1) != 1 || read(go[0], &word, 1) != 0) {
-                _exit(1);
-            }
-            _exit(0); /* all have been told: go[1] is closed */
+            open_and_tell(device, done[1], go[0]);
         }
     }
     for (int i = 0; i < CROWD; i++) {

@@ -3,7 +3,7 @@
 # of their own, that find holdfast under swtpm's names by the PATH of samples/libvirt-path.conf.
 #
 #     libvirtd_start there UUID; libvirtd_start here UUID; libvirtd_wait here
-#     domain NAME JOB MODEL TPM-XML          defined here; the guest runs JOB
+#     domain NAME JOB MODEL TPM-XML [XML]    defined here; the guest runs JOB; more devices
 #     power_on NAME; facts; ask_guest change; off NAME
 # Everything libvirtd writes goes into the test's directory: mount, network and process namespaces, which the
 # test enters when this is sourced. Sources vm.sh. Must not: print results but those of "domain", "power_on"
@@ -101,7 +101,7 @@ talk() {
     exec {guest_to}<>"$guest_work/talk.in" {guest_from}<>"$guest_work/talk.out"
 }
 
-# domain NAME JOB MODEL TPM-XML: defined; the guest's init runs JOB.
+# domain NAME JOB MODEL TPM-XML [XML]: defined; the guest's init runs JOB.
 domain() {
     local name=$1 place
     mkdir -p "$tap_dir/job.d"
@@ -110,6 +110,7 @@ domain() {
       (cd "$tap_dir/job.d" && echo job | busybox cpio -o -H newc 2>/dev/null)
     } >"$tap_dir/images/$name.initrd"
     for place in here there; do
+        [ -d "$tap_dir/$place/vm" ] || continue
         for pipe in talk.in talk.out; do
             rm -f "$tap_dir/$place/vm/$pipe"
             mkfifo "$tap_dir/$place/vm/$pipe"
@@ -134,7 +135,7 @@ domain() {
     <serial type="file"><source path="/mnt/console.log" append="on"/><target port="0"/></serial>
     <serial type="pipe"><source path="/mnt/talk"/><target port="1"/></serial>
     <memballoon model="none"/>
-    <tpm model="$3">$4</tpm>
+    <tpm model="$3">$4</tpm>${5:-}
   </devices>
 </domain>
 END_OF_XML
@@ -193,10 +194,20 @@ while :; do
     esac
 done
 END_OF_JOB
+# A TPM_Extend by hand: there are no tools for a TPM 1.2 in the guest.
 cat >"$tap_dir/old" <<'END_OF_JOB'
-say version "$(cat /sys/class/tpm/tpm0/tpm_version_major 2>/dev/null)"
+while :; do
+    case $(ask next) in
+    facts) say pcr "$(cat /sys/class/tpm/tpm0/pcrs /sys/class/tpm/tpm0/device/pcrs 2>/dev/null | grep -m 1 '^PCR-16')" ;;
+    change)
+        exec 4<>/dev/tpm0
+        printf '\000\301\000\000\000\042\000\000\000\024\000\000\000\020aaaaaaaaaaaaaaaaaaaa' >&4
+        dd bs=4096 count=1 <&4 >/dev/null 2>&1
+        exec 4>&- ;;
+    off) break ;;
+    esac
+done
 END_OF_JOB
-
 ask_guest() {
     vm_expect ask
     guest_answer "$1"
@@ -212,6 +223,15 @@ told() {
         vm_expect "$what"
         eval "$what=\$words"
     done
+}
+# The same of a TPM 1.2.
+pcr12() {
+    ask_guest facts
+    told12
+}
+told12() {
+    vm_expect pcr
+    pcr=$words
 }
 pcr='' banks='' ek='' counter=''
 zeros=0000000000000000000000000000000000000000000000000000000000000000

@@ -1,7 +1,7 @@
 # Real Linux guests in QEMU; make check-guest. The image is kept in guest/ of the build directory.
 guest_tests += tests/guest/guest-boot.sh tests/guest/guest-reset.sh tests/guest/guest-kill.sh \
     tests/guest/guest-quickstart.sh tests/guest/guest-firmware.sh tests/guest/guest-migrate.sh \
-    tests/guest/guest-devices.sh tests/guest/guest-attest.sh tests/guest/guest-libvirt.sh tests/guest/guest-libvirt-shared.sh tests/guest/guest-apparmor.sh tests/guest/guest-selinux.sh \
+    tests/guest/guest-devices.sh tests/guest/guest-attest.sh tests/guest/guest-libvirt.sh tests/guest/guest-libvirt-shared.sh tests/guest/guest-libvirt-faults.sh tests/guest/guest-apparmor.sh tests/guest/guest-selinux.sh \
     tests/guest/guest-proxmox.sh
 check_PROGRAMS += tests/guest/device-client tests/guest/device-attack tests/guest/probe
 tests_guest_device_attack_SOURCES = tests/guest/device-attack.c

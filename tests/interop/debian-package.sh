@@ -70,7 +70,7 @@ is "$(root/usr/bin/holdfast --version | head -1)" "holdfast ${version%-*}" "the 
 for name in $names; do
     for directory in usr/bin usr/libexec/holdfast/swtpm; do
         link=root/$directory/$name
-        ok "$directory/$name leads to a program of the package" test -x "$(readlink -e $link)"
+        ok "$directory/$name leads to a program of the package" test -x "$(readlink -e "$link")"
         [ "$link" != root/usr/bin/swtpm ] || continue
         like "$(readlink "$link")" '^[^/]' "by a relative link"
     done
