@@ -232,24 +232,24 @@ bool hf_fd_write_all(int fd, const void *data, size_t n, const char *label, GErr
 static int open_temporary(int dir, const char *name, const char *label, char **ret_name,
                           GError **error)
 {
-    for (int attempt = 0; attempt < 16; attempt++) {
+    int cause = EEXIST;
+    for (int attempt = 0; attempt < 16 && cause == EEXIST; attempt++) {
         uint64_t random = 0;
         if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
             hf_error_errno(error, errno, "no random bytes for a temporary name of %s", label);
             return -1;
         }
-        g_autofree char *temporary = g_strdup_printf(".%s.%016" PRIx64 ".tmp", name, random);
+        char *temporary = g_strdup_printf(".%s.%016" PRIx64 ".tmp", name, random);
         int fd = TEMP_FAILURE_RETRY(
             openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
         if (fd >= 0) {
-            *ret_name = g_steal_pointer(&temporary);
+            *ret_name = temporary;
             return fd;
         }
-        if (errno != EEXIST) {
-            break;
-        }
+        cause = errno;
+        g_free(temporary);
     }
-    hf_error_errno(error, errno, "cannot make a temporary file for %s", label);
+    hf_error_errno(error, cause, "cannot make a temporary file for %s", label);
     return -1;
 }
 

@@ -323,13 +323,15 @@ static bool dump_one(uint16_t hash, unsigned index, void *user, GError **error)
 {
     DumpJob *job = user;
     size_t size = hf_hash_size(hash);
+    const uint8_t *value = hf_pcr_values_get(job->values, hash, index);
     uint8_t room[HF_HASH_MAX] = { 0 };
 
     (void)error;
+    g_assert(value);
     if (job->count++ % 8 == 0) {
         hf_put_u32_le(job->out, 8); /* digests of this list; the last one's is mended */
     }
-    memcpy(room, hf_pcr_values_get(job->values, hash, index), size);
+    memcpy(room, value, size);
     hf_put_u16_le(job->out, (uint16_t)size);
     hf_put_bytes(job->out, room, sizeof room);
     return true;

@@ -6,7 +6,7 @@ coverage.py BUILD FILE                             that file's lines that were n
 coverage.py BUILD --files FOLDER                   a table of the folder's files
 
 Reads what a build with --enable-coverage has left (gcov, of gcc). A line or branch that several
-programs share counts as run when one of them ran it.
+programs share counts as run when one of them ran it, and what no test has started counts as never run.
 SPDX-License-Identifier: BSD-3-Clause
 """
 import collections
@@ -15,24 +15,28 @@ import os
 import subprocess
 import sys
 
+SRC = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
 
 def gcov(build):
     """{source: ({line: runs}, {(line, branch): runs})}"""
     lines = collections.defaultdict(collections.Counter)
     branches = collections.defaultdict(collections.Counter)
-    notes = [os.path.join(folder, name) for folder, _, names in os.walk(build)
-             for name in names if name.endswith(".gcda")]
+    notes = [os.path.join(folder, name) for folder, _, names in os.walk(os.path.join(build, "src"))
+             for name in names if name.endswith(".gcno")]
     for start in range(0, len(notes), 50):
         said = subprocess.run(["gcov", "--json-format", "--stdout", "--branch-probabilities"]
                               + [os.path.relpath(n, build) for n in notes[start:start + 50]],
                               cwd=build, capture_output=True, check=True, text=True).stdout
         for text in said.splitlines():
-            for entry in json.loads(text)["files"]:
+            report = json.loads(text)
+            for entry in report["files"]:
+                name = os.path.relpath(os.path.join(report["current_working_directory"], entry["file"]), SRC)
                 for line in entry["lines"]:
-                    lines[entry["file"]][line["line_number"]] += line["count"]
+                    lines[name][line["line_number"]] += line["count"]
                     for i, branch in enumerate(line["branches"]):
                         if not branch["throw"]:
-                            branches[entry["file"]][line["line_number"], i] += branch["count"]
+                            branches[name][line["line_number"], i] += branch["count"]
     return lines, branches
 
 
