@@ -144,7 +144,8 @@ def test_full():
 
         def full():
             try:
-                os.write(master, command)
+                while True:
+                    os.write(master, command)
             except BlockingIOError:
                 waiting.append(fcntl.ioctl(master, termios.FIONREAD, bytes(4)))
             return len(waiting) > 10 and waiting[-10:].count(waiting[-1]) == 10
