@@ -22,15 +22,32 @@
 
 #define HEADER_SIZE 5u
 
+static bool send_in(uint8_t *message, int fd, uint8_t code, const void *data, size_t size,
+                    GError **error)
+{
+    message[0] = code;
+    hf_store_u32(message + 1, (uint32_t)size);
+    if (size > 0) {
+        memcpy(message + HEADER_SIZE, data, size);
+    }
+    return hf_fd_write_all(fd, message, HEADER_SIZE + size, "another process of ours", error);
+}
+
 bool hf_message_send(int fd, uint8_t code, const void *data, size_t size, GError **error)
 {
     g_autoptr(HfSecret) message = hf_secret_new(HEADER_SIZE + size);
-    message->data[0] = code;
-    hf_store_u32(message->data + 1, (uint32_t)size);
-    if (size > 0) {
-        memcpy(message->data + HEADER_SIZE, data, size);
+    return send_in(message->data, fd, code, data, size, error);
+}
+
+bool hf_message_send_command(int fd, uint8_t code, const void *data, size_t size, GError **error)
+{
+    uint8_t message[HEADER_SIZE + HF_TPM_BUFFER_MAX];
+    if (size > HF_TPM_BUFFER_MAX) {
+        return hf_message_send(fd, code, data, size, error);
     }
-    return hf_fd_write_all(fd, message->data, message->size, "another process of ours", error);
+    bool sent = send_in(message, fd, code, data, size, error);
+    explicit_bzero(message, HEADER_SIZE + size);
+    return sent;
 }
 
 HfSecret *hf_message_receive(int fd, int64_t deadline, uint8_t *ret_code, GError **error)

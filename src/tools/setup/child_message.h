@@ -15,6 +15,9 @@
 
 /* One write(2): an engine's filter knows that, and no sending that it could aim elsewhere. */
 bool hf_message_send(int fd, uint8_t code, const void *data, size_t size, GError **error);
+/* The same for a command of the TPM or its answer, which come out of ordinary memory: not in locked
+ * pages, which take four calls; wiped all the same. */
+bool hf_message_send_command(int fd, uint8_t code, const void *data, size_t size, GError **error);
 /* deadline: as in base/socket.h. A payload above HF_BLOB_MAX is HF_ERROR_INVALID. */
 HfSecret *hf_message_receive(int fd, int64_t deadline, uint8_t *ret_code, GError **error);
 

@@ -35,7 +35,7 @@ enum { REPLY_DONE = 1, REPLY_FAILED };
 
 /* A command that was sent before its turn. */
 typedef struct {
-    HfSecret *command;
+    GBytes *command;
     HfSecret *answer; /* when something else was asked after it; else NULL */
     uint8_t code;     /* the answer's */
 } Ahead;
@@ -119,7 +119,7 @@ static bool answer_command(Child *child, const HfSecret *payload)
     size_t size = hf_engine_process(child->engine, payload->data, payload->size, 0, &response);
     const GError *storage = hf_engine_storage_error(child->engine);
     return storage ? reply_failed(child, storage)
-                   : hf_message_send(child->fd, REPLY_DONE, response, size, NULL);
+                   : hf_message_send_command(child->fd, REPLY_DONE, response, size, NULL);
 }
 
 static bool answer_seed(Child *child, const HfSecret *payload)
@@ -255,7 +255,7 @@ HfEngineChild *hf_engine_child_start(HfTpmVersion version, GError **error)
 static void ahead_free(void *data)
 {
     Ahead *ahead = data;
-    hf_secret_free(ahead->command);
+    g_bytes_unref(ahead->command);
     hf_secret_free(ahead->answer);
     g_free(ahead);
 }
@@ -341,7 +341,8 @@ static HfSecret *ask(HfEngineChild *child, uint8_t code, const void *data, size_
         return NULL;
     }
     /* A child that failed early has left its message behind: read also when writing fails. */
-    bool sent = hf_message_send(child->fd, code, data, size, NULL);
+    bool sent = (code == ASK_COMMAND ? hf_message_send_command : hf_message_send)(child->fd, code,
+                                                                                  data, size, NULL);
     HfSecret *reply = receive(child, &result, error);
     return judge(reply, sent && result == REPLY_DONE, error);
 }
@@ -350,7 +351,9 @@ static Ahead *find_ahead(HfEngineChild *child, const uint8_t *command, size_t si
 {
     for (GList *l = child->ahead.head; l; l = l->next) {
         Ahead *ahead = l->data;
-        if (ahead->command->size == size && memcmp(ahead->command->data, command, size) == 0) {
+        size_t sent = 0;
+        const void *bytes = g_bytes_get_data(ahead->command, &sent);
+        if (sent == size && memcmp(bytes, command, size) == 0) {
             return ahead;
         }
     }
@@ -421,10 +424,10 @@ static bool transmit_ahead(void *user, const uint8_t *command, size_t size,
     HfEngineChild *child = user;
     if (g_queue_get_length(&child->ahead) < AHEAD_MAX) {
         Ahead *ahead = g_new0(Ahead, 1);
-        ahead->command = hf_secret_copy(command, size);
+        ahead->command = hf_secret_bytes_take(g_memdup2(command, size), size);
         g_queue_push_tail(&child->ahead, ahead);
         /* Should it not arrive, there is no answer either. */
-        (void)hf_message_send(child->fd, ASK_COMMAND, command, size, NULL);
+        (void)hf_message_send_command(child->fd, ASK_COMMAND, command, size, NULL);
     }
     return false;
 }
