@@ -214,8 +214,11 @@ def main():
     directory, target, mode = sys.argv[1:4]
 
     def left(meddler):
-        with open(os.path.join(directory, "seen"), "w", encoding="ascii") as f:
+        path = os.path.join(directory, "seen")
+        new = f"{path}.{threading.get_ident()}"
+        with open(new, "w", encoding="ascii") as f:
             f.writelines(f"{code_of(command):03x}\n" for command, _ in meddler.seen)
+        os.replace(new, path)  # whoever reads it finds a whole one
 
     Bus(directory, target, Mode(mode), left).wait()
 
