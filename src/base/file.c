@@ -326,7 +326,7 @@ static int open_parent(const char *path, const char **ret_name, GError **error)
     }
     g_autofree char *parent = g_path_get_dirname(path);
     /* The parent may be reached over links: only the last component is ours to protect. */
-    int dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int dir = TEMP_FAILURE_RETRY(open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (dir < 0) {
         hf_error_errno(error, errno, "cannot open directory %s", parent);
         return -1;
@@ -364,7 +364,8 @@ bool hf_file_write(const char *path, const void *data, size_t n, mode_t mode, GE
     }
     /* /dev/stdout is a link; one in a directory of others may lead to any file of ours. */
     int follow = only_ours(dir) ? O_TRUNC | O_CREAT : O_NOFOLLOW;
-    hf_autofd int fd = openat(dir, name, O_WRONLY | O_CLOEXEC | O_NOCTTY | follow, mode);
+    hf_autofd int fd =
+        TEMP_FAILURE_RETRY(openat(dir, name, O_WRONLY | O_CLOEXEC | O_NOCTTY | follow, mode));
     if (fd < 0 && errno == ELOOP) {
         return hf_error_set(error, HF_ERROR_INVALID,
                             "%s: a symbolic link in a directory that others can write to", path);
@@ -409,7 +410,7 @@ int hf_file_open_output(const char *path, HfOutput how, mode_t mode, GError **er
 {
     const int append = (how & HF_OUTPUT_APPEND) != 0 ? O_APPEND : 0;
     const int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-    hf_autofd int fd = open(path, flags | append, mode);
+    hf_autofd int fd = TEMP_FAILURE_RETRY(open(path, flags | append, mode));
     struct stat st;
     if (fd < 0 && errno == ELOOP) {
         hf_error_set(error, HF_ERROR_INVALID, "cannot open %s: it is a symbolic link", path);

@@ -63,7 +63,7 @@ static bool give_away(const char *path, uid_t uid, gid_t gid)
     if (uid == (uid_t)-1 && gid == (gid_t)-1) {
         return true;
     }
-    hf_autofd int file = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    hf_autofd int file = TEMP_FAILURE_RETRY(open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC));
     if (file < 0 || fstat(file, &st) != 0) {
         return false;
     }

@@ -6,6 +6,7 @@ libcrypto_a_SOURCES = \
     src/crypto/aead.c src/crypto/aead.h \
     src/crypto/cbc.c src/crypto/cbc.h \
     src/crypto/random.c src/crypto/random.h \
+    src/crypto/memory.c src/crypto/memory.h \
     src/crypto/keygen.c src/crypto/keygen.h \
     src/crypto/pubkey.c src/crypto/pubkey.h \
     src/crypto/pubkey_use.c src/crypto/pubkey_private.h

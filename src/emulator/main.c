@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "crypto/memory.h"
 #include "emulator/emulator_options.h"
 #include "emulator/facts.h"
 #include "emulator/service.h"
@@ -30,7 +31,7 @@ static void set_up_library(void)
 {
     hf_engine_tune_malloc();
     hf_log_take_glib();
-    hf_engine_take_memory();
+    hf_crypto_take_memory();
 #ifdef HF_STATIC_EMULATOR
     /* glibc brings the name service of /etc/passwd and /etc/group along; all others are shared
      * libraries, and one that meets a static program crashes it. */

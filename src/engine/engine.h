@@ -54,10 +54,6 @@ typedef struct HfEngine HfEngine;
 bool hf_engine_has_profiles(void);
 char *hf_engine_library_version(void);
 
-/* libcrypto's memory comes from GLib, which ends the process with a message where there is none:
- * libtpms does not survive a NULL there. To be called before anything uses libcrypto; too late, it
- * does nothing. */
-void hf_engine_take_memory(void);
 /* How a process with an engine in it uses malloc, so that an idle TPM holds little memory: one arena,
  * as one thread at a time does the work; blocks from HF_MALLOC_MAPS bytes on are pages of their own
  * and given back, smaller ones (libtpms' buffer for a state is 277,184 bytes) stay. What glibc does by

@@ -1,41 +1,15 @@
 /*
- * engine_memory.c - memory of libcrypto: there, or the process ends with a message; and how malloc
- * keeps what is freed; and what libtpms leaves on the stack.
- *
- * libtpms calls libcrypto for every number and uses what comes back; where memory is used up it
- * would read through NULL. GLib's allocator ends the process instead, as it does for all of our own
- * code: the state on disk is whole at any moment, so that is a power cut for the guest and no more.
- * Must not be slower than malloc: these are plain calls of it.
+ * engine_memory.c - how malloc keeps what is freed in a process with an engine in it, and what libtpms leaves on
+ * the stack.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
 #include "config.h"
 
 #include <malloc.h>
-#include <openssl/crypto.h>
 #include <string.h>
 
 #include "engine/engine_private.h"
-
-static void *allocate(size_t n, const char *file G_GNUC_UNUSED, int line G_GNUC_UNUSED)
-{
-    return g_malloc(n);
-}
-
-static void *reallocate(void *old, size_t n, const char *file G_GNUC_UNUSED, int line G_GNUC_UNUSED)
-{
-    return g_realloc(old, n);
-}
-
-static void release(void *memory, const char *file G_GNUC_UNUSED, int line G_GNUC_UNUSED)
-{
-    g_free(memory);
-}
-
-void hf_engine_take_memory(void)
-{
-    (void)CRYPTO_set_mem_functions(allocate, reallocate, release);
-}
 
 void hf_engine_tune_malloc(void)
 {

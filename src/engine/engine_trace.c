@@ -33,7 +33,7 @@ static void direct(const HfTrace *trace)
 /* In a changed root there may be no /dev/null; a file that may not grow serves as well. */
 static int open_nowhere(void)
 {
-    int fd = open("/dev/null", O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    int fd = TEMP_FAILURE_RETRY(open("/dev/null", O_WRONLY | O_CLOEXEC | O_NOCTTY));
     if (fd < 0 && errno == ENOENT) {
         fd = memfd_create("nowhere", MFD_CLOEXEC | MFD_ALLOW_SEALING);
         if (fd >= 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0) {

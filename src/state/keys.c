@@ -41,8 +41,9 @@ static HfSecret *read_source(const HfKeySource *source, const char *label, GErro
 {
     bool passphrase = source->form == HF_KEY_PBKDF2 || source->form == HF_KEY_SHA512;
     size_t max = passphrase ? HF_PASSPHRASE_MAX : KEY_FILE_MAX;
-    hf_autofd int fd =
-        source->file ? open(source->file, O_RDONLY | O_CLOEXEC | O_NOCTTY) : source->fd;
+    hf_autofd int fd = source->file
+                           ? TEMP_FAILURE_RETRY(open(source->file, O_RDONLY | O_CLOEXEC | O_NOCTTY))
+                           : source->fd;
 
     if (fd < 0) {
         hf_error_errno(error, errno, "cannot open %s", label);

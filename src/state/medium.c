@@ -60,7 +60,7 @@ static bool wrong_kind(const char *path, const struct stat *st, GError **error)
 /* Behind a symbolic link only a block device is opened; what was looked at is what is opened. */
 static int open_behind_link(const char *path, int access, GError **error)
 {
-    hf_autofd int found = open(path, O_PATH | O_CLOEXEC);
+    hf_autofd int found = TEMP_FAILURE_RETRY(open(path, O_PATH | O_CLOEXEC));
     const struct stat link = { .st_mode = S_IFLNK };
     g_autofree char *held = NULL;
     struct stat st;
@@ -75,7 +75,7 @@ static int open_behind_link(const char *path, int access, GError **error)
         return -1;
     }
     held = g_strdup_printf("/proc/self/fd/%d", found);
-    fd = open(held, access | O_CLOEXEC);
+    fd = TEMP_FAILURE_RETRY(open(held, access | O_CLOEXEC));
     if (fd < 0) {
         hf_error_errno(error, errno, "cannot open %s", path);
     }
@@ -92,7 +92,7 @@ static bool sync_parent(int dir, const char *path, GError **error)
 static int create(const char *path, const HfMediumConfig *config, bool *ret_missing, GError **error)
 {
     g_autofree char *parent = g_path_get_dirname(path);
-    hf_autofd int dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    hf_autofd int dir = TEMP_FAILURE_RETRY(open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     hf_autofd int fd = -1;
 
     if (dir < 0) {
@@ -103,8 +103,8 @@ static int create(const char *path, const HfMediumConfig *config, bool *ret_miss
         *ret_missing = true;
         return -1;
     }
-    fd = open(path, O_RDWR | O_CREAT | O_EXCL | OPEN_FLAGS,
-              config->mode_given ? 0600 : DEFAULT_MODE);
+    fd = TEMP_FAILURE_RETRY(open(path, O_RDWR | O_CREAT | O_EXCL | OPEN_FLAGS,
+                                 config->mode_given ? 0600 : DEFAULT_MODE));
     if (fd < 0) {
         hf_error_errno(error, errno, "cannot make %s", path);
         return -1;
@@ -120,7 +120,7 @@ static int open_or_create(const char *path, const HfMediumConfig *config, bool *
                           GError **error)
 {
     int access = config->look_only ? O_RDONLY : O_RDWR;
-    int fd = open(path, access | OPEN_FLAGS);
+    int fd = TEMP_FAILURE_RETRY(open(path, access | OPEN_FLAGS));
 
     if (fd >= 0) {
         return fd;

@@ -435,7 +435,7 @@ HfStore *hf_store_dir_open(const char *path, const HfStoreConfig *config, GError
         hf_error_set(error, HF_ERROR_INVALID, "the state directory has no name");
         return NULL;
     }
-    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    fd = TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (fd < 0) {
         hf_error_errno(error, errno, "cannot open state directory %s", path);
         return NULL;

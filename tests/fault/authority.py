@@ -1,69 +1,32 @@
-"""authority.py - holdfast-authority and holdfast-ctl when calls fail: a full disk, no descriptors, no
-locked pages, no memory; each at every call in turn.
+"""authority.py - holdfast-authority when calls fail: a full disk, an I/O error, an interruption, half a read or write,
+no descriptors, no locked pages, no memory; each at every call in turn.
 
 A new authority is there and works, or the next init makes it; a request and a saved state are whole
 or not there. The program says what happened.
 
 SPDX-License-Identifier: BSD-3-Clause
 """
-import errno
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 
-from interpose import DESCRIPTORS, FAIL, FILES, MEMORY, PAGES, Trace, reason_not_here
+from interpose import reason_not_here
+from sweep import FAULTS, run, sweep
 
-from vtpm import Emulator, Tap
+from vtpm import Tap
 
 BUILD = os.environ.get("top_builddir", ".")
-AUTHORITY, CTL = os.path.join(BUILD, "holdfast-authority"), os.path.join(BUILD, "holdfast-ctl")
+AUTHORITY = os.path.join(BUILD, "holdfast-authority")
 BASE = tempfile.mkdtemp(prefix="hf-fault.", dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
 WORK = os.path.join(BASE, "work")
-# How GLib ends a process whose memory is used up: g_error. GnuTLS and libtasn1 do not look at every
-# allocation; then it is the kernel that ends it.
-NO_MEMORY = (-signal.SIGTRAP, -signal.SIGABRT, -signal.SIGSEGV)
-FAULTS = (("ENOSPC", FILES, errno.ENOSPC, 1), ("EDQUOT", FILES, errno.EDQUOT, 3),
-          ("EMFILE", DESCRIPTORS, errno.EMFILE, 1),
-          ("ENOMEM, locked pages", PAGES, errno.ENOMEM, 1), ("no memory", MEMORY, errno.ENOMEM, 0))
 
 tap = Tap()
 
 
 def plain(*argv):
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout + done.stderr
-
-
-def sweep(what, act, judge, directory, allocations):
-    """act(environment) gives exit code and output; judge(exit code) a problem or None. Memory is
-    refused at every allocation of so many."""
-    trace = Trace(os.path.join(BASE, "trace"), directory)
-    for name, kinds, code, step in FAULTS:
-        problems, at, step = [], 0, step or allocations
-        while True:
-            at += step
-            trace.arm(kinds, FAIL, code, at)
-            exit_code, said = act(trace.environment())
-            _, fired, call = trace.disarm()
-            if not fired:
-                break
-            if exit_code not in (0, 1) and not (kinds == MEMORY and exit_code in NO_MEMORY):
-                problems.append(f"{call} ({at}): exit code {exit_code}: {said!r}")
-            elif exit_code not in (0, -signal.SIGSEGV) and not said:
-                problems.append(f"{call} ({at}): exit code {exit_code}, nothing said")
-            problem = judge(exit_code)
-            if problem:
-                problems.append(f"{call} ({at}): exit code {exit_code}, {problem}; it said {said!r}")
-        tap.ok(not problems and at > step, f"{what}, {name} at {at // step - 1} calls",
-               "\n".join(problems[:20]))
-    trace.close()
-
-
-def run(environment, *argv):
-    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -83,7 +46,7 @@ def test_init():
         out = os.path.join(WORK, "request")
         works, said = plain(AUTHORITY, "request", "--dir", home, "--nonce", "00" * 32, "--out", out)
         return f"and what is there does not work: {said!r}" if works != 0 else None
-    sweep("init", act, judge, WORK, 97)
+    sweep(tap, "init", act, judge, WORK, FAULTS, allocations=97)
 
 
 def test_interrupted():
@@ -129,7 +92,7 @@ def test_request():
             if exit_code != 1 or files() != ["out"]:
                 return f"files: {files()}"
         return "the request is cut" if files() and os.path.getsize(out) < 200 else None
-    sweep("request", act, judge, WORK, 199)
+    sweep(tap, "request", act, judge, WORK, FAULTS, allocations=199)
 
 
 def main():

@@ -14,20 +14,24 @@ import sys
 import tempfile
 
 from interpose import FAIL, FILES, KILL, Trace, reason_not_here
+from sweep import EINTR, EMFILE, HALF, NOTHING, Case
 
 from vtpm import Tap
 
 TOP = os.environ.get("top_builddir", ".")
 CA = os.path.abspath(os.path.join(TOP, "holdfast-ca"))
 AUTHORITY = os.path.abspath(os.path.join(TOP, "holdfast-authority"))
-FAULTS = (("killed", KILL, 0), ("ENOSPC", FAIL, errno.ENOSPC))
+# name, kinds, action, errno; every so manieth call
+FAULTS = ((("killed", FILES, KILL, 0), 1), (("ENOSPC", FILES, FAIL, errno.ENOSPC), 1), (EINTR, 5), (HALF, 5), (EMFILE, 3),
+          (NOTHING, 499))
 
 tap = Tap()
 base = tempfile.mkdtemp(prefix="hf-ca.", dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
 
 
 def run(*command, env=None):
-    return subprocess.run(command, cwd=base, env=env, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=base, env=env, capture_output=True, text=True, check=False,
+                          timeout=60)
 
 
 def must(*command):
@@ -123,20 +127,23 @@ class Act:
         return None
 
 
-def sweep(act, trace, action, code):
+def sweep(act, trace, fault, step):
     problems, at = [], 0
     before = log("before")[1]
     while True:
-        at += 1
+        at += step
         act.begin()
-        trace.arm(FILES, action, code, at)
-        done = run(*act.command, env=trace.environment())
+        trace.arm(fault[1], fault[2], fault[3], at)
+        done = run(*act.command, env=trace.environment(crash=True))
         _, fired, call = trace.disarm()
         if not fired:
-            return problems, at - 1
+            return problems, at // step - 1
         problem = act.judge(done, before)
+        if fault[2] != KILL and done.returncode != act.code:
+            said = done.stdout + done.stderr
+            problem = problem or Case(fault, call, done.returncode, said, trace.crash()).problem((0, 1))
         if problem:
-            problems.append(f"{call} (call {at}): {problem}")
+            problems.append(f"{call} (call {at}): {problem}; exit code {done.returncode}: {done.stderr}")
 
 
 def test_acts(trace, serial):
@@ -149,11 +156,11 @@ def test_acts(trace, serial):
         Act("crl", ["crl"]),
     )
     for act in acts:
-        for name, action, code in FAULTS:
-            problems, tried = sweep(act, trace, action, code)
-            tap.ok(not problems and tried > 10,
-                   f"{act.name}{' refused' if act.code else ''}: {name} at each of {tried} calls",
-                   "\n".join(problems))
+        for fault, step in FAULTS:
+            problems, tried = sweep(act, trace, fault, step)
+            tap.ok(not problems and tried > (10 if step == 1 else 0),
+                   f"{act.name}{' refused' if act.code else ''}: {fault[0]} at "
+                   f"{'each' if step == 1 else f'one in {step}'} of {tried * step} calls", "\n".join(problems))
 
 
 def test_full_disk(trace, serial):
@@ -172,7 +179,7 @@ def test_full_disk(trace, serial):
 
 
 def test_init(trace):
-    for name, action, code in FAULTS:
+    for (name, _, action, code), _ in FAULTS[:2]:
         problems, at, fired = [], 0, True
         while fired:
             at += 1

@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.join(os.environ.get("top_srcdir", "."), "tests/cli"))
 FILES, DESCRIPTORS, MEMORY, PAGES, CHANNELS = 1, 2, 4, 8, 16
 FAIL, SHORT, KILL = 1, 2, 3
 
-HEADER = struct.Struct("=IIQQQQIIQiII28s")
+HEADER = struct.Struct("=IIQQQQIIQiII28s96s")
 BUILD = os.path.join(os.environ.get("top_builddir", "."), "tests/fault")
 INTERPOSER = os.path.abspath(os.path.join(BUILD, "interposer.so"))
 REPLAY = os.path.join(BUILD, "crash-replay")
@@ -42,12 +42,12 @@ class Trace:
         with open(path, "r+b") as f:
             self.map = mmap.mmap(f.fileno(), HEADER.size)
 
-    def environment(self):
-        return {**os.environ, "LD_PRELOAD": INTERPOSER, "HF_TRACE": self.path}
+    def environment(self, crash=False):
+        return {**os.environ, "LD_PRELOAD": INTERPOSER, "HF_TRACE": self.path, **({"HF_TRACE_CRASH": "1"} if crash else {})}
 
     def _fields(self):
         names = ("magic", "full", "used", "first", "directory", "seen", "kinds", "action", "at",
-                 "errno", "stays", "fired", "call")
+                 "errno", "stays", "fired", "call", "crash")
         return dict(zip(names, HEADER.unpack(self.map[:HEADER.size])))
 
     def arm(self, kinds, action=FAIL, number=0, at=0, stays=False):
@@ -55,7 +55,7 @@ class Trace:
         self.map[40:44] = struct.pack("=I", 0)
         self.map[32:40] = struct.pack("=Q", 0)
         self.map[44:68] = struct.pack("=IQiII", action, at, number, stays, 0)
-        self.map[68:96] = bytes(28)
+        self.map[68:192] = bytes(124)
         self.map[40:44] = struct.pack("=I", kinds)
 
     def disarm(self):
@@ -63,6 +63,11 @@ class Trace:
         self.map[40:44] = struct.pack("=I", 0)
         fields = self._fields()
         return fields["seen"], fields["fired"], fields["call"].rstrip(b"\0").decode()
+
+    def crash(self):
+        """(library, function) in which a process died of SIGSEGV since it was armed; environment(crash=True)."""
+        words = self._fields()["crash"].rstrip(b"\0").decode().split(" ", 1)
+        return tuple(words) if len(words) == 2 else None
 
     def check(self, uri, *options):
         """crash-replay's exit code and output."""

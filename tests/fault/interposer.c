@@ -12,12 +12,14 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -41,6 +43,40 @@ static uint64_t room; /* for records */
 /* Where write() goes on in a descriptor: the kernel does not say in a sandbox without lseek. */
 static int64_t places[PLACES];
 
+/* Whose code died: the library at the top of the stack, and the first of its functions there that
+ * has a name. The signal then takes its course. */
+static void say_crash(int number)
+{
+    void *stack[24];
+    int n = backtrace(stack, 24);
+    const char *library = NULL;
+    const char *function = NULL;
+    signal(number, SIG_DFL);
+    /* Two frames are this function's and the signal's. */
+    for (int i = 2; the_trace && i < n && !function; i++) {
+        Dl_info info = { 0 };
+        if (!dladdr(stack[i], &info) || (library && strcmp(library, info.dli_fname) != 0)) {
+            break;
+        }
+        library = info.dli_fname;
+        function = info.dli_sname;
+    }
+    if (library) {
+        const char *slash = strrchr(library, '/');
+        snprintf(the_trace->crash, sizeof(the_trace->crash), "%s %s", slash ? slash + 1 : library,
+                 function ? function : "?");
+    }
+    (void)raise(number);
+}
+
+static void catch_crash(void)
+{
+    void *stack[1];
+    struct sigaction action = { .sa_handler = say_crash };
+    (void)backtrace(stack, 1); /* loads what it needs while there is memory */
+    (void)sigaction(SIGSEGV, &action, NULL);
+}
+
 __attribute__((constructor)) static void map_trace(void)
 {
     const char *path = getenv("HF_TRACE");
@@ -55,6 +91,9 @@ __attribute__((constructor)) static void map_trace(void)
     }
     syscall(SYS_close, fd);
     room = (uint64_t)st.st_size - sizeof(TraceHeader);
+    if (getenv("HF_TRACE_CRASH")) {
+        catch_crash();
+    }
     the_trace = map;
 }
 
@@ -245,14 +284,14 @@ int __openat64_2(int dir, const char *path, int flags) __attribute__((alias("__o
 
 ssize_t read(int fd, void *buffer, size_t n)
 {
-    n = n > 0 ? portion(kinds_of(fd), "read", n) : 0;
-    return n > 0 ? syscall(SYS_read, fd, buffer, n) : -1;
+    size_t some = n > 0 ? portion(kinds_of(fd), "read", n) : 0;
+    return some > 0 || n == 0 ? syscall(SYS_read, fd, buffer, some) : -1;
 }
 
 ssize_t pread(int fd, void *buffer, size_t n, off_t offset)
 {
-    n = portion(TRACE_FILES, "pread", n);
-    return n > 0 ? syscall(SYS_pread64, fd, buffer, n, offset) : -1;
+    size_t some = n > 0 ? portion(TRACE_FILES, "pread", n) : 0;
+    return some > 0 || n == 0 ? syscall(SYS_pread64, fd, buffer, some, offset) : -1;
 }
 
 ssize_t pread64(int fd, void *buffer, size_t n, off_t offset) __attribute__((alias("pread")));

@@ -17,7 +17,7 @@ tests_fault_crash_replay_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
 tests_fault_store_work_SOURCES = tests/fault/store-work.c
 tests_fault_store_work_LDADD = $(state_test_libs)
 
-fault_tests += tests/fault/authority.py tests/fault/ca-acts.py tests/fault/crash.py tests/fault/faults.py tests/fault/localca.py tests/fault/soak.py tests/fault/swtpm-faults.py
+fault_tests += tests/fault/authority.py tests/fault/ca-acts.py tests/fault/crash.py tests/fault/faults.py tests/fault/localca.py tests/fault/soak.py tests/fault/swtpm-faults.py tests/fault/tools.py
 
 SOAK_SECONDS = 600
 SOAK_VMS = 200
@@ -25,4 +25,4 @@ SOAK_VMS = 200
 check-soak: all
 	top_srcdir='$(top_srcdir)' top_builddir=. SOAK_SECONDS='$(SOAK_SECONDS)' SOAK_VMS='$(SOAK_VMS)' \
 	    PYTHONDONTWRITEBYTECODE=1 python3 $(top_srcdir)/tests/fault/soak.py
-EXTRA_DIST += $(fault_tests) tests/fault/interpose.py
+EXTRA_DIST += $(fault_tests) tests/fault/interpose.py tests/fault/sweep.py

@@ -56,6 +56,8 @@ typedef struct {
     uint32_t stays; /* every call from then on */
     uint32_t fired; /* times it went off */
     char call[28];  /* where it went off last */
+    char
+        crash[96]; /* "LIBRARY FUNCTION" in which a process died of SIGSEGV, with $HF_TRACE_CRASH */
 } TraceHeader;
 
 typedef struct {

@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/options.h"
+#include "crypto/memory.h"
 #include "tools/attest/challenge.h"
 #include "tools/attest/guest.h"
 #include "tools/attest/verdict.h"
@@ -276,6 +277,7 @@ static int run(const HfOptions *options, GError **error)
 
 int main(int argc, char **argv)
 {
+    hf_crypto_take_memory();
     g_autoptr(HfOptions) options = hf_options_parse_or_exit(&program, argc, argv);
     g_autoptr(GError) error = NULL;
     int code = run(options, &error);

@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: BSD-3-Clause
  */
 #include "base/log.h"
+#include "crypto/memory.h"
 #include "hwtpm/connection.h"
 #include "sandbox/sandbox.h"
 #include "tools/authority/authority_commands.h"
@@ -271,6 +272,7 @@ int main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
     bool works = true;
 
+    hf_crypto_take_memory();
     if (!hf_sandbox_stage1(&error)) {
         hf_log_error(program.name, error);
         return 1;

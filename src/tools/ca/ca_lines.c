@@ -20,8 +20,8 @@
 /* -1 and no error when there is no such record. */
 static int open_record(const HfCaDir *ca, const char *name, const char *label, GError **error)
 {
-    hf_autofd int fd =
-        openat(ca->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    hf_autofd int fd = TEMP_FAILURE_RETRY(
+        openat(ca->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
     struct stat st;
 
     if (fd < 0) {
@@ -227,8 +227,8 @@ bool hf_ca_lines_append(HfCaDir *ca, const char *name, int64_t end, const char *
                         GError **error)
 {
     g_autofree char *label = g_build_filename(ca->path, name, NULL);
-    hf_autofd int fd =
-        openat(ca->fd, name, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    hf_autofd int fd = TEMP_FAILURE_RETRY(
+        openat(ca->fd, name, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     struct stat st;
 
     if (fd < 0) {
@@ -256,7 +256,7 @@ bool hf_ca_lines_append(HfCaDir *ca, const char *name, int64_t end, const char *
 static bool sync_record(const HfCaDir *ca, const char *name, GError **error)
 {
     g_autofree char *label = g_build_filename(ca->path, name, NULL);
-    hf_autofd int fd = openat(ca->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    hf_autofd int fd = TEMP_FAILURE_RETRY(openat(ca->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
 
     return (fd >= 0 && TEMP_FAILURE_RETRY(fsync(fd)) == 0) ||
            hf_error_errno(error, errno, "%s", label);

@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: BSD-3-Clause
  */
 #include "base/log.h"
+#include "crypto/memory.h"
 #include "pki/delegation.h"
 #include "sandbox/sandbox.h"
 #include "tools/ca/ca_audit.h"
@@ -409,6 +410,7 @@ int main(int argc, char **argv)
     g_autoptr(HfOptions) options = NULL;
     g_autoptr(GError) error = NULL;
 
+    hf_crypto_take_memory();
     if (!hf_sandbox_stage1(&error)) {
         hf_log_error(program.name, error);
         return 1;

@@ -31,7 +31,7 @@ bool hf_firmware_log(const char *path, const char *tcti, GBytes **ret_log, GErro
     if (g_str_has_prefix(tcti ? tcti : HF_TCTI_DEFAULT, "device:")) {
         /* securityfs says size 0 of what has contents: read to the end. Who may not read it, or
          * has none, sends none. */
-        fd = open(KERNEL_LOG, O_RDONLY | O_CLOEXEC);
+        fd = TEMP_FAILURE_RETRY(open(KERNEL_LOG, O_RDONLY | O_CLOEXEC));
         *ret_log = fd >= 0 ? hf_fd_read_all(fd, HF_EVIDENCE_LOG_MAX, KERNEL_LOG, &local) : NULL;
         if (local) {
             hf_log(1, "the firmware's event log is left out: %s", local->message);

@@ -195,7 +195,7 @@ static bool prepare_hash(Ctl *ctl, GError **error)
     const char *path = ctl->operands[0];
     bool standard_input = strcmp(path, "-") == 0;
     ctl->file = standard_input ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
-                               : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+                               : TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
     if (ctl->file < 0) {
         return hf_error_errno(error, errno, "cannot open %s",
                               standard_input ? "standard input" : path);

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/options.h"
+#include "crypto/memory.h"
 #include "tools/ctl/ctl_commands.h"
 #include "tools/ctl/swtpm_tools.h"
 
@@ -128,6 +129,7 @@ static int holdfast_ctl_main(int argc, char **argv)
 int main(int argc, char **argv)
 {
     g_autofree char *name = g_path_get_basename(argc > 0 ? argv[0] : "");
+    hf_crypto_take_memory();
     if (strcmp(name, "swtpm_ioctl") == 0) {
         return hf_swtpm_ioctl_main(argc, argv);
     }

@@ -179,7 +179,7 @@ static bool prepare_load(Call *call, GError **error)
         return false;
     }
     const char *path = call->operands[0];
-    hf_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    hf_autofd int fd = TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
     if (fd < 0) {
         return hf_error_set(error, HF_ERROR_IO, "Could not open file '%s' for reading: %s", path,
                             g_strerror(errno));

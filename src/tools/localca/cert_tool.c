@@ -185,7 +185,7 @@ static GBytes *parse_hex(const char *text, GError **error)
 
 static HfPublicKey *key_from_file(const char *path, GError **error)
 {
-    hf_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    hf_autofd int fd = TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
     if (fd < 0) {
         hf_error_errno(error, errno, "Could not open file for EK public key");
         return NULL;
@@ -355,7 +355,7 @@ static bool open_key(Authority *authority, const char *key, const HfSecret *pass
         authority->signer = hf_signer_pkcs11_new(key, authority->pin, error);
         return authority->signer != NULL;
     }
-    hf_autofd int fd = open(key, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    hf_autofd int fd = TEMP_FAILURE_RETRY(open(key, O_RDONLY | O_CLOEXEC | O_NOCTTY));
     if (fd < 0) {
         return hf_error_errno(error, errno, "Could not read signing key from file %s", key);
     }
@@ -369,7 +369,7 @@ static bool open_key(Authority *authority, const char *key, const HfSecret *pass
 
 static bool open_issuer(Authority *authority, const char *path, GError **error)
 {
-    hf_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    hf_autofd int fd = TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
     if (fd < 0) {
         return hf_error_errno(error, errno, "Could not read certificate from file %s", path);
     }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "crypto/memory.h"
 #include "sandbox/sandbox.h"
 #include "tools/localca/cert_tool.h"
 #include "tools/localca/localca_tool.h"
@@ -17,6 +18,7 @@ int main(int argc, char **argv)
     g_autofree char *name = g_path_get_basename(argc > 0 ? argv[0] : "");
     g_autoptr(GError) error = NULL;
 
+    hf_crypto_take_memory();
     if (!hf_sandbox_stage1(&error)) {
         hf_log_error(name, error);
         return EXIT_FAILURE;

@@ -44,10 +44,11 @@ static void remove_temporaries(const char *path)
 int hf_localca_lock(const HfLocalCa *ca, GError **error)
 {
     g_autofree char *path = g_build_filename(ca->dir, LOCK_NAME, NULL);
-    hf_autofd int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0640);
+    hf_autofd int fd =
+        TEMP_FAILURE_RETRY(open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0640));
     if (fd < 0 && errno == EACCES) {
         /* made by another user of the directory: to lock it, reading is enough */
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
+        fd = TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY));
     }
     if (fd < 0) {
         hf_error_errno(error, errno, "Could not open lock file %s", path);
@@ -78,7 +79,7 @@ bool hf_localca_complete(const HfLocalCa *ca)
 static int open_folder(const char *path, char **ret_name, GError **error)
 {
     g_autofree char *folder = g_path_get_dirname(path);
-    int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int dir = TEMP_FAILURE_RETRY(open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (dir < 0) {
         hf_error_errno(error, errno, "Could not open directory %s", folder);
         return -1;
@@ -96,7 +97,7 @@ static HfSigner *own_key(const char *path, const HfSecret *password, GError **er
                                                              password, KEY_MODE, path, error))) {
         return NULL;
     }
-    hf_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    hf_autofd int fd = TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
     if (fd < 0) {
         hf_error_errno(error, errno, "Could not open key %s", path);
         return NULL;

@@ -31,7 +31,7 @@ static HfSecret *from_descriptor(const char *text, GError **error)
 
 static HfSecret *from_file(const char *path, GError **error)
 {
-    hf_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    hf_autofd int fd = TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
     if (fd < 0) {
         hf_error_errno(error, errno, "Could not open password file for reading");
         return NULL;

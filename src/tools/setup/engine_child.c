@@ -188,7 +188,7 @@ static bool answer(Child *child, uint8_t code, const HfSecret *payload)
 /* Descriptors other than the socket and stderr go away; 0 and 1 lead nowhere. */
 static bool close_descriptors(int keep, GError **error)
 {
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int null = TEMP_FAILURE_RETRY(open("/dev/null", O_RDWR | O_CLOEXEC));
     if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0) {
         return hf_error_errno(error, errno, "/dev/null");
     }

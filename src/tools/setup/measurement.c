@@ -26,7 +26,7 @@
 static bool digest_file(const char *path, uint8_t *ret_digest, GError **error)
 {
     /* Program and library files are reached through links of the distribution's making. */
-    hf_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    hf_autofd int fd = TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
     struct stat st;
     if (fd < 0 || fstat(fd, &st) != 0) {
         return hf_error_errno(error, errno, "cannot measure \"%s\"", path);

@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "crypto/memory.h"
 #include "sandbox/sandbox.h"
 #include "tools/setup/batch.h"
 #include "tools/setup/capabilities.h"
@@ -222,6 +223,7 @@ int main(int argc, char **argv)
         run.program.usage_exit = EXIT_FAILURE;
         run.program.max_operands = SWTPM_OPERANDS;
     }
+    hf_crypto_take_memory();
     signal(SIGPIPE, SIG_IGN); /* a dead child or a closed pipe is an error where it is written to */
     if (!hf_sandbox_stage1(&error)) {
         return fail(&run.program, error);

@@ -60,7 +60,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Tool, tool_clear)
 /* In the child: only calls that are safe after a fork. */
 G_GNUC_NORETURN static void become(const char *const *argv, int out, int err, pid_t parent)
 {
-    int null = open("/dev/null", O_RDONLY);
+    int null = TEMP_FAILURE_RETRY(open("/dev/null", O_RDONLY));
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_DFL);
