@@ -137,8 +137,7 @@ bool hf_keyfile_copy_at(const char *from, int dir, const char *name, const char 
 
 static HfSecret *read_key(const char *path, int follow, GError **error)
 {
-    hf_autofd int fd =
-        TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | follow));
+    hf_autofd int fd = TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | follow));
     struct stat st;
     if (fd < 0 || fstat(fd, &st) < 0) {
         if (errno == ELOOP) {

@@ -1,5 +1,5 @@
 /*
- * fuzz-config.c - configuration files: holdfast-setup.conf, swtpm's, an options file.
+ * fuzz-config.c - configuration files: holdfast-setup.conf, swtpm's, an options file, a batch.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -7,7 +7,27 @@
 
 #include "fuzz.h"
 #include "tools/common/swtpm_config.h"
+#include "tools/setup/batch_file.h"
 #include "tools/setup/setup_config.h"
+#include "tools/setup/setup_options.h"
+#include "tools/setup/swtpm_setup_config.h"
+
+/* A line that is wrong is an entry with a reason. */
+static void batch(const uint8_t *data, size_t size, bool swtpm)
+{
+    GError *error = NULL;
+    char name[] = "holdfast-setup", option[] = "--batch", value[] = "input";
+    char *argv[] = { name, option, value, NULL };
+    HfBatchCommand command = { &hf_setup_program, 3, argv, swtpm };
+    g_autoptr(GPtrArray) lines =
+        hf_batch_file_parse((const char *)data, size, "input", &command, &error);
+    fuzz_told(lines != NULL, &error);
+    for (unsigned i = 0; lines && i < lines->len; i++) {
+        const HfBatchLine *line = lines->pdata[i];
+        g_assert_true((line->error == NULL) == (line->options != NULL));
+        g_assert_true(line->options == NULL || line->state != NULL);
+    }
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -26,5 +46,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     g_auto(GStrv) words = hf_swtpm_config_words(path, &error);
     fuzz_told(words != NULL, &error);
+    g_autoptr(HfSetupConfig) swtpm = hf_swtpm_setup_config_load(path, &error);
+    fuzz_told(swtpm != NULL, &error);
+    batch(data, size, false);
+    batch(data, size, true);
     return 0;
 }

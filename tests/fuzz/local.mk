@@ -3,7 +3,7 @@
 # long for all of them together; FUZZ_TARGET_SECONDS is the time of each.
 fuzz_targets = control frame state migration linear slots options config profile certificate crl request der \
     evidence ak vendor manifest public attest pcr credential engine eventlog enrolment \
-    quote reference audit
+    quote reference audit tools
 EXTRA_DIST += tests/fuzz/run-fuzz tests/fuzz/run-afl tests/fuzz/gen_corpus.c tests/fuzz/corpus
 
 fuzz_main = tests/fuzz/replay.c tests/fuzz/fuzz.h
@@ -33,6 +33,23 @@ unit_tests += tests/fuzz/replay-options
 tests_fuzz_replay_options_SOURCES = tests/fuzz/fuzz-options.c $(fuzz_main)
 tests_fuzz_replay_options_LDADD = $(emulator_test_libs)
 tests_fuzz_replay_options_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
+# The tools' command lines.
+fuzz_tools = src/tools/attest/attest_options.c src/tools/attest/attest_options.h \
+    src/tools/authority/authority_options.c src/tools/authority/authority_options.h \
+    src/tools/ca/ca_options.c src/tools/ca/ca_options.h \
+    src/tools/ctl/ctl_commands.c src/tools/ctl/ctl_commands.h \
+    src/tools/ctl/ctl_options.c src/tools/ctl/ctl_options.h \
+    src/tools/ctl/swtpm_bios.c src/tools/ctl/swtpm_ioctl.c src/tools/ctl/swtpm_tools.h \
+    src/tools/ctl/tcp_target.c src/tools/ctl/tcp_target.h \
+    src/tools/localca/cert_tool.c src/tools/localca/cert_tool.h \
+    src/tools/localca/localca_store.c src/tools/localca/localca_store.h \
+    src/tools/localca/localca_tool.c src/tools/localca/localca_tool.h \
+    src/tools/localca/password.c src/tools/localca/password.h
+unit_tests += tests/fuzz/replay-tools
+tests_fuzz_replay_tools_SOURCES = tests/fuzz/fuzz-tools.c $(fuzz_main) $(fuzz_tools)
+tests_fuzz_replay_tools_LDADD = libcontrol.a $(SETUP_LIBS)
+tests_fuzz_replay_tools_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
+tests_fuzz_replay_tools_LDFLAGS = $(AM_LDFLAGS) $(ENGINE_LDFLAGS)
 unit_tests += tests/fuzz/replay-config
 tests_fuzz_replay_config_SOURCES = tests/fuzz/fuzz-config.c $(fuzz_file)
 tests_fuzz_replay_config_LDADD = $(SETUP_LIBS)
@@ -133,7 +150,7 @@ fuzz_sources = $(sort $(filter %.c, $(libbase_a_SOURCES) $(libcrypto_a_SOURCES) 
     $(libcontrol_a_SOURCES) $(libstate_a_SOURCES) $(libpki_a_SOURCES) $(libnet_a_SOURCES) $(libengine_a_SOURCES) \
     $(libsandbox_a_SOURCES) $(libhwtpm_a_SOURCES) $(libemulator_a_SOURCES) $(libtools_a_SOURCES) \
     $(libsetup_a_SOURCES) src/tools/ca/ca_audit.c src/tools/ca/ca_ek_list.c src/tools/ca/ca_environment.c src/tools/ca/ca_issued.c src/tools/ca/ca_verify.c \
-    $(fuzz_attest) tests/fuzz/fuzz_file.c tests/fuzz/fuzz_store.c))
+    $(fuzz_attest) $(fuzz_tools) tests/fuzz/fuzz_file.c tests/fuzz/fuzz_store.c))
 fuzz_objects = $(fuzz_sources:%.c=fuzz-build/%.o)
 
 .SECONDARY: $(fuzz_targets:%=fuzz-build/tests/fuzz/fuzz-%.o)

@@ -13,6 +13,7 @@ holdfast_attest_SOURCES = \
     src/tools/attest/verdict_input.c \
     src/tools/attest/verdict_json.c \
     src/tools/attest/verdict_print.c \
+    src/tools/attest/attest_options.c src/tools/attest/attest_options.h \
     src/tools/attest/attest_main.c
 holdfast_attest_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
 holdfast_attest_LDADD = $(authority_libs)

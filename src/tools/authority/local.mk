@@ -10,6 +10,7 @@ holdfast_authority_SOURCES = \
     src/tools/authority/authority_init.c \
     src/tools/authority/authority_key.c src/tools/authority/authority_key.h \
     src/tools/authority/authority_install.c src/tools/authority/authority_install.h \
+    src/tools/authority/authority_options.c src/tools/authority/authority_options.h \
     src/tools/authority/authority_main.c \
     src/tools/authority/authority_register.c \
     src/tools/authority/authority_request.c \

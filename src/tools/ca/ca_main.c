@@ -1,405 +1,37 @@
 /*
  * ca_main.c - holdfast-ca: the fleet's side.
  *
- * The option table and the way to the sub-commands; what they do is in ca_NAME.c.
+ * The way to the sub-commands; what they do is in ca_NAME.c, their options are in ca_options.c.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
 #include "base/log.h"
 #include "crypto/memory.h"
-#include "pki/delegation.h"
 #include "sandbox/sandbox.h"
-#include "tools/ca/ca_audit.h"
 #include "tools/ca/ca_commands.h"
-#include "tools/ca/ca_confine.h"
-#include "tools/ca/ca_crl.h"
-#include "tools/ca/ca_service_rules.h"
-
-enum {
-    INIT = 1 << 0,
-    NONCE = 1 << 1,
-    DELEGATE = 1 << 2,
-    LIST = 1 << 3,
-    CHALLENGE = 1 << 4,
-    CERTIFY = 1 << 5,
-    REVOKE = 1 << 6,
-    CRL = 1 << 7,
-    SERVE = 1 << 8,
-    AUDIT = 1 << 9,
-    ISSUER = 1 << 10,
-    ISSUE = 1 << 11,
-};
-
-static const HfCommand commands[] = {
-    { "init", INIT, "make the fleet's root: key, certificate, directory", NULL, 0, 0 },
-    { "challenge", CHALLENGE, "check a host's introduction and challenge its TPM", NULL, 0, 0 },
-    { "delegate", DELEGATE, "verify a delegation request and issue its certificate", NULL, 0, 0 },
-    { "certify", CERTIFY, "verify the request of an attestation key and issue its certificate",
-      NULL, 0, 0 },
-    { "issuer", ISSUER, "make the key of the fleet's one issuer of EK certificates", NULL, 0, 0 },
-    { "issue", ISSUE, "issue the EK certificate that an authority asks for with its own", NULL, 0,
-      0 },
-    { "serve", SERVE, "challenge, delegate and certify over UNIX sockets and TLS", NULL, 0, 0 },
-    { "nonce", NONCE, "print a fresh nonce for one delegation request, unchallenged", NULL, 0, 0 },
-    { "revoke", REVOKE, "revoke a certificate, or all of a key or host", NULL, 0, 0 },
-    { "crl", CRL, "issue the revocation list anew", NULL, 0, 0 },
-    { "list", LIST, "list what was issued", NULL, 0, 0 },
-    { "audit", AUDIT, "print what the CA did, and verify that the log of it is whole", NULL, 0, 0 },
-    { 0 },
-};
-
-static const HfOption option_table[] = {
-    { .name = "dir",
-      .kind = HF_KIND_PATH,
-      .arg = "DIR",
-      .help = "directory of the CA",
-      .preset = HF_LOCALSTATEDIR "/lib/holdfast/ca" },
-    { .name = "subject",
-      .kind = HF_KIND_STRING,
-      .arg = "NAME",
-      .help = "common name of the root",
-      .preset = "holdfast fleet root",
-      .where = INIT },
-    { .name = "organization",
-      .kind = HF_KIND_STRING,
-      .arg = "NAME",
-      .help = "organization in the subject",
-      .where = INIT | DELEGATE | SERVE },
-    { .name = "key-algorithm",
-      .kind = HF_KIND_CHOICE,
-      .arg = "NAME",
-      .help = "of the root's key",
-      .preset = "p256",
-      .choices = "p256|p384|rsa3072",
-      .where = INIT | ISSUER },
-    { .name = "issuer-key",
-      .kind = HF_KIND_STRING,
-      .arg = "KEY",
-      .help = "the issuer's key, instead of a new one in a file; as --root-key",
-      .where = ISSUER },
-    { .name = "root-key",
-      .kind = HF_KIND_STRING,
-      .arg = "KEY",
-      .help =
-          "the root's key, instead of a new one in a file: a PEM file, pkcs11:... or tpm[:TCTI]",
-      .where = INIT },
-    { .name = "pin",
-      .kind = HF_KIND_STRING,
-      .arg = "SOURCE",
-      .help = "PIN of the root's key in a token or TPM: file:NAME, fd:NUMBER or env:NAME",
-      .where =
-          INIT | CHALLENGE | NONCE | DELEGATE | CERTIFY | REVOKE | CRL | SERVE | ISSUER | ISSUE },
-    { .name = "root-certificate",
-      .kind = HF_KIND_PATH,
-      .arg = "FILE",
-      .help = "the root certificate that this key has already, instead of a new one",
-      .where = INIT },
-    { .name = "root-days",
-      .kind = HF_KIND_INT,
-      .arg = "N",
-      .help = "days the root is valid; 0: no end",
-      .preset = "7300",
-      .min = 0,
-      .max = 36500,
-      .where = INIT },
-    { .name = "request",
-      .kind = HF_KIND_PATH,
-      .arg = "FILE",
-      .help = "the introduction (holdfast-authority request), delegation request (respond) or AK "
-              "request (holdfast-attest enroll)",
-      .where = ISSUE | CHALLENGE | DELEGATE | CERTIFY,
-      .flags = HF_OPTION_REQUIRED },
-    { .name = "out",
-      .kind = HF_KIND_PATH,
-      .arg = "FILE",
-      .help =
-          "where the challenge, certificate and root (PEM), the answer, or a copy of the list go",
-      .where = ISSUE | CHALLENGE | DELEGATE | CERTIFY | CRL,
-      .flags = HF_OPTION_REQUIRED,
-      .optional = CRL },
-    { .name = "ek-roots",
-      .kind = HF_KIND_PATH,
-      .arg = "PATH",
-      .help = "certificates of TPM vendors to trust, a file or a directory; may be given several "
-              "times",
-      .where = CHALLENGE | CERTIFY | SERVE,
-      .flags = HF_OPTION_MULTI },
-    { .name = "ek-digest",
-      .kind = HF_KIND_STRING,
-      .arg = "HEX",
-      .help = "SHA-256 of an endorsement key to trust without a vendor; may be given several times",
-      .where = CHALLENGE | CERTIFY | SERVE,
-      .flags = HF_OPTION_MULTI },
-    { .name = "ek-list",
-      .kind = HF_KIND_PATH,
-      .arg = "FILE",
-      .help = "a file of such digests, one a line; may be given several times",
-      .where = CHALLENGE | CERTIFY | SERVE,
-      .flags = HF_OPTION_MULTI },
-    { .name = "vma-root",
-      .kind = HF_KIND_PATH,
-      .arg = "FILE",
-      .help = "root certificates of fleets whose virtual TPMs are believed; may be given several "
-              "times",
-      .where = CHALLENGE | CERTIFY | SERVE,
-      .flags = HF_OPTION_MULTI },
-    { .name = "vma",
-      .kind = HF_KIND_PATH,
-      .arg = "FILE",
-      .help = "vMA certificates, for TPMs that have none or an old one; may be given several times",
-      .where = ISSUE | CHALLENGE | CERTIFY | SERVE,
-      .flags = HF_OPTION_MULTI },
-    { .name = "nested",
-      .kind = HF_KIND_INT,
-      .arg = "N",
-      .help = "also certify for nested virtual TPMs, of so many levels",
-      .preset = "0",
-      .min = 0,
-      .max = HF_NESTED_MAX,
-      .where = CERTIFY | SERVE },
-    { .name = "crl",
-      .kind = HF_KIND_PATH,
-      .arg = "FILE",
-      .help = "revocation lists: one of each fleet's root is required; may be given several times",
-      .where = CHALLENGE | DELEGATE | CERTIFY | SERVE,
-      .flags = HF_OPTION_MULTI },
-    { .name = "hours",
-      .kind = HF_KIND_INT,
-      .arg = "N",
-      .help = "hours the certificate of an attestation key is valid",
-      .preset = "24",
-      .min = 1,
-      .max = 24 * 90,
-      .where = CERTIFY | SERVE },
-    { .name = "hardware-only",
-      .kind = HF_KIND_FLAG,
-      .help = "refuse virtual TPMs that are software-rooted in the end",
-      .where = ISSUE | CERTIFY | SERVE },
-    { .name = "approver-public",
-      .kind = HF_KIND_PATH,
-      .arg = "PEM",
-      .help = "public key of the approver to whose policy the signing key must be bound",
-      .where = DELEGATE | SERVE },
-    { .name = "approved-pcrs",
-      .kind = HF_KIND_PATH,
-      .arg = "FILE",
-      .help = "PCR values of an approved environment without a name; may be given several times",
-      .where = DELEGATE | SERVE,
-      .flags = HF_OPTION_MULTI },
-    { .name = "environments",
-      .kind = HF_KIND_PATH,
-      .arg = "FILE",
-      .help = "the approved environments (default: \"environments\" in the CA's directory)",
-      .where = DELEGATE | SERVE },
-    { .name = "environment",
-      .kind = HF_KIND_STRING,
-      .arg = "NAME",
-      .help = "only this one of them; may be given several times",
-      .where = DELEGATE | SERVE | LIST | AUDIT,
-      .flags = HF_OPTION_MULTI },
-    { .name = "pcrs",
-      .kind = HF_KIND_STRING,
-      .arg = "SELECTION",
-      .help = "the PCRs that must be quoted, with --approved-pcrs",
-      .preset = "sha256:0,2,4,7",
-      .where = DELEGATE | SERVE },
-    { .name = "days",
-      .kind = HF_KIND_INT,
-      .arg = "N",
-      .help = "days the delegation is valid",
-      .preset = "365",
-      .min = 1,
-      .max = HF_DELEGATION_DAYS_MAX,
-      .where = DELEGATE | SERVE },
-    { .name = "crl-url",
-      .kind = HF_KIND_STRING,
-      .arg = "URL",
-      .help = "where this CA's revocation list is to be had",
-      .where = DELEGATE | CERTIFY | SERVE },
-    { .name = "name-constraints",
-      .kind = HF_KIND_FLAG,
-      .help = "also forbid all host names, addresses and mail domains in the certificate",
-      .where = DELEGATE | SERVE },
-    { .name = "identity-keys",
-      .kind = HF_KIND_FLAG,
-      .help = "the authority may also certify initial attestation keys (IAK) and device identities "
-              "(IDevID) of its virtual TPMs",
-      .where = DELEGATE | SERVE },
-    { .name = "allow-software",
-      .kind = HF_KIND_FLAG,
-      .help = "also delegate to a key that is in no TPM; the certificate says so",
-      .where = DELEGATE | SERVE },
-    { .name = "allow-unproved-ek",
-      .kind = HF_KIND_FLAG,
-      .help = "also delegate where nothing proves that the attestation key is in the TPM of the "
-              "endorsement key",
-      .where = DELEGATE | SERVE },
-    { .name = "serial",
-      .kind = HF_KIND_STRING,
-      .arg = "HEX",
-      .help = "the certificate with this serial number",
-      .where = REVOKE | LIST | AUDIT },
-    { .name = "key",
-      .kind = HF_KIND_STRING,
-      .arg = "NAME",
-      .help = "all certificates of the key with this Name, hex",
-      .where = REVOKE | LIST | AUDIT },
-    { .name = "host-ek",
-      .kind = HF_KIND_STRING,
-      .arg = "HEX",
-      .help = "all certificates of the host with this endorsement key, SHA-256",
-      .where = REVOKE | LIST | AUDIT },
-    { .name = "reason",
-      .kind = HF_KIND_CHOICE,
-      .arg = "REASON",
-      .help = "why, in the words of RFC 5280",
-      .preset = "unspecified",
-      .choices = HF_CRL_REASONS,
-      .where = REVOKE },
-    { .name = "crl-days",
-      .kind = HF_KIND_INT,
-      .arg = "N",
-      .help = "days until the next revocation list is due; 0: as last time, at first 30",
-      .preset = "0",
-      .min = 0,
-      .max = HF_CA_CRL_DAYS_MAX,
-      .where = CRL | REVOKE },
-    { .name = "format",
-      .kind = HF_KIND_CHOICE,
-      .arg = "FORMAT",
-      .help = "of the copy that --out gets",
-      .preset = "pem",
-      .choices = "pem|der",
-      .where = CRL },
-    { .name = "state",
-      .kind = HF_KIND_CHOICE,
-      .arg = "STATE",
-      .help = "only certificates that are in this state now",
-      .choices = "valid|expired|revoked|superseded",
-      .where = LIST },
-    { .name = "answer",
-      .kind = HF_KIND_CHOICE,
-      .arg = "WHOM",
-      .help = "whose requests are answered: of hosts for a delegation, of guests for the "
-              "certificate of an attestation key, or both",
-      .preset = "hosts",
-      .choices = HF_CA_ANSWER_CHOICES,
-      .where = SERVE },
-    { .name = "event",
-      .kind = HF_KIND_CHOICE,
-      .arg = "EVENT",
-      .help = "only acts of this kind; may be given several times",
-      .choices = HF_AUDIT_EVENT_WORDS,
-      .where = AUDIT,
-      .flags = HF_OPTION_MULTI },
-    { .name = "requester",
-      .kind = HF_KIND_STRING,
-      .arg = "WHO",
-      .help = "only acts for which somebody asked who is named so; may be given several times",
-      .where = AUDIT,
-      .flags = HF_OPTION_MULTI },
-    { .name = "verify",
-      .kind = HF_KIND_FLAG,
-      .help = "print no acts, only whether the log is whole",
-      .where = AUDIT },
-    { .name = "head",
-      .kind = HF_KIND_PATH,
-      .arg = "FILE",
-      .help = "a copy of an earlier audit.head, which the log must contain",
-      .where = AUDIT },
-    { .name = "listen",
-      .kind = HF_KIND_STRING,
-      .arg = "ADDR:PORT",
-      .help = "serve TLS here; an IPv6 address is in brackets; may be given several times",
-      .where = SERVE,
-      .flags = HF_OPTION_MULTI },
-    { .name = "tls-certificate",
-      .kind = HF_KIND_PATH,
-      .arg = "PEM",
-      .help = "certificate of the server, then those above it",
-      .where = SERVE },
-    { .name = "tls-key",
-      .kind = HF_KIND_PATH,
-      .arg = "PEM",
-      .help = "its private key",
-      .where = SERVE },
-    { .name = "tls-clients",
-      .kind = HF_KIND_PATH,
-      .arg = "PEM",
-      .help = "CAs of clients: who shows no certificate of theirs is not heard",
-      .where = SERVE },
-    { .name = "unix",
-      .kind = HF_KIND_PATH,
-      .arg = "PATH",
-      .help = "serve at this UNIX socket",
-      .where = SERVE },
-    { .name = "unix-mode",
-      .kind = HF_KIND_MODE,
-      .arg = "MODE",
-      .help = "mode of the socket",
-      .preset = "0600",
-      .where = SERVE },
-    { .name = "unix-peer",
-      .kind = HF_KIND_STRING,
-      .arg = "USER",
-      .help = "a user who may ask there, beside root and the CA's own; may be given several times",
-      .where = SERVE,
-      .flags = HF_OPTION_MULTI },
-    { .name = "max-connections",
-      .kind = HF_KIND_INT,
-      .arg = "N",
-      .help = "at the same time; an address or user has at most a quarter of them",
-      .preset = "256",
-      .min = 4,
-      .max = 4096,
-      .where = SERVE },
-    { .name = "runas",
-      .kind = HF_KIND_STRING,
-      .arg = "USER",
-      .help = "become this user when everything is open; the CA's directory must be the user's",
-      .where = SERVE },
-    { .name = "seccomp",
-      .kind = HF_KIND_CHOICE,
-      .arg = "ACTION",
-      .help = "what happens on a system call that is not on the list: the process is ended, it is "
-              "logged, or there is no list",
-      .preset = "kill",
-      .choices = HF_CA_SECCOMP_CHOICES,
-      .where = SERVE },
-    { .name = "json", .kind = HF_KIND_FLAG, .help = "print facts as JSON", .where = LIST | AUDIT },
-    { 0 },
-};
-
-static const HfProgram program = {
-    .name = "holdfast-ca",
-    .summary = "the fleet's CA: delegates to the authorities of approved hosts, certifies "
-               "attestation keys",
-    .commands = commands,
-    .options = option_table,
-    .usage_exit = 2,
-};
+#include "tools/ca/ca_options.h"
 
 static bool run(const HfOptions *options, GError **error)
 {
     switch (hf_options_command(options)->bit) {
-    case INIT: return hf_ca_command_init(options, error);
-    case CHALLENGE: return hf_ca_command_challenge(options, error);
-    case SERVE: return hf_ca_command_serve(options, error);
-    case NONCE: return hf_ca_command_nonce(options, error);
-    case CERTIFY: return hf_ca_command_certify(options, error);
-    case DELEGATE: return hf_ca_command_delegate(options, error);
-    case REVOKE: return hf_ca_command_revoke(options, error);
-    case CRL: return hf_ca_command_crl(options, error);
-    case ISSUER: return hf_ca_command_issuer(options, error);
-    case ISSUE: return hf_ca_command_issue(options, error);
-    case AUDIT: return hf_ca_command_audit(options, error);
+    case HF_CA_INIT: return hf_ca_command_init(options, error);
+    case HF_CA_CHALLENGE: return hf_ca_command_challenge(options, error);
+    case HF_CA_SERVE: return hf_ca_command_serve(options, error);
+    case HF_CA_NONCE: return hf_ca_command_nonce(options, error);
+    case HF_CA_CERTIFY: return hf_ca_command_certify(options, error);
+    case HF_CA_DELEGATE: return hf_ca_command_delegate(options, error);
+    case HF_CA_REVOKE: return hf_ca_command_revoke(options, error);
+    case HF_CA_CRL: return hf_ca_command_crl(options, error);
+    case HF_CA_ISSUER: return hf_ca_command_issuer(options, error);
+    case HF_CA_ISSUE: return hf_ca_command_issue(options, error);
+    case HF_CA_AUDIT: return hf_ca_command_audit(options, error);
     default: return hf_ca_command_list(options, error);
     }
 }
 
 static int exit_code(const HfOptions *options, const GError *error)
 {
-    if (hf_options_command(options)->bit == AUDIT && hf_error_is(error, HF_ERROR_AUTH)) {
+    if (hf_options_command(options)->bit == HF_CA_AUDIT && hf_error_is(error, HF_ERROR_AUTH)) {
         return 3;
     }
     return hf_error_is(error, HF_ERROR_USAGE) ? 2 : 1;
@@ -412,12 +44,12 @@ int main(int argc, char **argv)
 
     hf_crypto_take_memory();
     if (!hf_sandbox_stage1(&error)) {
-        hf_log_error(program.name, error);
+        hf_log_error(hf_ca_program.name, error);
         return 1;
     }
-    options = hf_options_parse_or_exit(&program, argc, argv);
+    options = hf_options_parse_or_exit(&hf_ca_program, argc, argv);
     if (!run(options, &error)) {
-        hf_log_error(program.name, error);
+        hf_log_error(hf_ca_program.name, error);
         return exit_code(options, error);
     }
     return 0;

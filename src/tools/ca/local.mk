@@ -22,6 +22,7 @@ holdfast_ca_SOURCES = \
     src/tools/ca/ca_key.c src/tools/ca/ca_key.h \
     src/tools/ca/ca_lines.c src/tools/ca/ca_lines.h \
     src/tools/ca/ca_list.c \
+    src/tools/ca/ca_options.c src/tools/ca/ca_options.h \
     src/tools/ca/ca_main.c \
     src/tools/ca/ca_nonce.c src/tools/ca/ca_nonce.h \
     src/tools/ca/ca_revoke.c \

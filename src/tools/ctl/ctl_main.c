@@ -19,41 +19,8 @@
 #include "base/options.h"
 #include "crypto/memory.h"
 #include "tools/ctl/ctl_commands.h"
+#include "tools/ctl/ctl_options.h"
 #include "tools/ctl/swtpm_tools.h"
-
-#define FACTS                                                           \
-    (HF_CTL_BIT(HF_CTL_CAPABILITIES) | HF_CTL_BIT(HF_CTL_ESTABLISHED) | \
-     HF_CTL_BIT(HF_CTL_CONFIG) | HF_CTL_BIT(HF_CTL_BUFFER_SIZE) | HF_CTL_BIT(HF_CTL_INFO))
-
-static const HfOption options_table[] = {
-    { .name = "unix",
-      .kind = HF_KIND_PATH,
-      .arg = "PATH",
-      .help = "control channel: UNIX socket of the emulator" },
-    { .name = "tcp",
-      .kind = HF_KIND_STRING,
-      .arg = "HOST:PORT",
-      .help = "control channel: TCP; without HOST this computer, IPv6 as [ADDRESS]:PORT" },
-    { .name = "device",
-      .kind = HF_KIND_PATH,
-      .arg = "PATH",
-      .help = "control channel: character device of the emulator (holdfast cuse)" },
-    { .name = "timeout",
-      .kind = HF_KIND_INT,
-      .arg = "SECONDS",
-      .help = "how long to wait for an answer, 0 for ever",
-      .preset = "20",
-      .min = 0,
-      .max = 86400 },
-    { .name = "json", .help = "print facts as one JSON object", .where = FACTS },
-    { .name = "delete-volatile",
-      .help = "remove the stored volatile state once it was resumed",
-      .where = HF_CTL_BIT(HF_CTL_INIT) },
-    { .name = "decrypted",
-      .help = "ask for the state in clear even when the emulator has a key",
-      .where = HF_CTL_BIT(HF_CTL_SAVE) },
-    { .name = NULL },
-};
 
 /* "HOST:PORT", ":PORT", "[ADDRESS]:PORT" */
 static bool parse_address(const char *text, char **ret_host, uint16_t *ret_port, GError **error)
@@ -106,13 +73,7 @@ static HfControlClient *connect_channel(const HfOptions *options, GError **error
 
 static int holdfast_ctl_main(int argc, char **argv)
 {
-    const HfProgram program = {
-        .name = "holdfast-ctl",
-        .summary = "Speaks the control channel of a TPM emulator (holdfast or swtpm)",
-        .commands = hf_ctl_commands(),
-        .options = options_table,
-        .usage_exit = 2,
-    };
+    const HfProgram program = hf_ctl_program();
     g_autoptr(HfOptions) options = hf_options_parse_or_exit(&program, argc, argv);
     g_autoptr(GError) error = NULL;
     bool done = hf_ctl_run(options, connect_channel, &error);

@@ -2,6 +2,7 @@
 bin_PROGRAMS += holdfast-ctl
 holdfast_ctl_SOURCES = \
     src/tools/ctl/ctl_commands.c src/tools/ctl/ctl_commands.h \
+    src/tools/ctl/ctl_options.c src/tools/ctl/ctl_options.h \
     src/tools/ctl/ctl_main.c \
     src/tools/ctl/swtpm_bios.c \
     src/tools/ctl/swtpm_ioctl.c src/tools/ctl/swtpm_tools.h \

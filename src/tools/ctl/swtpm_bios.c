@@ -9,6 +9,7 @@
  */
 #include "config.h"
 
+#include "tools/ctl/ctl_options.h"
 #include "tools/ctl/swtpm_tools.h"
 
 #include <errno.h>
@@ -296,9 +297,9 @@ static bool find_target(Bios *bios, const HfOptions *options, GError **error)
     return hf_tcp_target_parse(both, DEFAULT_PORT, &bios->host, &bios->port, error);
 }
 
-int hf_swtpm_bios_main(int argc, char **argv)
+HfProgram hf_swtpm_bios_program(void)
 {
-    const HfProgram program = {
+    return (HfProgram){
         .name = "swtpm_bios",
         .summary = "Starts a TPM as a firmware does: Startup, then (TPM 1.2) physical presence, "
                    "enable, activate",
@@ -308,6 +309,11 @@ int hf_swtpm_bios_main(int argc, char **argv)
         .usage_exit = EXIT_FAILURE,
         .single_dash = true,
     };
+}
+
+int hf_swtpm_bios_main(int argc, char **argv)
+{
+    const HfProgram program = hf_swtpm_bios_program();
     g_autoptr(HfOptions) options = hf_options_parse_or_exit(&program, argc, argv);
     g_autoptr(GError) error = NULL;
     bool is_tpm2 = hf_options_flag(options, "tpm2");

@@ -8,6 +8,7 @@
  */
 #include "config.h"
 
+#include "tools/ctl/ctl_options.h"
 #include "tools/ctl/swtpm_tools.h"
 
 #include <errno.h>
@@ -490,9 +491,9 @@ static bool run_action(Call *call, GError **error)
     return action->run(call, error);
 }
 
-int hf_swtpm_ioctl_main(int argc, char **argv)
+HfProgram hf_swtpm_ioctl_program(void)
 {
-    const HfProgram program = {
+    return (HfProgram){
         .name = "swtpm_ioctl",
         .summary = "TPM emulator control tool",
         .version_title = "TPM emulator control tool version",
@@ -502,6 +503,11 @@ int hf_swtpm_ioctl_main(int argc, char **argv)
         .usage_exit = EXIT_FAILURE,
         .single_dash = true,
     };
+}
+
+int hf_swtpm_ioctl_main(int argc, char **argv)
+{
+    const HfProgram program = hf_swtpm_ioctl_program();
     g_autoptr(HfOptions) options = hf_options_parse_or_exit(&program, argc, argv);
     Call call = { .options = options, .operands = hf_options_operands(options) };
     g_autoptr(GError) error = NULL;

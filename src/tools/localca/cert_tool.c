@@ -156,7 +156,7 @@ static const HfOption options_table[] = {
     { .name = NULL },
 };
 
-static const HfProgram program = {
+const HfProgram hf_cert_program = {
     .name = "swtpm_cert",
     .summary = "Makes certificates for TPMs",
     .version_title = "TPM certificate tool version",
@@ -563,7 +563,7 @@ static bool issue(const HfOptions *options, const HfSecret *password, GError **e
 static HfOptions *parse(int argc, char **argv, GError **error)
 {
     bool done = false;
-    g_autoptr(HfOptions) options = hf_options_parse(&program, argc, argv, &done, error);
+    g_autoptr(HfOptions) options = hf_options_parse(&hf_cert_program, argc, argv, &done, error);
     if (options && done) {
         hf_error_set(error, HF_ERROR_USAGE, "options that only print have no place here");
         return NULL;
@@ -586,7 +586,7 @@ bool hf_cert_tool_issue(int argc, char **argv, const HfSecret *password, GError 
 static int print_capabilities(void)
 {
     g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
-    hf_options_features(&program, words);
+    hf_options_features(&hf_cert_program, words);
     fputs("{ \"type\": \"swtpm_cert\", \"features\": [ ", stdout);
     for (guint i = 0; i < words->len; i++) {
         printf("%s\"%s\"", i ? ", " : "", (const char *)words->pdata[i]);
@@ -597,7 +597,7 @@ static int print_capabilities(void)
 
 int hf_cert_tool_main(int argc, char **argv)
 {
-    g_autoptr(HfOptions) options = hf_options_parse_or_exit(&program, argc, argv);
+    g_autoptr(HfOptions) options = hf_options_parse_or_exit(&hf_cert_program, argc, argv);
     g_autoptr(GError) error = NULL;
     if (hf_options_flag(options, "print-capabilities")) {
         return print_capabilities();

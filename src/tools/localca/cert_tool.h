@@ -6,9 +6,10 @@
 #ifndef HOLDFAST_TOOLS_LOCALCA_CERT_TOOL_H
 #define HOLDFAST_TOOLS_LOCALCA_CERT_TOOL_H
 
+#include "base/options.h"
 #include "base/secret.h"
 
-#include <stdbool.h>
+extern const HfProgram hf_cert_program;
 
 /* The program under its own name; returns the exit code. */
 int hf_cert_tool_main(int argc, char **argv);

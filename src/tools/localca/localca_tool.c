@@ -424,15 +424,20 @@ static void localca_clear(Localca *localca)
     hf_secret_free(localca->root_password);
 }
 
-int hf_localca_main(int argc, char **argv)
+HfProgram hf_localca_program(void)
 {
-    const HfProgram program = {
+    return (HfProgram){
         .name = "swtpm_localca",
         .summary = "Makes the certificates of a TPM with a CA of this host",
         .options = options_table,
         .max_operands = OPERANDS_MAX,
         .usage_exit = EXIT_FAILURE,
     };
+}
+
+int hf_localca_main(int argc, char **argv)
+{
+    const HfProgram program = hf_localca_program();
     g_autoptr(HfOptions) options = hf_options_parse_or_exit(&program, argc, argv);
     g_autoptr(GError) error = NULL;
     __attribute__((cleanup(localca_clear))) Localca localca = { .options = options };

@@ -6,6 +6,9 @@
 #ifndef HOLDFAST_TOOLS_LOCALCA_LOCALCA_TOOL_H
 #define HOLDFAST_TOOLS_LOCALCA_LOCALCA_TOOL_H
 
+#include "base/options.h"
+
+HfProgram hf_localca_program(void);
 /* Returns the exit code. */
 int hf_localca_main(int argc, char **argv);
 
