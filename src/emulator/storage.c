@@ -206,6 +206,11 @@ static bool check_same(HfStorage *storage, GError **error)
     if (!storage->remembered) {
         return true;
     }
+    if (!storage->identity.readable) {
+        return hf_error_set(error, HF_ERROR_STATE,
+                            "what is stored could not be read when it was handed out: whether the "
+                            "TPM was used elsewhere meanwhile cannot be told");
+    }
     if (!identify(storage, &now, error)) {
         return false;
     }

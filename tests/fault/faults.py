@@ -422,6 +422,23 @@ def test_incoming_persistent():
         moved.end()
 
 
+def test_hand_out():
+    """A state that cannot be read when it is handed out: it is not taken for changed, nor for the same."""
+    for name, uri in STORES:
+        served = Served(uri)
+        served.trace.arm(FILES, FAIL, errno.EIO, 1, stays=True)
+        served.control.get_blob(vtpm.SAVESTATE)
+        served.control.config()  # the hand-over is behind the answer
+        _, fired, call = served.trace.disarm()
+        answer = served.control.lock_storage(3)
+        tap.ok(fired and answer == 9 and "cannot be told" in served.said(),
+               f"{name}: {call} fails while the state is handed out: the lock is not taken again",
+               f"{answer} {served.said()}")
+        tap.equal((served.control.init(), served.tpm.startup(), counter(served.tpm)),
+                  (0, 0, served.value), f"{name}: INIT loads what is stored")
+        served.end()
+
+
 def digest(state):
     return {name: open(f"{state}/{name}", "rb").read() for name in sorted(os.listdir(state))
             if name not in (".lock",) and not name.startswith("TMP")}
@@ -596,7 +613,7 @@ def test_setup():
 REASON = reason_not_here(vtpm.emulator_program())
 only = sys.argv[1:]
 for test in (test_service, test_persistent, test_interrupted, test_killed, test_volatile,
-             test_gone_for_good, test_incoming, test_incoming_persistent, test_start, test_memory, test_setup):
+             test_gone_for_good, test_hand_out, test_incoming, test_incoming_persistent, test_start, test_memory, test_setup):
     if only and test.__name__ not in only:
         continue
     if REASON:
