@@ -127,8 +127,70 @@ ok "the TPM's certificates match its keys" "$setup" --tpm2 --tpm-state t2 --chec
 like "$(<ok.log)" "NV index 0x01c90100: certificate of the IAK: matches" "the IAK's, too"
 like "$(<ok.log)" "NV index 0x01c90200: certificate of the IDevID: matches" "and the IDevID's"
 
-### A quote by an IAK, verified with nothing but the fleet's root
+### Many in one call, of an authority in software, and of one in a virtual TPM
+mkdir batch1 batch2
+printf '%s\n' "--tpm-state batch1 --iakkeyalgo ecc_nist_p256 --vmid b1" "--tpm-state batch2 --idevidkeyalgo ecc_nist_p256 --vmid b2" >lines
+ok "a batch" "$setup" --tpm2 --create-ek-cert --authority A --batch lines
+serve batch1
+nv batch1 0x1c90100 now.pem
+is "$(verify iak now.pem vma.pem)" hardware-rooted "its IAK"
+stop "$started"
+serve batch2
+nv batch2 0x1c90200 now.pem
+is "$(verify idevid now.pem vma.pem)" hardware-rooted "its IDevID"
+stop "$started"
+soft() {
+    "$authority" init --dir S --software && "$authority" request --dir S --out s.hello &&
+        "$ca" challenge --dir C --request s.hello --out s.challenge && "$authority" respond --dir S --challenge s.challenge --out s.response &&
+        "$ca" delegate --dir C --request s.response --out s.both --allow-software --identity-keys && "$authority" install-certificate --dir S s.both
+}
+ok "an authority in software" soft
+openssl x509 -in s.both -out s.pem
+mkdir soft.tpm
+ok "a TPM of it" "$setup" --tpm2 --tpm-state soft.tpm --create-ek-cert --authority S --iakkeyalgo ecc_nist_p256 --idevidkeyalgo rsa2048
+serve soft.tpm
+nv soft.tpm 0x1c90100 soft-iak.pem
+is "$(verify iak soft-iak.pem s.pem)" software-rooted "its IAK says software-rooted"
 attest=$top_builddir/holdfast-attest
+{ tool soft.tpm tpm2_quote -c 0x81020001 -l sha256:0,2,4,7 -q 0011 -m t.quote -s t.signature -o t.pcrs -F values -g sha256 &&
+    tool soft.tpm tpm2_readpublic -c 0x81020001 -o t.public; } || bail "no quote"
+stop "$started"
+soft_judge() {
+    "$attest" verify --quote t.quote --signature t.signature --ak-public t.public --nonce 0011 --ak-certificate soft-iak.pem \
+        --root C/root.pem --chain s.pem "$@"
+}
+ok "its quote is believed" soft_judge
+refuses 1 'check "IAK certificate" failed: the TPM is software-rooted, but only hardware-rooted' "but with --hardware-only" soft_judge --hardware-only
+refuses any "the issuer of the IAK certificate is" "not below the authority with the host's TPM" verify iak soft-iak.pem vma.pem
+serve t0
+inner() {
+    "$authority" init --dir B --tcti "swtpm:path=$tap_dir/t0.sock" --approver-public approver.pub &&
+        "$authority" approve --dir B --approver-key approver.key && "$authority" request --dir B --out hello &&
+        "$ca" challenge --dir C --request hello --vma-root C/root.pem --vma vma.pem --out challenge &&
+        "$authority" respond --dir B --challenge challenge --out response &&
+        { echo '[inner]' && "$authority" pcrs --dir B && echo 'nested = 1'; } >C/environments &&
+        "$ca" delegate --dir C --request response --approver-public approver.pub --identity-keys --out B.both &&
+        "$authority" install-certificate --dir B B.both
+}
+ok "an authority in the virtual TPM" inner
+rm -f C/environments
+openssl x509 -in B.both -out B.pem
+mkdir deep
+ok "a TPM of it" "$setup" --tpm2 --tpm-state deep --create-ek-cert --authority B --iakkeyalgo ecc_nist_p256
+stop "$started"
+serve deep
+nv deep 0x1c90100 deep-iak.pem
+{ tool deep tpm2_quote -c 0x81020001 -l sha256:0,2,4,7 -q 0011 -m t.quote -s t.signature -o t.pcrs -F values -g sha256 &&
+    tool deep tpm2_readpublic -c 0x81020001 -o t.public; } || bail "no quote"
+stop "$started"
+deep_judge() {
+    "$attest" verify --quote t.quote --signature t.signature --ak-public t.public --nonce 0011 --ak-certificate deep-iak.pem \
+        --root C/root.pem --chain B.pem --chain ek-0.pem --chain vma.pem "$@"
+}
+ok "its quote is followed to the hardware" deep_judge --nested 1 --hardware-only
+refuses 1 'check "IAK certificate" failed: the TPM is nested' "where that is accepted" deep_judge
+
+### A quote by an IAK, verified with nothing but the fleet's root
 nonce=00112233445566778899
 schemes=(rsapss rsapss ecdsa ecdsa)
 hashes=(sha256 sha384 sha256 sha384)
@@ -249,7 +311,7 @@ ok "the EK's stays" cmp now.pem ek-2.pem
 stop "$started"
 
 ### Over a connection
-start ca "$ca" serve --dir C --unix ca.sock --approver-public approver.pub --approved-pcrs values --identity-keys
+start ca "$ca" serve --dir C --unix ca.sock --approver-public approver.pub --approved-pcrs values --identity-keys --ek-roots vendor/issuercert.pem
 wait_socket ca.sock "$started" || bail "the server did not start"
 register() { "$authority" register --dir A --server unix:ca.sock --ek-certificate "$1" --out "$2"; }
 ok "an IAK is registered" register iak1.pem registered.pem
@@ -260,6 +322,10 @@ ok "verified" verify iak registered.leaf registered.above
 ok "an IDevID" register idevid1.pem registered.pem
 like "$(<ok.log)" "registered.pem: the IDevID certificate, issued by the fleet" "says so"
 ok "an EK, as before" register ek-1.pem registered.pem
+cp -r A renewed && openssl x509 -in old.both -out renewed/vma.pem
+is "$("$authority" status --dir renewed --json | json '["identity-keys"]')" False "an authority without the right"
+ok "a renewal over the connection" "$authority" enrol --dir renewed --server unix:ca.sock --renew
+is "$("$authority" status --dir renewed --json | json '["identity-keys"]')" True "has the right"
 stop "$started"
 
 ### Anew
