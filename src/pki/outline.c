@@ -14,6 +14,7 @@
 
 #define OID_AUTHORITY_ID "2.5.29.35"
 #define VERSION_3 2u
+#define ATTRIBUTE_VERSION_2 1u
 
 void hf_outline_free(HfOutline *outline)
 {
@@ -82,5 +83,36 @@ HfOutline *hf_outline_new(GBytes *der, const char *label, GError **error)
     outline->spki = hf_der_bytes(spki);
     outline->serial = hf_der_bytes(serial);
     outline->authority_id = find_authority_id(extensions);
+    return outline;
+}
+
+/* AttributeCertificate, version 2, and nothing after it; its serial number. */
+static GBytes *attribute_certificate(GBytes *der)
+{
+    HfReader file = hf_reader_for(der);
+    HfReader certificate = hf_der_get(&file, HF_DER_SEQUENCE);
+    HfReader info = hf_der_get(&certificate, HF_DER_SEQUENCE);
+    bool is_v2 = hf_der_uint(&info) == ATTRIBUTE_VERSION_2;
+    skip(&info, HF_DER_SEQUENCE);      /* holder */
+    skip(&info, HF_DER_CONTEXT_OF(0)); /* issuer */
+    skip(&info, HF_DER_SEQUENCE);      /* algorithm */
+    HfReader serial = hf_der_get(&info, HF_DER_INTEGER);
+    skip(&info, HF_DER_SEQUENCE);        /* validity */
+    skip(&info, HF_DER_SEQUENCE);        /* attributes */
+    skip(&certificate, HF_DER_SEQUENCE); /* algorithm */
+    skip(&certificate, HF_DER_BITS);     /* signature */
+    bool whole = hf_reader_done(&file) && hf_reader_done(&certificate) && !info.failed && is_v2;
+    return whole ? hf_der_bytes(serial) : NULL;
+}
+
+HfOutline *hf_outline_new_platform(GBytes *der, const char *label, GError **error)
+{
+    g_autoptr(GBytes) serial = attribute_certificate(der);
+    if (!serial) {
+        return hf_outline_new(der, label, error);
+    }
+    HfOutline *outline = g_new0(HfOutline, 1);
+    outline->der = g_bytes_ref(der);
+    outline->serial = g_steal_pointer(&serial);
     return outline;
 }

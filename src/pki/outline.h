@@ -23,6 +23,9 @@ typedef struct {
 
 /* One DER certificate, X.509 v3, and nothing after it. HF_ERROR_INVALID naming `label`. */
 HfOutline *hf_outline_new(GBytes *der, const char *label, GError **error);
+/* The same of a platform certificate, which may also be an attribute certificate (RFC 5755), as TCG's
+ * profile has them: it names no key, so spki and authority_id are NULL. */
+HfOutline *hf_outline_new_platform(GBytes *der, const char *label, GError **error);
 void hf_outline_free(HfOutline *outline);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HfOutline, hf_outline_free)

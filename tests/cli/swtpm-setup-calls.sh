@@ -125,6 +125,44 @@ wrong 'makes a certificate that does not fit' 'NV index 0x01c00002' "localca
 openssl x509 -inform DER -in \"\$dir/ek.cert\" -noout -pubkey >\"\$dir/pub\"
 openssl x509 -new -force_pubkey \"\$dir/pub\" -key $tap_dir/big.key -subj /CN=big -days 1 -extfile $tap_dir/big.cnf \
     -extensions e -outform DER -out \"\$dir/ek.cert\" 2>/dev/null"
+# A platform certificate may be an attribute certificate, which names no key.
+cat >ac.cnf <<'END'
+asn1 = SEQUENCE:certificate
+[certificate]
+info = SEQUENCE:info
+algorithm = SEQUENCE:algorithm
+signature = FORMAT:HEX,BITSTRING:00112233
+[info]
+version = INTEGER:1
+holder = SEQUENCE:holder
+issuer = IMPLICIT:0C,SEQUENCE:nothing
+algorithm = SEQUENCE:algorithm
+serial = INTEGER:4711
+validity = SEQUENCE:validity
+attributes = SEQUENCE:nothing
+[holder]
+name = IMPLICIT:1C,SEQUENCE:nothing
+[algorithm]
+oid = OID:sha256WithRSAEncryption
+[validity]
+from = GENTIME:20260101000000Z
+to = GENTIME:20360101000000Z
+[nothing]
+END
+openssl asn1parse -genconf ac.cnf -noout -out ac.der
+attributed() { # OTHER-KINDS...: a tool that issues the attribute certificate for the platform, or for others
+    printf '#!/bin/bash\nargs=("$@")\nwhile [ "$1" != --dir ]; do shift; done\n%s "${args[@]}" || exit\nfor kind in %s; do
+        [ ! -e "$2/$kind.cert" ] || cp %s/ac.der "$2/$kind.cert"; done\n' "$names/swtpm_localca" "$*" "$tap_dir" >tool
+    chmod +x tool
+    mkdir -p ac
+    "$setup" --tpm2 --tpm-state ac --overwrite --create-ek-cert --create-platform-cert --config tool.conf
+}
+ok 'an attribute certificate for the platform' attributed platform
+like "$("$setup" --tpm2 --tpm-state ac --check-certificates 2>&1)" \
+    '0x01c08000: certificate of the platform: an attribute certificate, for no key' 'it is in the TPM'
+refuses 1 'X.509' 'but not for an endorsement key' attributed ek
+truncate -s -1 ac.der
+refuses 1 'X.509' 'nor is half a one taken' attributed platform
 wrong 'talks without end and fails' 'exit with status 5' 'yes | head -c 3000000; yes | head -c 3000000 >&2; exit 5'
 [ "$(wc -c <refuses.log)" -lt 1000000 ]
 is $? 0 'the log does not grow without end'

@@ -87,10 +87,17 @@ static GBytes *key_now(const Examination *e, const HfEkRow *row, GError **error)
 static bool judge(Examination *e, uint32_t index, const char *title, unsigned first, GError **error)
 {
     g_autoptr(GBytes) content = hf_tpm_nv_read(e->tpm, index, NULL, index, error);
-    g_autoptr(HfOutline) outline = content ? hf_outline_new(content, title, NULL) : NULL;
+    HfOutline *(*parse)(GBytes *, const char *, GError **) =
+        index == HF_NV_PLATFORM ? hf_outline_new_platform : hf_outline_new;
+    g_autoptr(HfOutline) outline = content ? parse(content, title, NULL) : NULL;
     bool matches = false;
     if (!content) {
         return false;
+    }
+    if (outline && !outline->spki) {
+        hf_log(1, "NV index 0x%08x: certificate of the %s: an attribute certificate, for no key",
+               index, title);
+        return true;
     }
     for (unsigned i = first; outline && i < e->spkis->len; i++) {
         matches = matches || hf_certifies(outline, g_ptr_array_index(e->spkis, i));

@@ -44,9 +44,11 @@ HfOutline *hf_certifier_issue(HfCertifier *certifier, const HfCertRequest *reque
 {
     const char *title = hf_cert_kind_title(request->kind);
     g_autoptr(GBytes) der = certifier->class->issue(certifier, request, error);
-    g_autoptr(HfOutline) outline = der ? hf_outline_new(der, certifier->description, error) : NULL;
+    HfOutline *(*parse)(GBytes *, const char *, GError **) =
+        request->kind == HF_CERT_PLATFORM ? hf_outline_new_platform : hf_outline_new;
+    g_autoptr(HfOutline) outline = der ? parse(der, certifier->description, error) : NULL;
     g_autoptr(GBytes) spki = hf_public_key_spki(request->key);
-    if (outline && !hf_certifies(outline, spki)) {
+    if (outline && outline->spki && !hf_certifies(outline, spki)) {
         hf_error_set(error, HF_ERROR_INVALID, "%s certified another key than the TPM's",
                      certifier->description);
         g_clear_pointer(&outline, hf_outline_free);
