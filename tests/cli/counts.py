@@ -130,6 +130,41 @@ def manufacture():
     tap.ok(kept <= LOCKED, f"a manufacture: at most {LOCKED} times locked pages", f"found {kept}")
 
 
+def most_at_once(log):
+    """Of the processes that the first one in the log starts: how many there are at a time."""
+    first, alive, most = None, set(), 0
+    with open(log, encoding="utf-8", errors="replace") as f:
+        for line in f:
+            pid, call = line.split(None, 1)
+            first = first or pid
+            made = re.search(r"\b(?:clone3?|v?fork)(?:\(| resumed).* = (\d+)$", call)
+            if made and pid == first:
+                alive.add(made.group(1))
+                most = max(most, len(alive))
+            elif call.startswith("+++"):
+                alive.discard(pid)
+    return most
+
+
+def batch():
+    """As many TPMs at a time as are told, or as there are processors."""
+    program = os.path.join(os.environ.get("top_builddir", "."), "holdfast-setup")
+    processors = len(os.sched_getaffinity(0))
+    for jobs, wanted in ((["--jobs", "1"], 1), (["--jobs", "3"], 3), ([], processors)):
+        with tempfile.TemporaryDirectory(prefix="hf-counts.") as base:
+            log, lines = os.path.join(base, "strace"), os.path.join(base, "lines")
+            with open(lines, "w", encoding="ascii") as f:
+                for n in range(3 * wanted):
+                    os.mkdir(os.path.join(base, str(n)))
+                    f.write(f"--tpm-state {base}/{n}\n")
+            subprocess.run(["strace", "-q", "-f", "-e", "trace=process", "-o", log, program,
+                            "--tpm2", "--batch", lines, *jobs], check=True,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            # One process more has the authority's key.
+            tap.equal(most_at_once(log) - 1, wanted,
+                      f"a batch {' '.join(jobs) or 'on all processors'}: {wanted} at a time")
+
+
 def variables_kb(pid):
     """Anonymous memory behind libtpms' own: its variables without a value. None in a static program."""
     with open(f"/proc/{pid}/smaps", encoding="ascii", errors="replace") as f:
@@ -178,6 +213,7 @@ def main():
     tap.ok(sum(start.values()) <= START, f"start and stop: at most {START} system calls",
            f"found {sum(start.values())}: {dict(start.most_common())}")
     manufacture()
+    batch()
     idle_memory()
     return tap.finish()
 
