@@ -87,11 +87,6 @@ uint32_t hf_reader_u32_le(HfReader *r)
     return (uint32_t)get_le(r, 4);
 }
 
-uint64_t hf_reader_u64_le(HfReader *r)
-{
-    return get_le(r, 8);
-}
-
 HfReader hf_reader_sub(HfReader *r, size_t n)
 {
     const uint8_t *p = hf_reader_bytes(r, n);

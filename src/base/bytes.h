@@ -42,7 +42,6 @@ uint32_t hf_reader_u32(HfReader *r);
 uint64_t hf_reader_u64(HfReader *r);
 uint16_t hf_reader_u16_le(HfReader *r);
 uint32_t hf_reader_u32_le(HfReader *r);
-uint64_t hf_reader_u64_le(HfReader *r);
 
 /* The next n bytes, borrowed from the buffer; NULL (and failed) when there are fewer. n may be 0.
  */

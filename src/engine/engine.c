@@ -167,11 +167,6 @@ void hf_engine_free(HfEngine *engine)
     g_free(engine);
 }
 
-HfTpmVersion hf_engine_version(const HfEngine *engine)
-{
-    return engine->version;
-}
-
 bool hf_engine_running(const HfEngine *engine)
 {
     return engine->running;

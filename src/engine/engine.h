@@ -80,7 +80,6 @@ void hf_engine_set_debug(HfEngine *engine, int fd, unsigned level, const char *p
  * there is a TPM already. HF_ERROR_UNSUPPORTED: this libtpms has no profiles. */
 bool hf_engine_set_profile(HfEngine *engine, const char *json, GError **error);
 
-HfTpmVersion hf_engine_version(const HfEngine *engine);
 bool hf_engine_running(const HfEngine *engine);
 
 /* Power on (TPM_Init); while running it is a power cycle. Returns the TPM result for the control

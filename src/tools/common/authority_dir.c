@@ -427,13 +427,6 @@ const HfCertificate *hf_authority_certificate(HfAuthorityDir *authority, GError 
     return certificate;
 }
 
-GBytes *hf_authority_issuer(HfAuthorityDir *authority, GError **error)
-{
-    const HfCertificate *certificate = hf_authority_certificate(authority, error);
-
-    return certificate ? certificate->der : NULL;
-}
-
 GPtrArray *hf_authority_chain(HfAuthorityDir *authority, GError **error)
 {
     const HfCertificate *certificate = hf_authority_certificate(authority, error);

@@ -62,9 +62,8 @@ void hf_authority_free(HfAuthorityDir *authority);
 
 const HfAuthorityFacts *hf_authority_facts(const HfAuthorityDir *authority);
 
-/* The vMA certificate (DER), borrowed; and the chain: GBytes (DER), vMA certificate first, root
- * last. HF_ERROR_STATE when none is installed yet, or it has expired. */
-GBytes *hf_authority_issuer(HfAuthorityDir *authority, GError **error);
+/* The chain, borrowed: GBytes (DER), vMA certificate first, root last. HF_ERROR_STATE when none is
+ * installed yet, or it has expired. */
 GPtrArray *hf_authority_chain(HfAuthorityDir *authority, GError **error);
 /* Of a nested authority, what a verifier needs to go on from the host's TPM: the EK certificate in it
  * and those above that, DER one after the other. Connects to the host TPM. HF_ERROR_STATE when that
