@@ -115,6 +115,7 @@ ok 'with what it started' wait_for 5 gone "$(cat child)"
 wrong 'never stops talking' 'did not end within 1 seconds' 'while :; do cat /dev/zero; done'
 sed -i 's/^create_certs_tool_timeout.*/create_certs_tool_timeout = 60/' tool.conf
 wrong 'fails late' 'exit with status 4: late' 'localca; echo late >&2; exit 4'
+wrong 'fails in two lines' 'exit with status 4: first; second$' 'echo first >&2; echo second >&2; exit 4'
 wrong 'makes a directory' 'ek.cert' 'mkdir "$dir/ek.cert" && rmdir "$dir/ek.cert"; ln -s /dev/zero "$dir/ek.cert"'
 wrong 'makes a file without end' 'ek.cert' 'head -c 1000000 /dev/zero >"$dir/ek.cert"'
 wrong 'makes half a certificate' 'X.509' 'localca; truncate -s 500 "$dir/ek.cert"'

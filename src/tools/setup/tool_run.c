@@ -197,7 +197,9 @@ static bool judge(Tool *tool, GError **error)
     if (WIFEXITED(tool->status) && WEXITSTATUS(tool->status) == 0) {
         return true;
     }
-    g_autofree char *reason = g_utf8_make_valid(g_strstrip(tool->output[ERR]->str), -1);
+    g_auto(GStrv) lines = g_strsplit(g_strstrip(tool->output[ERR]->str), "\n", -1);
+    g_autofree char *said = g_strjoinv("; ", lines);
+    g_autofree char *reason = g_utf8_make_valid(said, -1);
     const char *colon = reason[0] ? ": " : "";
     return WIFSIGNALED(tool->status)
                ? hf_error_set(error, HF_ERROR_FAILED, "%s died of signal %d%s%s", tool->path,
