@@ -55,12 +55,16 @@ void hf_log_set_prefix(const char *prefix)
     the_log.prefix = g_strdup(prefix);
 }
 
+/* Control characters, also those of two bytes in UTF-8 (U+0080 to U+009F), which a terminal obeys. */
 static void append_clean(GString *line, const char *text)
 {
     for (const char *p = text; *p; p++) {
-        unsigned char c = (unsigned char)*p;
+        unsigned char c = (unsigned char)*p, next = (unsigned char)p[1];
         if (c < 0x20 || c == 0x7f) {
             g_string_append_printf(line, "\\x%02x", c);
+        } else if (c == 0xc2 && next >= 0x80 && next < 0xa0) {
+            g_string_append_printf(line, "\\x%02x\\x%02x", c, next);
+            p++;
         } else {
             g_string_append_c(line, *p);
         }

@@ -589,12 +589,12 @@ static void log_shows_lines_and_hides_controls(void)
     hf_log_to_fd(ends[1]);
     hf_log_set_prefix("[id=1] ");
     hf_log(2, "not shown at level 1");
-    hf_log(1, "a\nb\x1b[1m");
+    hf_log(1, "a\nb\x1b[1m\u00e4\xc2\x9b");
     char line[128];
     ssize_t n = read(ends[0], line, sizeof(line));
     hf_log_set_prefix(NULL);
     hf_log_to_fd(STDERR_FILENO);
-    g_assert_cmpmem(line, n, "[id=1] a\\x0ab\\x1b[1m\n", 21);
+    g_assert_cmpmem(line, n, "[id=1] a\\x0ab\\x1b[1m\u00e4\\xc2\\x9b\n", 31);
     close(ends[0]);
     close(ends[1]);
 }

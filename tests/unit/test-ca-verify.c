@@ -701,6 +701,33 @@ static void test_file(void)
     }
 }
 
+/* What a host says of itself is shown to people: nothing in it moves a terminal's cursor or turns
+ * the direction of writing. */
+static void test_text(void)
+{
+    static const struct {
+        const char *text;
+        bool good;
+    } texts[] = {
+        { "x|\u00e4|z", true },  { "x|\x1b[1m|z", false }, { "x|\xc2\x9b|z", false },
+        { "x|\u202e|z", false }, { "x|\xff|z", false },    { "x|\n|z", false },
+    };
+    g_autoptr(World) world = world_new();
+
+    for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+        g_autoptr(HfEvidence) evidence = make_evidence(world, NOTHING);
+        g_autoptr(GError) error = NULL;
+
+        g_bytes_unref(evidence->parts[HF_EVIDENCE_PLATFORM]);
+        evidence->parts[HF_EVIDENCE_PLATFORM] = g_bytes_new(texts[i].text, strlen(texts[i].text));
+        g_autoptr(GBytes) file = hf_evidence_write(evidence);
+        g_autoptr(HfEvidence) again = hf_evidence_read(file, "request", &error);
+
+        g_assert_true((again != NULL) == texts[i].good);
+        g_assert_true(again || strstr(error->message, "text without control characters expected"));
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -715,5 +742,6 @@ int main(int argc, char **argv)
     g_test_add_func("/ca-verify/operator", test_operator);
     g_test_add_func("/ca-verify/software", test_software);
     g_test_add_func("/ca-verify/file", test_file);
+    g_test_add_func("/ca-verify/text", test_text);
     return g_test_run();
 }

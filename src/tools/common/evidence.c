@@ -122,8 +122,11 @@ static bool check_text(const HfEvidence *evidence, HfEvidencePart part, const ch
     }
     text = g_bytes_get_data(evidence->parts[part], &size);
     good = g_utf8_validate_len(text, size, NULL);
-    for (size_t i = 0; good && i < size; i++) {
-        good = !g_ascii_iscntrl(text[i]);
+    for (const char *p = text; good && p < text + size; p = g_utf8_find_next_char(p, NULL)) {
+        gunichar c = g_utf8_get_char(p);
+
+        /* A format character turns the direction of writing, or hides. */
+        good = !g_unichar_iscntrl(c) && g_unichar_type(c) != G_UNICODE_FORMAT;
     }
     return good ||
            hf_error_set(error, HF_ERROR_INVALID,
