@@ -49,8 +49,8 @@ static G_NORETURN void jump(Jump real, struct __jmp_buf_tag *place, int value)
 }
 
 /* libtpms calls the one or the other, as it was built. */
-HF_REAL_DECLARE(void, __longjmp_chk, (struct __jmp_buf_tag * place, int value))
-HF_REAL_DECLARE(void, longjmp, (struct __jmp_buf_tag * place, int value))
+HF_REAL_DECLARE(void, __longjmp_chk, (struct __jmp_buf_tag place[1], int value))
+HF_REAL_DECLARE(void, longjmp, (struct __jmp_buf_tag place[1], int value))
 
 /* NOLINTNEXTLINE(bugprone-reserved-identifier): glibc's name */
 G_NORETURN void HF_SHIM(__longjmp_chk)(struct __jmp_buf_tag place[1], int value);

@@ -1,10 +1,11 @@
 /*
- * engine_shim.h - functions of libcrypto that this folder defines in its place, for libtpms.
+ * engine_shim.h - functions of libcrypto and libc that this folder defines in their place, for
+ * libtpms.
  *
  * With shared libraries a symbol of the executable wins over the library's: HF_SHIM(f) is f itself,
- * exported by ENGINE_LDFLAGS, and libcrypto's is found by dlsym. In a static program both would
+ * exported by ENGINE_LDFLAGS, and the library's is found by dlsym. In a static program both would
  * collide: HF_SHIM(f) is __wrap_f, to which the linker leads calls of f (-Wl,--wrap=f), and
- * libcrypto's is __real_f. Each shim is in a file of its own and says what it is for.
+ * the library's is __real_f. Each shim is in a file of its own and says what it is for.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -14,7 +15,7 @@
 #ifdef HF_STATIC_ENGINE
 /* NOLINTNEXTLINE(bugprone-reserved-identifier): the linker's names */
 #define HF_SHIM(function) __wrap_##function
-/* Declares libcrypto's own; `pointer` becomes its address. */
+/* Declares the library's own; `pointer` becomes its address. */
 #define HF_REAL_DECLARE(type, function, arguments) \
     type __real_##function arguments;              \
     type __wrap_##function arguments;
