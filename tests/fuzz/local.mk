@@ -161,7 +161,7 @@ fuzz-build/libholdfast.a: $(fuzz_objects)
 	$(AM_V_AR)rm -f $@ && $(AR) cr $@ $(fuzz_objects)
 fuzz-build/fuzz-%: fuzz-build/tests/fuzz/fuzz-%.o fuzz-build/libholdfast.a
 	$(AM_V_CCLD)$(FUZZ_CC) -g -fsanitize=fuzzer,address,undefined $(ENGINE_LDFLAGS) -o $@ $< fuzz-build/libholdfast.a $(fuzz_libs)
--include $(fuzz_objects:.o=.d)
+-include $(fuzz_objects:.o=.d) $(fuzz_targets:%=fuzz-build/tests/fuzz/fuzz-%.d)
 
 .PHONY: check-fuzz
 check-fuzz:
