@@ -102,8 +102,8 @@ def test_pcap_refusals():
     refuse("link", "--tpm2", "--pcap", f"file={link}")
     with open(victim, encoding="ascii") as f:
         tap.equal(f.read(), "mine", "pcap: the target of a symbolic link is left alone")
-    refuse("found both or none", "--pcap", "truncate")
-    refuse("found both or none", "--pcap", f"file={BASE}/x,fd=9")
+    refuse("found both or none", "--pcap", "truncate", code=2)
+    refuse("found both or none", "--pcap", f"file={BASE}/x,fd=9", code=2)
     refuse("descriptor 77", "--pcap", "fd=77")
     refuse("/nonexistent/x", "--pcap", "file=/nonexistent/x")
     refuse("No space left", "--pcap", "file=/dev/full")
@@ -236,10 +236,10 @@ def test_profiles():
     result = run(PROGRAM, "socket", "--tpm2", "--print-profiles")
     known = json.loads(result.stdout)
     tap.ok(result.returncode == 0 and isinstance(known, dict), "--print-profiles")
-    refuse("is for --tpm2", "--profile", "name=default-v1")
-    refuse("one of name, profile", "--tpm2", "--profile", "name=a,file=b")
+    refuse("is for --tpm2", "--profile", "name=default-v1", code=2)
+    refuse("one of name, profile", "--tpm2", "--profile", "name=a,file=b", code=2)
     refuse("often", "--tpm2", "--profile", "name=null,remove-disabled=often", code=2)
-    refuse("exclude each other", "--tpm2", "--print-profiles", "--print-states")
+    refuse("exclude each other", "--tpm2", "--print-profiles", "--print-states", code=2)
     facts = json.loads(run(PROGRAM, "socket", "--tpm2", "--print-capabilities").stdout)
     if known:
         tap.equal(facts["profiles"]["names"], [p["Name"] for p in known["AvailableProfiles"]],
