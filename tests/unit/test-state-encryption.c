@@ -473,7 +473,7 @@ static void test_keys_refused(Place *place, gconstpointer data)
         { HEX_16 "0", { .form = HF_KEY_HEX, .size = 16 }, "found 33" },
         { "0xg" HEX_16, { .form = HF_KEY_HEX, .size = 16 }, "something else as digit 1" },
         { " " HEX_16, { .form = HF_KEY_HEX, .size = 16 }, "something else as digit 1" },
-        { "0x0x" HEX_16, { .form = HF_KEY_HEX, .size = 16 }, "something else at the 2th" },
+        { "0x0x" HEX_16, { .form = HF_KEY_HEX, .size = 16 }, "something else as digit 2" },
         { "short", { .form = HF_KEY_BINARY, .size = 16 }, "expected 16 bytes, found 5" },
         { HEX_16, { .form = HF_KEY_BINARY, .size = 16 }, "expected 16 bytes, found 32" },
         { "", { .form = HF_KEY_PBKDF2, .size = 16 }, "expected a passphrase, found nothing" },
