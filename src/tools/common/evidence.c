@@ -122,7 +122,8 @@ static bool check_text(const HfEvidence *evidence, HfEvidencePart part, const ch
     }
     text = g_bytes_get_data(evidence->parts[part], &size);
     good = g_utf8_validate_len(text, size, NULL);
-    for (const char *p = text; good && p < text + size; p = g_utf8_find_next_char(p, NULL)) {
+    for (const char *p = size > 0 ? text : NULL; good && p;
+         p = g_utf8_find_next_char(p, text + size)) {
         gunichar c = g_utf8_get_char(p);
 
         /* A format character turns the direction of writing, or hides. */
